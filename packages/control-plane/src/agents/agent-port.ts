@@ -1,0 +1,84 @@
+import type { Accelerator } from '@kvorum/schema';
+
+/**
+ * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
+ * is idempotent, has a time limit, and throws DomainError (`host_unreachable`: the outcome is unknown, ask again).
+ */
+export interface AgentPort {
+  observeVm(vmId: string): Promise<ObservedVm | null>;
+  /** Fetches the image into the host's cache; reports bytes as they come. */
+  ensureImage(image: AgentImage, options: CallOptions & { onProgress?: (doneBytes: number) => void }): Promise<void>;
+  ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void>;
+  removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void>;
+  ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm>;
+  ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number>;
+  removeVm(intent: Intent, options: CallOptions): Promise<void>;
+  readConsole(vmId: string, offset: number | null, maxBytes: number, options: CallOptions): Promise<ConsolePart>;
+}
+
+/** Connections to agents, by host. Closing ends all of them. */
+export interface AgentDirectory {
+  agentOf(host: { id: string; address: string }): AgentPort;
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** See the Intent message of node_agent.proto. */
+export interface Intent {
+  readonly vmId: string;
+  readonly generation: number;
+  readonly fencingToken: number;
+  readonly epoch: number;
+  readonly operationId: string;
+}
+
+export interface AgentImage {
+  readonly imageId: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+export interface AgentDisk {
+  readonly volumeId: string;
+  readonly sizeBytes: number;
+  readonly imageId: string;
+  readonly imageSha256: string;
+}
+
+export interface AgentVmSpec {
+  readonly name: string;
+  readonly vcpuCount: number;
+  readonly memoryBytes: number;
+  readonly accelerator: Accelerator;
+  readonly pinVcpus: boolean;
+  readonly rootVolumeId: string;
+}
+
+export type WantedPower =
+  | { readonly power: 'running'; readonly reset?: boolean }
+  | { readonly power: 'paused' }
+  | { readonly power: 'stopped'; readonly graceMs: number };
+
+export interface ObservedVm {
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly power: 'running' | 'paused' | 'stopped';
+  readonly exitReason: 'guest-shutdown' | 'requested' | 'crash' | null;
+  readonly exitDetail: string;
+  readonly guestAgent: 'unknown' | 'absent' | 'responding';
+  readonly guestAgentAnsweredAt: Date | null;
+  readonly balloonBytes: number | null;
+  readonly accelerator: Accelerator | null;
+  readonly reportGeneration: number;
+}
+
+export interface ConsolePart {
+  readonly data: Uint8Array;
+  readonly offset: number;
+  readonly sizeBytes: number;
+}

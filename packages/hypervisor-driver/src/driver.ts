@@ -1,0 +1,108 @@
+import type { Accelerator, HostFacts } from '@kvorum/schema';
+
+/**
+ * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
+ * never hides a failure. Two implementations pass one contract suite: QEMU (`qemu/`) and an in-memory one (`fake/`).
+ *
+ * Every method throws DomainError: `invalid_request` for input the mechanism cannot take, `host_fault` for a failure of
+ * the host, `guest_fault` when the VM's process ended, `deadline_exceeded` when a time limit passed.
+ */
+export interface HypervisorDriver {
+  /** Facts of this host, with the evidence for each. Safe to call at any time; takes below a second. */
+  observeHost(): Promise<HostFacts>;
+
+  /**
+   * Makes the disk at `path` as a copy-on-write overlay of `imagePath` (qcow2), or leaves it if it is there with the
+   * same backing file and size. Written under a temporary name and renamed, so that a crash leaves no half disk.
+   */
+  ensureDisk(disk: DiskSpec): Promise<void>;
+  /** Removes the disk and anything a crash left beside it. No error if it is not there. */
+  removeDisk(path: string): Promise<void>;
+
+  /** Starts a VM that is not running. Resolves when the monitor answers and vCPU threads are pinned as asked. */
+  launch(launch: LaunchSpec): Promise<RunningVm>;
+  /**
+   * Finds the process that an earlier agent left running in `runDir`, or null. Ends processes of that folder which
+   * cannot be controlled any more (no monitor), so that null means: nothing of this VM runs.
+   */
+  adopt(vmId: string, runDir: string): Promise<RunningVm | null>;
+  /** Ends whatever runs in `runDir` and removes its sockets and pid file; the console log stays. Idempotent. */
+  sweep(vmId: string, runDir: string): Promise<void>;
+}
+
+export interface DiskSpec {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly imagePath: string;
+}
+
+export interface LaunchSpec {
+  readonly vmId: string;
+  /** DNS label; shown as the guest's name in process lists. */
+  readonly name: string;
+  /** Private folder of this run: sockets, pid file, console log. At most 60 bytes long (sun_path is 108, unix(7)). */
+  readonly runDir: string;
+  readonly epoch: number;
+  readonly vcpuCount: number;
+  readonly memoryBytes: number;
+  readonly accelerator: Accelerator;
+  readonly diskPath: string;
+  /** Host CPUs for the vCPU threads, one each in order; empty: not pinned. */
+  readonly pinnedCpus: readonly number[];
+  /** Start with the vCPUs stopped. */
+  readonly isPaused: boolean;
+}
+
+export type VmPower = 'running' | 'paused';
+
+export interface VmExit {
+  readonly reason: 'guest-shutdown' | 'requested' | 'crash';
+  /** What is known: exit code or signal, and the last lines the process wrote. Bounded to 4 KiB. */
+  readonly detail: string;
+}
+
+export interface GuestAnswer {
+  readonly isResponding: boolean;
+}
+
+/** A running VM. After its exit every method throws `guest_fault`. */
+export interface RunningVm {
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly pid: number;
+  readonly accelerator: Accelerator;
+
+  queryPower(): Promise<VmPower>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  /** The reset button: the guest starts anew without being asked. QMP system_reset. */
+  reset(): Promise<void>;
+  /** The power button: asks the guest to shut down (ACPI); it may ignore it. QMP system_powerdown. */
+  pressPowerButton(): Promise<void>;
+  /** Ends the process and resolves when it is gone. Idempotent; at most `timeoutMs`, then SIGKILL. */
+  end(timeoutMs: number): Promise<void>;
+
+  /** Asks the balloon for this much guest memory and returns what the balloon says now. QMP balloon, query-balloon. */
+  setBalloon(targetBytes: number): Promise<number>;
+  queryBalloon(): Promise<number>;
+  /** One ping of the guest agent within `timeoutMs`. No answer is not an error. */
+  pingGuest(timeoutMs: number): Promise<GuestAnswer>;
+  /** Host thread id per vCPU with the CPUs it may run on, as the kernel says. */
+  queryVcpuThreads(): Promise<VcpuThread[]>;
+
+  /** Resolves once, when the process is gone, however it ended. */
+  readonly exited: Promise<VmExit>;
+  /** Power changes that nobody asked for (guest paused by an error, resumed). Returns the unsubscribe function. */
+  onPowerChange(listener: (power: VmPower) => void): () => void;
+  /** Lets go of the VM without touching it: sockets of the agent close, the process goes on. */
+  release(): Promise<void>;
+}
+
+export interface VcpuThread {
+  readonly vcpuIndex: number;
+  readonly threadId: number;
+  readonly cpus: readonly number[];
+}
+
+/** Where a run keeps its console log, relative to the run folder. Written by the hypervisor, read by the agent. */
+export const CONSOLE_LOG_NAME = 'console.log';

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { EnrolmentId, HostId } from '../ids.js';
+import { Labels, ResourceName } from '../names.js';
+import { PageQuery } from '../page.schema.js';
+import { Accelerator } from '../vm/vm.schema.js';
+
+/** What an admin decided. */
+export const HostState = z.enum(['active', 'cordoned', 'revoked']).meta({ id: 'HostState' });
+/** What is known of its agent. Unreachable is not dead: its VMs may well be running. */
+export const HostConnectivity = z.enum(['connected', 'unreachable']).meta({ id: 'HostConnectivity' });
+
+/** One finding about the host's hardware, with what it rests on. */
+export const HostFinding = z
+  .object({ name: z.string(), value: z.string(), evidence: z.string(), remedy: z.string().nullable() })
+  .meta({ id: 'HostFinding' });
+
+export const HostFacts = z
+  .object({
+    kernel: z.string(),
+    qemuVersion: z.string().nullable(),
+    cpuVendor: z.string(),
+    cpuModel: z.string(),
+    cpuFlags: z.array(z.string()).meta({ description: 'Of /proc/cpuinfo, only those about virtualisation' }),
+    kvm: z
+      .object({
+        apiVersion: z.int().nullable(),
+        extensions: z.record(z.string(), z.int()),
+        supportedCpuidEntryCount: z.int().nullable(),
+        isProven: z.boolean(),
+        reason: z.string(),
+      })
+      .meta({ description: 'isProven: flags are there, /dev/kvm answers and a test guest made the exits it had to' }),
+    hostCpuCount: z.int(),
+    numaNodes: z.array(
+      z.object({ id: z.int(), cpus: z.array(z.int()), memoryBytes: z.int(), hugePages: z.record(z.string(), z.int()) }),
+    ),
+    memoryBytes: z.int(),
+    findings: z.array(HostFinding),
+  })
+  .meta({ id: 'HostFacts' });
+export type HostFacts = z.infer<typeof HostFacts>;
+
+const Amounts = z.object({ vcpuCount: z.int(), memoryBytes: z.int(), diskBytes: z.int() });
+
+export const Host = z
+  .object({
+    id: HostId,
+    name: ResourceName,
+    state: HostState,
+    connectivity: HostConnectivity,
+    cordonReason: z.string().nullable(),
+    accelerator: Accelerator.nullable().meta({ description: 'null: neither proven KVM nor allowed emulation' }),
+    address: z.string().meta({ description: 'Where the control plane reaches the agent: host:port' }),
+    agentVersion: z.string().nullable(),
+    capacity: Amounts.meta({ description: 'What VMs may reserve' }),
+    reserved: Amounts.meta({ description: 'What VMs have reserved' }),
+    generation: z.int(),
+    facts: HostFacts.nullable(),
+    labels: Labels,
+    lastReportAt: z.iso.datetime().nullable(),
+    certificateExpiresAt: z.iso.datetime().nullable(),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Host' });
+export type Host = z.infer<typeof Host>;
+
+export const ListHostsQuery = PageQuery.extend({
+  state: HostState.optional(),
+  connectivity: HostConnectivity.optional(),
+  name: ResourceName.optional(),
+});
+export type ListHostsQuery = z.infer<typeof ListHostsQuery>;
+
+export const CreateEnrolmentRequest = z
+  .strictObject({
+    hostName: ResourceName,
+    validForSeconds: z.int().min(60).max(604_800).default(3600),
+    labels: Labels.default({}),
+  })
+  .meta({ id: 'CreateEnrolmentRequest' });
+export type CreateEnrolmentRequest = z.infer<typeof CreateEnrolmentRequest>;
+
+export const Enrolment = z
+  .object({
+    id: EnrolmentId,
+    hostName: ResourceName,
+    joinToken: z
+      .string()
+      .meta({ description: 'Shown once. Works once, for this host name; carries the fingerprint of the site CA' }),
+    expiresAt: z.iso.datetime(),
+    agentCommand: z.string().meta({ description: 'What to run on the host' }),
+  })
+  .meta({ id: 'Enrolment' });
+export type Enrolment = z.infer<typeof Enrolment>;
+
+export const CordonHostRequest = z
+  .strictObject({
+    reason: z
+      .string()
+      .min(1)
+      .max(255)
+      .regex(/^\P{C}*$/u)
+      .default('cordoned by an operator'),
+  })
+  .meta({ id: 'CordonHostRequest' });

@@ -1,0 +1,35 @@
+import { v7 as uuidv7 } from 'uuid';
+import { z } from 'zod';
+
+/**
+ * Identifiers are UUIDs of version 7 (RFC 9562): sortable by time of making, so that lists page by id alone.
+ * Each resource has its own brand: a HostId does not fit where a VmId is due.
+ */
+const id = <Brand extends string>(brand: Brand) =>
+  z
+    .uuid({ error: `must be a ${brand}, a UUID` })
+    .brand<Brand>()
+    .meta({ description: `Id of a ${brand}` });
+
+export const ProjectId = id('ProjectId');
+export const HostId = id('HostId');
+export const FlavorId = id('FlavorId');
+export const ImageId = id('ImageId');
+export const VmId = id('VmId');
+export const VolumeId = id('VolumeId');
+export const OperationId = id('OperationId');
+export const TokenId = id('TokenId');
+export const EnrolmentId = id('EnrolmentId');
+
+export type ProjectId = z.infer<typeof ProjectId>;
+export type HostId = z.infer<typeof HostId>;
+export type FlavorId = z.infer<typeof FlavorId>;
+export type ImageId = z.infer<typeof ImageId>;
+export type VmId = z.infer<typeof VmId>;
+export type VolumeId = z.infer<typeof VolumeId>;
+export type OperationId = z.infer<typeof OperationId>;
+export type TokenId = z.infer<typeof TokenId>;
+export type EnrolmentId = z.infer<typeof EnrolmentId>;
+
+/** A fresh id of the kind asked for: `newId<VmId>()`. */
+export const newId = <Id extends string>(): Id => uuidv7() as Id;

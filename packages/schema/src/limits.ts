@@ -1,0 +1,29 @@
+/** Every bound of the contract with its name. A bound that is refused is refused with this number in the message. */
+
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const GIB = 1024 * MIB;
+export const TIB = 1024 * GIB;
+
+/** RFC 1035 section 2.3.4: a label is at most 63 octets; a VM's name becomes its host name. */
+export const NAME_LENGTH_MAX = 63;
+/** 288: KVM_MAX_VCPUS on the smallest kernel we support without x2APIC emulation. */
+export const VCPU_COUNT_MAX = 288;
+export const MEMORY_BYTES_MIN = 32 * MIB;
+export const MEMORY_BYTES_MAX = 16 * TIB;
+export const DISK_BYTES_MIN = MIB;
+export const DISK_BYTES_MAX = 64 * TIB;
+export const IMAGE_BYTES_MAX = 2 * TIB;
+export const PAGE_SIZE_DEFAULT = 50;
+export const PAGE_SIZE_MAX = 500;
+export const LABEL_COUNT_MAX = 32;
+export const LABEL_VALUE_LENGTH_MAX = 255;
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 128;
+/** A guest that ignores the power button is stopped hard after this at the latest. */
+export const GRACE_MS_MAX = 600_000;
+export const GRACE_MS_DEFAULT = 60_000;
+/** One answer of a console read; larger logs are paged. */
+export const CONSOLE_READ_BYTES_MAX = 256 * KIB;
+export const QUOTA_COUNT_MAX = 1_000_000;
+/** JSON numbers are exact up to 2^53 - 1 (RFC 8259 section 6); quotas in bytes stop there. */
+export const QUOTA_BYTES_MAX = Number.MAX_SAFE_INTEGER;

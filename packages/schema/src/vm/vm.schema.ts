@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { StoredErrorShape } from '../errors/problem.schema.js';
+import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmId, VolumeId } from '../ids.js';
+import {
+  DISK_BYTES_MAX,
+  DISK_BYTES_MIN,
+  GRACE_MS_DEFAULT,
+  GRACE_MS_MAX,
+  MEMORY_BYTES_MAX,
+  MEMORY_BYTES_MIN,
+  MIB,
+  VCPU_COUNT_MAX,
+} from '../limits.js';
+import { Labels, ResourceName } from '../names.js';
+import { PageQuery } from '../page.schema.js';
+import { VM_STATES } from './vm-lifecycle.js';
+
+export const Accelerator = z.enum(['kvm', 'tcg']).meta({
+  id: 'Accelerator',
+  description: 'kvm: VT-x or AMD-V, proven on the host; tcg: emulation, 10 to 50 times slower',
+});
+export type Accelerator = z.infer<typeof Accelerator>;
+
+export const VmStateShape = z.enum(VM_STATES).meta({ id: 'VmState' });
+
+/** QEMU takes memory in whole MiB; so do we, and say so instead of rounding. */
+export const MemoryBytes = z
+  .int()
+  .min(MEMORY_BYTES_MIN)
+  .max(MEMORY_BYTES_MAX)
+  .multipleOf(MIB, { error: 'must be a whole number of MiB (1048576 bytes)' });
+/** Disks are sized in whole MiB as well: every image format and file system below can hold that exactly. */
+export const DiskBytes = z
+  .int()
+  .min(DISK_BYTES_MIN)
+  .max(DISK_BYTES_MAX)
+  .multipleOf(MIB, { error: 'must be a whole number of MiB (1048576 bytes)' });
+export const VcpuCount = z.int().min(1).max(VCPU_COUNT_MAX);
+
+export const CreateVmRequest = z
+  .strictObject({
+    name: ResourceName,
+    projectId: ProjectId.optional().meta({
+      description: "Defaults to the token's project, or to the project `default`",
+    }),
+    flavorId: FlavorId,
+    imageId: ImageId,
+    rootDiskBytes: DiskBytes.optional().meta({
+      description: "Defaults to the flavor's; never below the image's virtual size",
+    }),
+    accelerator: Accelerator.optional().meta({ description: 'Default: whatever the chosen host offers' }),
+    hostId: HostId.optional().meta({ description: 'Admins only: place on this host or refuse' }),
+    pinVcpus: z.boolean().default(false).meta({ description: 'Bind each vCPU thread to one host CPU of its own' }),
+    start: z.boolean().default(true).meta({ description: 'false: create it stopped' }),
+    labels: Labels.default({}),
+  })
+  .meta({ id: 'CreateVmRequest' });
+export type CreateVmRequest = z.infer<typeof CreateVmRequest>;
+
+/** Body of stop and reboot. */
+export const StopVmRequest = z
+  .strictObject({
+    graceMs: z.int().min(0).max(GRACE_MS_MAX).default(GRACE_MS_DEFAULT).meta({
+      description: 'How long the guest may take to shut down before it is stopped hard; 0 stops it hard at once',
+    }),
+  })
+  .meta({ id: 'StopVmRequest' });
+export type StopVmRequest = z.infer<typeof StopVmRequest>;
+
+export const Volume = z
+  .object({
+    id: VolumeId,
+    role: z.enum(['root']),
+    sizeBytes: z.int(),
+  })
+  .meta({ id: 'Volume' });
+
+export const Vm = z
+  .object({
+    id: VmId,
+    projectId: ProjectId,
+    name: ResourceName,
+    state: VmStateShape,
+    allowedRequests: z.array(z.string()).meta({ description: 'What may be asked of the VM in its present state' }),
+    generation: z.int().meta({ description: 'Counts intents; the ETag of the VM' }),
+    epoch: z.int().meta({ description: 'Counts starts; fences earlier runs of the VM' }),
+    flavorId: FlavorId,
+    imageId: ImageId,
+    hostId: HostId.nullable(),
+    hostName: z.string().nullable(),
+    vcpuCount: z.int(),
+    memoryBytes: z.int(),
+    pinVcpus: z.boolean(),
+    accelerator: Accelerator.nullable().meta({ description: 'What the VM runs on; null before it was placed' }),
+    volumes: z.array(Volume),
+    guest: z
+      .object({
+        agent: z.enum(['unknown', 'absent', 'responding']),
+        lastAnswerAt: z.iso.datetime().nullable(),
+        balloonBytes: z.int().nullable().meta({ description: 'Memory the guest has now, as its balloon says' }),
+      })
+      .meta({ description: 'What the guest itself says' }),
+    failure: StoredErrorShape.nullable(),
+    operationId: OperationId.nullable().meta({ description: 'The operation that owns the present state' }),
+    observedAt: z.iso.datetime().nullable(),
+    labels: Labels,
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Vm' });
+export type Vm = z.infer<typeof Vm>;
+
+export const ListVmsQuery = PageQuery.extend({
+  projectId: ProjectId.optional(),
+  hostId: HostId.optional(),
+  state: VmStateShape.optional(),
+  name: ResourceName.optional(),
+});
+export type ListVmsQuery = z.infer<typeof ListVmsQuery>;
+
+export const ConsoleQuery = z.object({
+  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().meta({
+    description: 'Byte to read from; default: the last part of the log',
+  }),
+});
+
+export const ConsoleLog = z
+  .object({
+    text: z
+      .string()
+      .meta({ description: 'Untrusted output of the guest, control characters other than newline and tab removed' }),
+    offset: z.int().meta({ description: 'First byte of this part' }),
+    nextOffset: z.int().meta({ description: 'Where to go on reading' }),
+    sizeBytes: z.int(),
+  })
+  .meta({ id: 'ConsoleLog' });
+export type ConsoleLog = z.infer<typeof ConsoleLog>;
