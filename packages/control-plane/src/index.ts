@@ -1,0 +1,1 @@
+export type { Actor, ControlPlane, ControlPlaneConfig, Idempotency, Logger } from './control-plane.js';
