@@ -1,0 +1,2 @@
+export const isPortFree: (port: number) => Promise<boolean>;
+export const findFreePort: () => Promise<number>;

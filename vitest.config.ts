@@ -1,0 +1,59 @@
+import { defineConfig } from 'vitest/config';
+
+const UNIT_TIMEOUT_MS = 10_000;
+const INTEGRATION_TIMEOUT_MS = 120_000;
+const E2E_TIMEOUT_MS = 300_000; // Linux guests boot under emulation, several at a time
+
+// Workspace packages resolve to their TypeScript, so tests need no build. `noExternal`: otherwise vitest would hand them to
+// Node as installed packages, and Node cannot load TypeScript. Vitest passes the conditions on to Node, for `require` too: so
+// `import` and `module` must not be among them.
+const CONDITIONS = ['source', 'node'];
+const resolution = {
+  resolve: { conditions: CONDITIONS },
+  ssr: { resolve: { conditions: CONDITIONS }, noExternal: [/^@kvorum\//] },
+};
+
+const settings = {
+  pool: 'forks' as const, // signals, native calls and child processes need a process of their own
+  globalSetup: ['tests/support/global-setup.ts'],
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...resolution,
+        test: {
+          ...settings,
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
+          testTimeout: UNIT_TIMEOUT_MS,
+          hookTimeout: INTEGRATION_TIMEOUT_MS,
+        },
+      },
+      {
+        ...resolution,
+        test: {
+          ...settings,
+          name: 'integration',
+          include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tests/architecture/**/*.test.ts'],
+          testTimeout: INTEGRATION_TIMEOUT_MS,
+          hookTimeout: INTEGRATION_TIMEOUT_MS,
+        },
+      },
+      {
+        ...resolution,
+        test: {
+          ...settings,
+          name: 'e2e',
+          include: ['tests/e2e/**/*.test.ts'],
+          testTimeout: E2E_TIMEOUT_MS,
+          hookTimeout: E2E_TIMEOUT_MS,
+          // Guests under emulation take whole cores: one file at a time, after everything else.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
