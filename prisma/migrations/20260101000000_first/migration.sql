@@ -88,12 +88,15 @@ CREATE INDEX host_certificates_by_host ON host_certificates (host_id);
 
 CREATE TABLE flavors (
   id uuid PRIMARY KEY,
-  name text NOT NULL UNIQUE,
+  name text NOT NULL,
   vcpu_count int NOT NULL CHECK (vcpu_count > 0),
   memory_bytes bigint NOT NULL CHECK (memory_bytes > 0),
   root_disk_bytes bigint NOT NULL CHECK (root_disk_bytes > 0),
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  -- Rows of deleted VMs go on naming the flavor they had.
+  deleted_at timestamptz
 );
+CREATE UNIQUE INDEX flavors_name ON flavors (name) WHERE deleted_at IS NULL;
 
 CREATE TABLE images (
   id uuid PRIMARY KEY,
@@ -179,6 +182,9 @@ CREATE TABLE vms (
   observed_power text,
   observed_epoch bigint NOT NULL DEFAULT 0,
   observed_at timestamptz,
+  -- The last intent whose outcome is known: a report about an earlier one is old news and must not change `state`. Behind
+  -- `generation` while an operation works, and after one that ended without knowing what it had done.
+  settled_generation bigint NOT NULL DEFAULT 0,
   report_generation bigint NOT NULL DEFAULT 0,
   guest_agent text NOT NULL DEFAULT 'unknown' CHECK (guest_agent IN ('unknown', 'absent', 'responding')),
   guest_agent_answered_at timestamptz,
