@@ -1,0 +1,37 @@
+import type { Fleet } from './fleet.js';
+import type { FilterName, PlacementRequest } from './placement.js';
+
+/** One rule that a host must satisfy. One file per filter; `place` asks them in the order of FILTERS. */
+export interface Filter {
+  readonly name: FilterName;
+  /** Prepares the rule for one request, so that the scan over the hosts does the least work per host. */
+  bind(request: PlacementRequest, fleet: Fleet): BoundFilter;
+}
+
+/** A rule with its request. Everything but `admits` is asked only to explain, about hosts that are not admitted. */
+export interface BoundFilter {
+  admits(index: number): boolean;
+  /** What hosts like this one are counted as, in words that follow a number: "cordoned", "short of memory". */
+  countedAs(index: number): string;
+  /** The reason against this host. */
+  reason(index: number): string;
+  /** How far the host is from being admitted. Amounts: the missing share, at most 1. A person's decision: 1 or more. */
+  distance(index: number): number;
+  /** What would have to change, as an order: "uncordon host-a". */
+  change(index: number): string;
+  readonly amount?: AmountNeeded;
+}
+
+/** For filters about an amount: what is needed, what a host has free, and how either is written. */
+export interface AmountNeeded {
+  readonly needed: number;
+  free(index: number): number;
+  /** Writes an amount; what is free is rounded down and what is needed up, so that they never look equal. */
+  format(amount: number, rounding: 'down' | 'up'): string;
+}
+
+/** Position of the first filter that rejects the host, under which it is counted; -1: it fits. */
+export function firstRejection(filters: readonly BoundFilter[], index: number): number {
+  for (let at = 0; at < filters.length; at += 1) if (filters[at]?.admits(index) === false) return at;
+  return -1;
+}

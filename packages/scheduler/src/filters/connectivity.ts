@@ -1,0 +1,16 @@
+import type { Filter } from '../filter.js';
+import { CONNECTIVITY, cell } from '../fleet.js';
+
+/** Only hosts whose agent reports: what an unreachable one still has free is not known. */
+export const connectivity: Filter = {
+  name: 'connectivity',
+  bind(_request, fleet) {
+    return {
+      admits: (index) => cell(fleet.connectivities, index) === CONNECTIVITY.connected,
+      countedAs: () => 'unreachable',
+      reason: () => 'the agent of the host does not report',
+      distance: () => 1,
+      change: (index) => `bring back the agent of ${fleet.names[index]}`,
+    };
+  },
+};
