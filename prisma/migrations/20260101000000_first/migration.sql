@@ -126,7 +126,10 @@ CREATE TABLE operations (
   state text NOT NULL CHECK (state IN ('queued', 'running', 'unwinding', 'succeeded', 'failed', 'cancelled', 'stuck')),
   input jsonb NOT NULL,
   progress jsonb,
+  -- What people are shown: why it unwinds, failed, or is stuck.
   error jsonb,
+  -- Why it turned round, kept while `error` tells of being stuck. Not null: it goes back, never forward again.
+  unwind_cause jsonb,
   created_by text NOT NULL,
   cancel_requested_at timestamptz,
   -- The lease: who works on it, until when, and the token that fences whoever held it before.
@@ -138,6 +141,9 @@ CREATE TABLE operations (
   -- Past this the operation turns to unwinding; past the second one it is stuck.
   deadline_at timestamptz NOT NULL,
   unwind_deadline_at timestamptz NOT NULL,
+  -- How long each way may take: an operator who resumes or unwinds starts the clock anew.
+  deadline_ms int NOT NULL CHECK (deadline_ms > 0),
+  unwind_deadline_ms int NOT NULL CHECK (unwind_deadline_ms > 0),
   created_at timestamptz NOT NULL DEFAULT now(),
   started_at timestamptz,
   finished_at timestamptz
@@ -145,6 +151,7 @@ CREATE TABLE operations (
 CREATE INDEX operations_to_do ON operations (not_before) WHERE state IN ('queued', 'running', 'unwinding');
 CREATE INDEX operations_by_resource ON operations (resource_id, id);
 CREATE INDEX operations_by_project ON operations (project_id, id);
+CREATE INDEX operations_by_state ON operations (state, id);
 
 CREATE TABLE operation_steps (
   operation_id uuid NOT NULL REFERENCES operations (id) ON DELETE CASCADE,
@@ -243,7 +250,8 @@ CREATE TABLE idempotency_keys (
   request_sha256 bytea NOT NULL,
   status int NOT NULL,
   resource_id uuid NOT NULL,
-  operation_id uuid REFERENCES operations (id),
+  -- Checked at commit: the key is claimed first, so that a duplicate waits here and not half way through the mutation.
+  operation_id uuid REFERENCES operations (id) DEFERRABLE INITIALLY DEFERRED,
   -- Body of an answer that is not an operation.
   response jsonb,
   created_at timestamptz NOT NULL DEFAULT now(),
