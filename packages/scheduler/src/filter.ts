@@ -1,11 +1,14 @@
 import type { Fleet } from './fleet.js';
 import type { FilterName, PlacementRequest } from './placement.js';
 
-/** One rule that a host must satisfy. One file per filter; `place` asks them in the order of FILTERS. */
+/** One rule that a host must satisfy. One file per filter; they are asked in the order given in bind-rules.ts. */
 export interface Filter {
   readonly name: FilterName;
-  /** Prepares the rule for one request, so that the scan over the hosts does the least work per host. */
-  bind(request: PlacementRequest, fleet: Fleet): BoundFilter;
+  /**
+   * Prepares the rule for one request, so that the scan over the hosts does the least work per host. null: the request
+   * does not ask for it, and every host is admitted.
+   */
+  bind(request: PlacementRequest, fleet: Fleet): BoundFilter | null;
 }
 
 /** A rule with its request. Everything but `admits` is asked only to explain, about hosts that are not admitted. */
@@ -28,10 +31,4 @@ export interface AmountNeeded {
   free(index: number): number;
   /** Writes an amount; what is free is rounded down and what is needed up, so that they never look equal. */
   format(amount: number, rounding: 'down' | 'up'): string;
-}
-
-/** Position of the first filter that rejects the host, under which it is counted; -1: it fits. */
-export function firstRejection(filters: readonly BoundFilter[], index: number): number {
-  for (let at = 0; at < filters.length; at += 1) if (filters[at]?.admits(index) === false) return at;
-  return -1;
 }

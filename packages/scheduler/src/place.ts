@@ -1,12 +1,4 @@
-import { type BoundFilter, firstRejection } from './filter.js';
-import { accelerator } from './filters/accelerator.js';
-import { capacityDisk } from './filters/capacity-disk.js';
-import { capacityMemory } from './filters/capacity-memory.js';
-import { capacityVcpus } from './filters/capacity-vcpus.js';
-import { connectivity } from './filters/connectivity.js';
-import { excluded } from './filters/excluded.js';
-import { hostState } from './filters/host-state.js';
-import { requestedHost } from './filters/requested-host.js';
+import { bindScores } from './bind-rules.js';
 import type { Fleet } from './fleet.js';
 import { NearestHosts } from './nearest-hosts.js';
 import {
@@ -17,27 +9,8 @@ import {
   type PlacementScore,
   VERDICT_COUNT_MAX,
 } from './placement.js';
-import type { Score } from './score.js';
-import { acceleratorScore } from './scores/accelerator.js';
-import { balance } from './scores/balance.js';
-import { pack } from './scores/pack.js';
+import { FITS, type Scan, scanHosts } from './scan-hosts.js';
 import { summarisePlacement, summariseRefusal } from './summarise.js';
-
-/** What a person decided comes before what the host has: "cordoned" is a better answer than "lacks memory". */
-const FILTERS = [
-  requestedHost,
-  excluded,
-  hostState,
-  connectivity,
-  accelerator,
-  capacityVcpus,
-  capacityMemory,
-  capacityDisk,
-] as const;
-const SCORES: readonly Score[] = [acceleratorScore, pack, balance];
-
-/** A placed VM's record is about its candidates first; rejected hosts get the rest of the verdicts. */
-const CANDIDATE_VERDICT_COUNT_MAX = 10;
 
 /**
  * Chooses the host for one VM, or says why there is none. Pure: the same request and hosts always give the same answer,
@@ -45,68 +18,49 @@ const CANDIDATE_VERDICT_COUNT_MAX = 10;
  * proposal: the conditional reservation in the database decides between two that race.
  */
 export function place(request: PlacementRequest, fleet: Fleet): Placement {
-  const filters = FILTERS.map((filter) => filter.bind(request, fleet));
-  const rejectedCounts = FILTERS.map(() => 0);
-  const candidates = new NearestHosts(VERDICT_COUNT_MAX);
-  let candidateCount = 0;
-  for (let index = 0; index < fleet.hostCount; index += 1) {
-    const rejectedBy = firstRejection(filters, index);
-    if (rejectedBy === -1) {
-      candidateCount += 1;
-      candidates.offer(index, -totalScore(fleet, index, request));
-    } else {
-      rejectedCounts[rejectedBy] = (rejectedCounts[rejectedBy] ?? 0) + 1;
-    }
-  }
-  const head = {
-    needed: neededOf(request),
-    hostCount: fleet.hostCount,
-    candidateCount,
-    rejections: FILTERS.map((filter, at) => ({ filter: filter.name, rejected: rejectedCounts[at] ?? 0 })).filter(
-      ({ rejected }) => rejected > 0,
-    ),
-  };
-  const [chosen] = candidates.indexes();
-  return chosen === undefined
-    ? refuse(request, fleet, filters, head)
-    : choose(request, fleet, filters, head, candidates.indexes(), chosen);
+  const scan = scanHosts(request, fleet);
+  const candidates = bestCandidates(scan);
+  const [chosen] = candidates;
+  return chosen === undefined ? refuse(scan) : choose(scan, chosen, candidates);
 }
 
-type RecordHead = Pick<PlacementRecord, 'needed' | 'hostCount' | 'candidateCount' | 'rejections'>;
+interface Candidate {
+  readonly index: number;
+  readonly score: PlacementScore;
+}
 
-function choose(
-  request: PlacementRequest,
-  fleet: Fleet,
-  filters: readonly BoundFilter[],
-  head: RecordHead,
-  candidates: readonly number[],
-  chosen: number,
-): Placement {
-  const rejectedCount = head.hostCount - head.candidateCount;
-  const candidateVerdictCount = Math.max(CANDIDATE_VERDICT_COUNT_MAX, VERDICT_COUNT_MAX - rejectedCount);
-  const shown = candidates.slice(0, candidateVerdictCount);
-  const nearest = nearestRejected(fleet, filters, VERDICT_COUNT_MAX - shown.length);
+/** The best of the hosts that fit, best first; at most as many as a record names. */
+function bestCandidates({ request, fleet, rejectedBy }: Scan): readonly Candidate[] {
+  const scores = bindScores(request, fleet);
+  const nearest = new NearestHosts(VERDICT_COUNT_MAX);
+  for (let index = 0; index < fleet.hostCount; index += 1) {
+    if (rejectedBy[index] === FITS) nearest.offer(index, -scores.total(index));
+  }
+  return nearest.indexes().map((index) => ({ index, score: scores.explain(index) }));
+}
+
+function choose(scan: Scan, chosen: Candidate, candidates: readonly Candidate[]): Placement {
+  const host = hostAt(scan.fleet, chosen.index);
+  const head = countRejections(scan);
   const verdicts = [
-    ...shown.map((index) => verdictOn(fleet, filters, index, scoreOf(fleet, index, request))),
-    ...nearest.map((index) => verdictOn(fleet, filters, index, null)),
+    ...candidates.map(({ index, score }) => verdictOn(scan, index, score)),
+    ...nearestRejected(scan, VERDICT_COUNT_MAX - candidates.length).map((index) => verdictOn(scan, index, null)),
   ];
-  const score = scoreOf(fleet, chosen, request);
-  const host = hostAt(fleet, chosen);
   const record: PlacementRecord = {
     outcome: 'placed',
     ...head,
     verdicts,
     omittedVerdictCount: head.hostCount - verdicts.length,
-    chosen: { ...host, score },
+    chosen: { ...host, score: chosen.score },
     relaxation: null,
     summary: summarisePlacement(host.hostName, head.candidateCount, head.hostCount),
   };
-  return { kind: 'placed', hostId: host.hostId, score, record };
+  return { kind: 'placed', hostId: host.hostId, score: chosen.score, record };
 }
 
-function refuse(request: PlacementRequest, fleet: Fleet, filters: readonly BoundFilter[], head: RecordHead): Placement {
-  const nearest = nearestRejected(fleet, filters, VERDICT_COUNT_MAX);
-  const verdicts = nearest.map((index) => verdictOn(fleet, filters, index, null));
+function refuse(scan: Scan): Placement {
+  const { fleet, filters } = scan;
+  const nearest = nearestRejected(scan, VERDICT_COUNT_MAX);
   const [first] = nearest;
   const relaxation =
     first === undefined
@@ -115,67 +69,64 @@ function refuse(request: PlacementRequest, fleet: Fleet, filters: readonly Bound
           ...hostAt(fleet, first),
           changes: filters.filter((filter) => !filter.admits(first)).map((filter) => filter.change(first)),
         };
+  const head = countRejections(scan);
   const record: PlacementRecord = {
     outcome: 'refused',
     ...head,
-    verdicts,
-    omittedVerdictCount: head.hostCount - verdicts.length,
+    verdicts: nearest.map((index) => verdictOn(scan, index, null)),
+    omittedVerdictCount: head.hostCount - nearest.length,
     chosen: null,
     relaxation,
-    summary: summariseRefusal(request, fleet, filters, relaxation),
+    summary: summariseRefusal(scan, relaxation),
   };
   return { kind: 'refused', record };
 }
 
 /** The rejected hosts that are least far from being admitted. */
-function nearestRejected(fleet: Fleet, filters: readonly BoundFilter[], countMax: number): readonly number[] {
+function nearestRejected({ fleet, filters, rejectedBy }: Scan, countMax: number): readonly number[] {
   const nearest = new NearestHosts(countMax);
+  if (countMax === 0) return nearest.indexes();
   for (let index = 0; index < fleet.hostCount; index += 1) {
+    if (rejectedBy[index] === FITS) continue;
     let distance = 0;
     for (const filter of filters) if (!filter.admits(index)) distance += filter.distance(index);
-    if (distance > 0) nearest.offer(index, distance);
+    nearest.offer(index, distance);
   }
   return nearest.indexes();
 }
 
-function verdictOn(
-  fleet: Fleet,
-  filters: readonly BoundFilter[],
-  index: number,
-  score: PlacementScore | null,
-): HostVerdict {
-  const objections = FILTERS.flatMap(({ name }, at) => {
-    const filter = filters[at];
-    if (filter === undefined || filter.admits(index)) return [];
-    const { amount } = filter;
-    return [
-      { filter: name, reason: filter.reason(index), needed: amount?.needed ?? null, free: amount?.free(index) ?? null },
-    ];
-  });
-  return { ...hostAt(fleet, index), fits: score !== null, score, objections };
+function countRejections({
+  request,
+  fleet,
+  filters,
+  rejectedBy,
+}: Scan): Pick<PlacementRecord, 'needed' | 'hostCount' | 'candidateCount' | 'rejections'> {
+  const counts = new Uint32Array(filters.length + 1);
+  for (const at of rejectedBy) counts[at] = (counts[at] ?? 0) + 1;
+  const { vcpuCount, memoryBytes, diskBytes, accelerator, hostId } = request;
+  return {
+    needed: { vcpuCount, memoryBytes, diskBytes, accelerator, hostId },
+    hostCount: fleet.hostCount,
+    candidateCount: counts[FITS] ?? 0,
+    rejections: filters
+      .map((filter, at) => ({ filter: filter.name, rejected: counts[at + 1] ?? 0 }))
+      .filter(({ rejected }) => rejected > 0),
+  };
 }
 
-const totalScore = (fleet: Fleet, index: number, request: PlacementRequest): number => {
-  let total = 0;
-  for (const score of SCORES) total += score.weight * score.of(fleet, index, request);
-  return total;
-};
-
-function scoreOf(fleet: Fleet, index: number, request: PlacementRequest): PlacementScore {
-  const parts = { accelerator: 0, pack: 0, balance: 0 };
-  for (const score of SCORES) parts[score.name] = score.weight * score.of(fleet, index, request);
-  return { total: totalScore(fleet, index, request), parts };
+function verdictOn({ fleet, filters }: Scan, index: number, score: PlacementScore | null): HostVerdict {
+  const objections = filters
+    .filter((filter) => !filter.admits(index))
+    .map(({ name, amount, reason }) => ({
+      filter: name,
+      reason: reason(index),
+      needed: amount?.needed ?? null,
+      free: amount?.free(index) ?? null,
+    }));
+  return { ...hostAt(fleet, index), fits: score !== null, score, objections };
 }
 
 const hostAt = (fleet: Fleet, index: number): { hostId: string; hostName: string } => ({
   hostId: fleet.hostIds[index] as string,
   hostName: fleet.names[index] as string,
-});
-
-const neededOf = (request: PlacementRequest): PlacementRecord['needed'] => ({
-  vcpuCount: request.vcpuCount,
-  memoryBytes: request.memoryBytes,
-  diskBytes: request.diskBytes,
-  accelerator: request.accelerator,
-  hostId: request.hostId,
 });

@@ -6,6 +6,6 @@ export interface Score {
   readonly name: ScoreName;
   /** Against the other scores. */
   readonly weight: number;
-  /** Between 0 and 1; more is better. */
-  of(fleet: Fleet, index: number, request: PlacementRequest): number;
+  /** Prepares the score for one request: the function returned is between 0 and 1 for a host; more is better. */
+  bind(request: PlacementRequest, fleet: Fleet): (index: number) => number;
 }

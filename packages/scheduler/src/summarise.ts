@@ -1,19 +1,16 @@
-import { type AmountNeeded, type BoundFilter, firstRejection } from './filter.js';
+import type { AmountNeeded } from './filter.js';
 import type { Fleet } from './fleet.js';
-import type { PlacementRequest, Relaxation } from './placement.js';
+import type { Relaxation } from './placement.js';
+import type { Scan } from './scan-hosts.js';
 
 export const summarisePlacement = (hostName: string, candidateCount: number, hostCount: number): string =>
   `placed on ${hostName}: the best of ${candidateCount} that fit, of ${hostsInWords(hostCount)}`;
 
 /** "0 of 12 hosts fit: 8 short of memory (largest free 1.5 GiB on host-b, needed 4 GiB), 3 cordoned; smallest change: …" */
-export function summariseRefusal(
-  request: PlacementRequest,
-  fleet: Fleet,
-  filters: readonly BoundFilter[],
-  relaxation: Relaxation | null,
-): string {
+export function summariseRefusal(scan: Scan, relaxation: Relaxation | null): string {
+  const { request, fleet } = scan;
   if (fleet.hostCount === 0) return '0 hosts fit: no host is enrolled';
-  const reasons = groupRejections(fleet, filters)
+  const reasons = groupRejections(scan)
     .toSorted((left, right) => right.count - left.count)
     .map((group) => `${group.count} ${group.name}${largestOf(fleet, group)}`);
   const unknownHost = request.hostId !== null && !fleet.hostIds.includes(request.hostId);
@@ -31,10 +28,10 @@ interface Group {
 }
 
 /** Hosts counted by why they do not fit: each once, under the first filter that rejects it, in the order of filters. */
-function groupRejections(fleet: Fleet, filters: readonly BoundFilter[]): Group[] {
+function groupRejections({ filters, rejectedBy }: Scan): Group[] {
   const groups = filters.map(() => new Map<string, Group>());
-  for (let index = 0; index < fleet.hostCount; index += 1) {
-    const at = firstRejection(filters, index);
+  for (const [index, rejectedByOne] of rejectedBy.entries()) {
+    const at = rejectedByOne - 1;
     const filter = filters[at];
     if (filter === undefined) continue;
     const name = filter.countedAs(index);

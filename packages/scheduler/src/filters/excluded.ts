@@ -7,6 +7,7 @@ const EXCLUSION_DISTANCE = 2;
 export const excluded: Filter = {
   name: 'excluded',
   bind(request, fleet) {
+    if (request.excludedHostIds.length === 0) return null;
     const indexes = new Set(request.excludedHostIds.map((hostId) => fleet.hostIds.indexOf(hostId)));
     return {
       admits: (index) => !indexes.has(index),

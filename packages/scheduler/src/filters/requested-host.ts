@@ -5,8 +5,10 @@ export const requestedHost: Filter = {
   name: 'requested-host',
   bind(request, fleet) {
     const { hostId } = request;
+    if (hostId === null) return null;
+    const requested = fleet.hostIds.indexOf(hostId);
     return {
-      admits: (index) => hostId === null || fleet.hostIds[index] === hostId,
+      admits: (index) => index === requested,
       countedAs: () => 'not the requested host',
       reason: () => 'another host was requested',
       distance: () => 1,

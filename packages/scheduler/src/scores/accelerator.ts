@@ -8,5 +8,8 @@ const WEIGHT = 10;
 export const acceleratorScore: Score = {
   name: 'accelerator',
   weight: WEIGHT,
-  of: (fleet, index) => (cell(fleet.accelerators, index) === ACCELERATOR.kvm ? 1 : 0),
+  bind:
+    (_request, { accelerators }) =>
+    (index) =>
+      cell(accelerators, index) === ACCELERATOR.kvm ? 1 : 0,
 };

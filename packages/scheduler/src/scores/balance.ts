@@ -1,4 +1,3 @@
-import { DIMENSIONS } from '../fleet.js';
 import type { Score } from '../score.js';
 import { remainingFreeShare } from './remaining-free-share.js';
 
@@ -6,14 +5,15 @@ import { remainingFreeShare } from './remaining-free-share.js';
 export const balance: Score = {
   name: 'balance',
   weight: 1,
-  of(fleet, index, request) {
-    let smallest = 1;
-    let largest = 0;
-    for (const dimension of DIMENSIONS) {
-      const share = remainingFreeShare(fleet, index, request, dimension);
-      smallest = Math.min(smallest, share);
-      largest = Math.max(largest, share);
-    }
-    return 1 - (largest - smallest);
+  bind(request, fleet) {
+    const vcpus = remainingFreeShare(request, fleet, 'vcpuCount');
+    const memory = remainingFreeShare(request, fleet, 'memoryBytes');
+    const disk = remainingFreeShare(request, fleet, 'diskBytes');
+    return (index) => {
+      const vcpuShare = vcpus(index);
+      const memoryShare = memory(index);
+      const diskShare = disk(index);
+      return 1 - (Math.max(vcpuShare, memoryShare, diskShare) - Math.min(vcpuShare, memoryShare, diskShare));
+    };
   },
 };

@@ -6,9 +6,10 @@ import { remainingFreeShare } from './remaining-free-share.js';
 export const pack: Score = {
   name: 'pack',
   weight: 1,
-  of(fleet, index, request) {
-    let freeShares = 0;
-    for (const dimension of DIMENSIONS) freeShares += remainingFreeShare(fleet, index, request, dimension);
-    return 1 - freeShares / DIMENSIONS.length;
+  bind(request, fleet) {
+    const vcpus = remainingFreeShare(request, fleet, 'vcpuCount');
+    const memory = remainingFreeShare(request, fleet, 'memoryBytes');
+    const disk = remainingFreeShare(request, fleet, 'diskBytes');
+    return (index) => 1 - (vcpus(index) + memory(index) + disk(index)) / DIMENSIONS.length;
   },
 };
