@@ -1,0 +1,145 @@
+import { type ClientReadableStream, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { DomainError } from '@kvorum/schema';
+import {
+  type EnsureImageResponse,
+  type EnsureVmRequest,
+  fromServiceError,
+  type NodeAgentClient,
+  PowerState,
+} from '@kvorum/schema/agent-wire';
+import type {
+  AgentDisk,
+  AgentImage,
+  AgentPort,
+  AgentVmSpec,
+  CallOptions,
+  ConsolePart,
+  Intent,
+  ObservedVm,
+  WantedPower,
+} from './agent-port.js';
+import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
+
+/** An observation is answered from the agent's memory. */
+const OBSERVE_TIMEOUT_MS = 5000;
+
+type UnaryCall<Request, Response> = (
+  request: Request,
+  metadata: Metadata,
+  options: { deadline: number },
+  callback: (error: ServiceError | null, response: Response) => void,
+) => ClientUnaryCall;
+
+/** AgentPort over gRPC. `connect` gives the client of a connection that is trusted now, or throws host_not_trusted. */
+export class AgentClient implements AgentPort {
+  readonly #connect: () => Promise<NodeAgentClient>;
+
+  constructor(connect: () => Promise<NodeAgentClient>) {
+    this.#connect = connect;
+  }
+
+  async observeVm(vmId: string): Promise<ObservedVm | null> {
+    const client = await this.#connect();
+    const options = { timeoutMs: OBSERVE_TIMEOUT_MS };
+    const { vms } = await unary(client.observeVms.bind(client), { vmIds: [vmId] }, options);
+    const report = vms.find((vm) => vm.vmId === vmId);
+    return report === undefined ? null : observedVmOf(report);
+  }
+
+  async ensureImage(
+    image: AgentImage,
+    options: CallOptions & { onProgress?: (doneBytes: number) => void },
+  ): Promise<void> {
+    const client = await this.#connect();
+    options.signal?.throwIfAborted();
+    const deadline = Date.now() + options.timeoutMs;
+    await drain(client.ensureImage({ ...image }, new Metadata(), { deadline }), options);
+  }
+
+  async ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void> {
+    const client = await this.#connect();
+    await unary(client.ensureDisk.bind(client), { intent: { ...intent }, ...disk }, options);
+  }
+
+  async removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void> {
+    const client = await this.#connect();
+    await unary(client.removeDisk.bind(client), { intent: { ...intent }, volumeId }, options);
+  }
+
+  async ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm> {
+    const client = await this.#connect();
+    const request: EnsureVmRequest = {
+      intent: { ...intent },
+      spec: { ...spec, accelerator: toWireAccelerator(spec.accelerator) },
+      ...wirePower(wanted),
+    };
+    const { vm } = await unary(client.ensureVm.bind(client), request, options);
+    if (vm === undefined)
+      throw new DomainError('host_fault', 'the agent ensured a VM and did not say what is true of it');
+    return observedVmOf(vm);
+  }
+
+  async ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number> {
+    const client = await this.#connect();
+    const request = { intent: { ...intent }, targetBytes };
+    return (await unary(client.ensureBalloon.bind(client), request, options)).actualBytes;
+  }
+
+  async removeVm(intent: Intent, options: CallOptions): Promise<void> {
+    const client = await this.#connect();
+    await unary(client.removeVm.bind(client), { intent: { ...intent } }, options);
+  }
+
+  async readConsole(vmId: string, offset: number | null, maxBytes: number, options: CallOptions): Promise<ConsolePart> {
+    const client = await this.#connect();
+    const request = { vmId, maxBytes, ...(offset === null ? {} : { offset }) };
+    return unary(client.readConsole.bind(client), { offset: undefined, ...request }, options);
+  }
+}
+
+function wirePower(wanted: WantedPower): { power: PowerState; graceMs: number; reset: boolean } {
+  if (wanted.power === 'running') {
+    return { power: PowerState.POWER_STATE_RUNNING, graceMs: 0, reset: wanted.reset ?? false };
+  }
+  if (wanted.power === 'paused') return { power: PowerState.POWER_STATE_PAUSED, graceMs: 0, reset: false };
+  return { power: PowerState.POWER_STATE_STOPPED, graceMs: wanted.graceMs, reset: false };
+}
+
+/** One call with its time limit. An abort cancels it on the wire as well; what the agent did is then unknown. */
+function unary<Request, Response>(
+  call: UnaryCall<Request, Response>,
+  request: Request,
+  { timeoutMs, signal }: CallOptions,
+): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const running = call(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
+      signal?.removeEventListener('abort', cancel);
+      if (error === null) resolve(response);
+      else reject(fromServiceError(error));
+    });
+    const cancel = (): void => running.cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
+
+/** Reads progress until the agent says that the image is whole; a stream that ends before that has failed. */
+async function drain(
+  stream: ClientReadableStream<EnsureImageResponse>,
+  { signal, onProgress }: CallOptions & { onProgress?: (doneBytes: number) => void },
+): Promise<void> {
+  const cancel = (): void => stream.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  let isComplete = false;
+  try {
+    for await (const message of stream as AsyncIterable<EnsureImageResponse>) {
+      isComplete = message.isComplete;
+      onProgress?.(message.doneBytes);
+    }
+  } catch (error) {
+    throw fromServiceError(error as ServiceError);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+  if (!isComplete) throw new DomainError('host_unreachable', 'the agent stopped before it had the whole image');
+}

@@ -1,0 +1,58 @@
+import type { Accelerator } from '@kvorum/schema';
+import {
+  ExitReason,
+  GuestAgentState,
+  PowerState,
+  type VmReport,
+  Accelerator as WireAccelerator,
+} from '@kvorum/schema/agent-wire';
+import type { ObservedVm } from './agent-port.js';
+
+/** Between the wire's enums and ours. What an agent sends is not trusted: numbers we do not know become the careful value. */
+export function acceleratorOf(wire: WireAccelerator): Accelerator | null {
+  if (wire === WireAccelerator.ACCELERATOR_KVM) return 'kvm';
+  if (wire === WireAccelerator.ACCELERATOR_TCG) return 'tcg';
+  return null;
+}
+
+export const toWireAccelerator = (accelerator: Accelerator): WireAccelerator =>
+  accelerator === 'kvm' ? WireAccelerator.ACCELERATOR_KVM : WireAccelerator.ACCELERATOR_TCG;
+
+const powerOf = (wire: PowerState): ObservedVm['power'] => {
+  if (wire === PowerState.POWER_STATE_RUNNING) return 'running';
+  if (wire === PowerState.POWER_STATE_PAUSED) return 'paused';
+  return 'stopped';
+};
+
+const exitReasonOf = (wire: ExitReason): ObservedVm['exitReason'] => {
+  if (wire === ExitReason.EXIT_REASON_GUEST_SHUTDOWN) return 'guest-shutdown';
+  if (wire === ExitReason.EXIT_REASON_REQUESTED) return 'requested';
+  if (wire === ExitReason.EXIT_REASON_CRASH) return 'crash';
+  return null;
+};
+
+const guestAgentOf = (wire: GuestAgentState): ObservedVm['guestAgent'] => {
+  if (wire === GuestAgentState.GUEST_AGENT_STATE_RESPONDING) return 'responding';
+  if (wire === GuestAgentState.GUEST_AGENT_STATE_ABSENT) return 'absent';
+  return 'unknown';
+};
+
+/** ECMA-262 section 21.4.1.1: no Date lies beyond this many ms. */
+const DATE_MS_MAX = 8.64e15;
+
+export const observedVmOf = (report: VmReport): ObservedVm => ({
+  vmId: report.vmId,
+  epoch: report.epoch,
+  generation: report.generation,
+  power: powerOf(report.power),
+  exitReason: exitReasonOf(report.exitReason),
+  exitDetail: report.exitDetail,
+  guestAgent: guestAgentOf(report.guestAgent),
+  guestAgentAnsweredAt:
+    report.guestAgentLastAnswerMs > 0 && report.guestAgentLastAnswerMs <= DATE_MS_MAX
+      ? new Date(report.guestAgentLastAnswerMs)
+      : null,
+  balloonBytes: report.balloonBytes > 0 ? report.balloonBytes : null,
+  accelerator: acceleratorOf(report.accelerator),
+  reportGeneration: report.reportGeneration,
+});
