@@ -221,7 +221,8 @@ CREATE INDEX volumes_by_vm ON volumes (vm_id);
 -- A claim of one VM on one host. hosts.reserved_* is the sum of these rows, kept by the same statement that writes them.
 CREATE TABLE reservations (
   id uuid PRIMARY KEY,
-  vm_id uuid NOT NULL REFERENCES vms (id),
+  -- Checked at commit: room is claimed before the VM's row is written, so that locks are always taken in one order.
+  vm_id uuid NOT NULL REFERENCES vms (id) DEFERRABLE INITIALLY DEFERRED,
   host_id uuid NOT NULL REFERENCES hosts (id),
   -- 'run': where the VM lives. A migration will hold a second one on its target.
   purpose text NOT NULL CHECK (purpose IN ('run')),
