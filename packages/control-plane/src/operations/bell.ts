@@ -4,7 +4,13 @@
  * Implemented on BullMQ (bullmq-bell.ts) with its PostgreSQL or its Redis backend.
  */
 export interface Bell {
+  /** Never throws and never takes long: a ring that cannot be delivered is lost, and the reconciler rings. */
   ring(operationId: string, options?: { delayMs?: number }): Promise<void>;
+  /**
+   * Rings for operations that nobody works on. Unlike a ring, a reminder is folded into an earlier one of the last seconds
+   * that nobody has heard yet, so that repeated reminders do not pile up while all workers are busy.
+   */
+  remind(operationIds: readonly string[]): Promise<void>;
   /** Calls `work` for each ring, at most `concurrency` at a time, until closed. */
   listen(work: (operationId: string) => Promise<void>, options: { concurrency: number }): Promise<BellListener>;
   close(): Promise<void>;

@@ -79,6 +79,7 @@ export interface OperationDefinition<Input, Services> {
 }
 
 interface Builder<Input, Outputs, Services> {
+  // biome-ignore lint/suspicious/noConfusingVoidType: a step without an output is an async function without a return.
   step<Name extends string, Output extends Json | undefined | void>(
     name: Name,
     step: Step<Input, Outputs, Output, Services>,

@@ -1,12 +1,12 @@
-import {
+import type {
+  Operation,
   OperationId,
-  type Operation,
-  type OperationKind,
-  type OperationState,
-  type Progress,
+  OperationKind,
+  OperationState,
+  Progress,
   ProjectId,
-  type StepState,
-  type StoredError,
+  StepState,
+  StoredError,
 } from '@kvorum/schema';
 import type { Prisma } from '../database/generated/client.js';
 
