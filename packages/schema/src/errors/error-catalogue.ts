@@ -43,6 +43,7 @@ export const ERROR_CATALOGUE = {
   unauthenticated: row(401, 'UNAUTHENTICATED', 'unwind', 'Send a valid API token: `Authorization: Bearer …`.'),
   forbidden: row(403, 'PERMISSION_DENIED', 'unwind', 'Use a token whose role and project allow this.'),
   not_found: row(404, 'NOT_FOUND', 'unwind', 'Check the id; it may be gone, or belong to another project.'),
+  method_not_allowed: row(405, 'INVALID_ARGUMENT', 'unwind', 'Use one of the methods that the Allow header names.'),
   already_exists: row(409, 'ALREADY_EXISTS', 'unwind', 'Choose another name, or use the object that is there.'),
   conflict_state: row(
     409,

@@ -1,0 +1,118 @@
+import { DomainError } from '@kvorum/schema';
+import {
+  Accelerator,
+  ExitReason,
+  GuestAgentState,
+  type HostFacts,
+  type HostReport,
+  PowerState,
+  type VmReport,
+} from '@kvorum/schema/agent-wire';
+import { z } from 'zod';
+
+/** More than one machine can run: 288 vCPUs of the smallest VM fit a few hundred times. */
+export const VM_REPORT_COUNT_MAX = 4096;
+const TEXT_LENGTH_MAX = 1024;
+const EXIT_DETAIL_LENGTH_MAX = 4096;
+/** Of flags, KVM extensions, findings, NUMA nodes: each kernel in use has under 300. */
+const FACT_COUNT_MAX = 1024;
+/** NR_CPUS of Debian's kernels. */
+const CPU_COUNT_MAX = 8192;
+/** Counts are PostgreSQL `int`. */
+const INT_MAX = 2_147_483_647;
+const ADDRESS = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$/;
+
+const Uuid = z.uuid();
+const refusal = (field: string, message: string): DomainError =>
+  new DomainError('invalid_request', `${field}: ${message}`, { details: { fields: [{ field, message }] } });
+
+/**
+ * A report with everything in bounds: a host's agent is trusted to speak for its host and for nothing else, so what it sends
+ * can neither fill the database nor break it. Control characters (NUL cannot be stored) become U+FFFD; values of an enum
+ * that this side does not know become "unspecified". Throws `invalid_request`.
+ */
+export function checkReport(report: HostReport): HostReport {
+  if (report.vms.length > VM_REPORT_COUNT_MAX) throw refusal('vms', `more than ${VM_REPORT_COUNT_MAX}`);
+  if (report.address !== '' && !isAddress(report.address)) throw refusal('address', 'must be host:port');
+  const vms = report.vms.map(checkVm);
+  if (new Set(vms.map((vm) => vm.vmId)).size !== vms.length) throw refusal('vms', 'names a VM twice');
+  if ((report.capacity?.vcpuCount ?? 0) > INT_MAX) throw refusal('capacity.vcpuCount', `more than ${INT_MAX}`);
+  return {
+    ...report,
+    agentVersion: text('agentVersion', report.agentVersion),
+    accelerator: known(Accelerator, report.accelerator),
+    facts: report.facts === undefined ? undefined : checkFacts(report.facts),
+    vms,
+  };
+}
+
+/** host:port, the host a name, an IPv4 address or an IPv6 address in brackets. */
+export const isAddress = (address: string): boolean => ADDRESS.test(address);
+
+function checkVm(vm: VmReport): VmReport {
+  if (!Uuid.safeParse(vm.vmId).success) throw refusal('vms.vmId', 'must be a UUID');
+  return {
+    ...vm,
+    vmId: vm.vmId.toLowerCase(),
+    power: known(PowerState, vm.power),
+    exitReason: known(ExitReason, vm.exitReason),
+    guestAgent: known(GuestAgentState, vm.guestAgent),
+    accelerator: known(Accelerator, vm.accelerator),
+    // A guest or QEMU may have written it: its length is no reason to lose the report.
+    exitDetail: printable(vm.exitDetail.slice(0, EXIT_DETAIL_LENGTH_MAX)),
+  };
+}
+
+function checkFacts(facts: HostFacts): HostFacts {
+  const bounded = <Item>(
+    field: string,
+    items: readonly Item[],
+    countMax: number,
+    check: (item: Item) => Item,
+  ): Item[] => {
+    if (items.length > countMax) throw refusal(`facts.${field}`, `more than ${countMax}`);
+    return items.map(check);
+  };
+  const counts = (field: string, map: { [key: string]: number }): { [key: string]: number } =>
+    Object.fromEntries(
+      bounded(field, Object.entries(map), FACT_COUNT_MAX, ([key, count]) => [text(field, key), count]),
+    );
+  return {
+    ...facts,
+    kernel: text('facts.kernel', facts.kernel),
+    qemuVersion: text('facts.qemuVersion', facts.qemuVersion),
+    cpuVendor: text('facts.cpuVendor', facts.cpuVendor),
+    cpuModel: text('facts.cpuModel', facts.cpuModel),
+    cpuFlags: bounded('cpuFlags', facts.cpuFlags, FACT_COUNT_MAX, (flag) => text('facts.cpuFlags', flag)),
+    kvm:
+      facts.kvm === undefined
+        ? undefined
+        : {
+            ...facts.kvm,
+            reason: text('facts.kvm.reason', facts.kvm.reason),
+            extensions: counts('kvm.extensions', facts.kvm.extensions),
+          },
+    numaNodes: bounded('numaNodes', facts.numaNodes, FACT_COUNT_MAX, (node) => ({
+      ...node,
+      cpus: bounded('numaNodes.cpus', node.cpus, CPU_COUNT_MAX, (cpu) => cpu),
+      hugePages: counts('numaNodes.hugePages', node.hugePages),
+    })),
+    findings: bounded('findings', facts.findings, FACT_COUNT_MAX, (finding) => ({
+      name: text('facts.findings.name', finding.name),
+      value: text('facts.findings.value', finding.value),
+      evidence: text('facts.findings.evidence', finding.evidence),
+      remedy: text('facts.findings.remedy', finding.remedy),
+    })),
+  };
+}
+
+function text(field: string, value: string): string {
+  if (value.length > TEXT_LENGTH_MAX) throw refusal(field, `longer than ${TEXT_LENGTH_MAX} characters`);
+  return printable(value);
+}
+
+const printable = (value: string): string => value.replace(/\p{C}/gu, '\ufffd');
+
+/** An enum of ts-proto maps names to numbers and back; 0 is always "unspecified". */
+const known = <Value extends number>(values: object, value: Value): Value =>
+  Object.hasOwn(values, value) ? value : (0 as Value);

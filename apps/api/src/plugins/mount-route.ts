@@ -1,0 +1,134 @@
+import type { Readable } from 'node:stream';
+import { authenticate } from '@kvorum/control-plane';
+import { DomainError } from '@kvorum/schema';
+import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { Answer } from '../answer.js';
+import type { MutationOptions, Route, RouteContext, RouteDeps, RouteRole } from '../define-route.js';
+import { etagOf, generationWanted } from '../etag.js';
+import { openEventStream, type ServerEvents } from '../event-stream.js';
+import { idempotencyOf } from '../idempotency.js';
+import { bearerOf } from './authentication.js';
+import { refusalOfField } from './problem-json.js';
+import { schemaOf } from './route-schema.js';
+import type { StreamSeats } from './stream-seats.js';
+
+export interface MountDeps extends RouteDeps {
+  readonly heartbeatMs: number;
+  readonly seats: StreamSeats;
+}
+
+/** Turns a declared route into one of the server's. */
+export function mountRoute(app: FastifyInstance, route: Route, deps: MountDeps): void {
+  const options: RouteOptions = {
+    method: route.method,
+    url: route.url,
+    schema: schemaOf(route),
+    config: { role: route.role, ...(route.tag === 'meta' ? { rateLimit: false } : {}) },
+    ...(route.upload === undefined ? {} : { bodyLimit: deps.imageBytesMax }),
+    // HEAD of a stream would open one and never end it.
+    exposeHeadRoute: !('stream' in route.answer),
+    ...(route.isBodyOptional === true
+      ? {
+          preValidation: async (request: FastifyRequest) => {
+            request.body ??= {};
+          },
+        }
+      : {}),
+    handler: async (request, reply) => {
+      if (route.body === undefined && route.upload === undefined) refuseBody(request);
+      const result = await route.handler(contextOf(route, request, deps));
+      if ('open' in result) return sendEvents(result, request, reply, deps);
+      return sendAnswer(route, result, reply);
+    },
+  };
+  if (route.upload === undefined) {
+    app.route(options);
+    return;
+  }
+  const mediaType = route.upload;
+  // A scope of its own: this route alone takes bytes, and takes nothing else.
+  app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(
+      mediaType,
+      (_request: unknown, content: unknown, done: (error: null, body: unknown) => void) => done(null, content),
+    );
+    scope.route(options);
+  });
+}
+
+function refuseBody(request: FastifyRequest): void {
+  const body = request.body;
+  const isEmpty = body === undefined || body === null || (typeof body === 'object' && Object.keys(body).length === 0);
+  if (!isEmpty) throw refusalOfField('body', 'this route takes none');
+}
+
+function contextOf(
+  route: Route,
+  request: FastifyRequest,
+  deps: MountDeps,
+): RouteContext<RouteRole, unknown, unknown, unknown> {
+  const contentLength = request.headers['content-length'];
+  return {
+    ...deps,
+    actor: request.actor,
+    params: request.params,
+    query: request.query,
+    body: request.body,
+    options: mutationOptionsOf(route, request),
+    content: request.body as Readable,
+    contentLengthBytes: contentLength === undefined ? null : Number(contentLength),
+    header: (name) => {
+      const value = request.headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    },
+  };
+}
+
+function mutationOptionsOf(route: Route, request: FastifyRequest): MutationOptions {
+  const ifMatch = route.honours?.includes('if-match') ? generationWanted(request.headers['if-match']) : undefined;
+  const key = route.honours?.includes('idempotency-key') ? request.headers['idempotency-key'] : undefined;
+  const idempotency = idempotencyOf(typeof key === 'string' ? key : undefined, {
+    method: route.method,
+    url: route.url,
+    params: request.params,
+    body: request.body,
+  });
+  return {
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(idempotency === undefined ? {} : { idempotency }),
+  };
+}
+
+function sendAnswer(route: Route, answer: Answer<unknown>, reply: FastifyReply): FastifyReply {
+  if (answer.generation !== undefined) reply.header('etag', etagOf(answer.generation));
+  if (answer.location !== undefined) reply.header('location', answer.location);
+  reply.code(route.answer.status).header('cache-control', 'no-store');
+  return route.answer.status === 204 ? reply.send() : reply.send(answer.body);
+}
+
+function sendEvents(events: ServerEvents, request: FastifyRequest, reply: FastifyReply, deps: MountDeps): FastifyReply {
+  const secret = bearerOf(request);
+  const leave = deps.seats.take(request.actor?.tokenId ?? request.ip);
+  const body = openEventStream(events, {
+    heartbeatMs: deps.heartbeatMs,
+    stopping: deps.stopping,
+    isStillAllowed: async () => {
+      try {
+        await authenticate(deps.cp, secret);
+        return true;
+      } catch (error) {
+        // Only a refused token ends the stream: a database that is away for a moment does not.
+        return !(error instanceof DomainError && error.code === 'unauthenticated');
+      }
+    },
+    onFailure: (error) => request.log.warn({ err: error, requestId: request.id }, 'a stream of events broke off'),
+  });
+  body.once('close', leave);
+  return reply
+    .code(200)
+    .header('content-type', 'text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('x-accel-buffering', 'no')
+    .send(body);
+}

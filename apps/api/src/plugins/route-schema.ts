@@ -1,0 +1,76 @@
+import { ERROR_CATALOGUE, type ErrorCode, Problem } from '@kvorum/schema';
+import type { FastifySchema } from 'fastify';
+import { z } from 'zod';
+import type { Route } from '../define-route.js';
+import { IdempotencyKey } from '../idempotency.js';
+
+const Anything = z.unknown();
+const IfMatch = z.string().meta({
+  description: 'ETag of the object as it was read; if it has changed since, the request is refused. "*" matches any',
+});
+
+/** What Fastify validates by, and what the OpenAPI document is made from. `x-` fields are worked in by api-description. */
+export function schemaOf(route: Route): FastifySchema {
+  const headers = {
+    ...(route.honours?.includes('idempotency-key') ? { 'idempotency-key': IdempotencyKey.optional() } : {}),
+    ...(route.honours?.includes('if-match') ? { 'if-match': IfMatch.optional() } : {}),
+  };
+  return {
+    operationId: route.operationId,
+    tags: [route.tag],
+    summary: route.summary,
+    description: `${route.description}\n\n${roleSentence(route)}`,
+    ...(route.role === 'public' ? { security: [] } : {}),
+    params: (route.params ?? z.object({})).strict(),
+    querystring: (route.query ?? z.object({})).strict(),
+    ...(route.upload === undefined ? {} : { consumes: [route.upload], body: Anything }),
+    ...(route.body === undefined ? {} : { body: route.body }),
+    ...(Object.keys(headers).length === 0 ? {} : { headers: z.object(headers) }),
+    response: { ...answerSchema(route), ...problemSchemas(route) },
+    'x-minimal-role': route.role,
+    'x-optional-body': route.isBodyOptional === true,
+    'x-body-example': route.example,
+    'x-answer-headers': 'headers' in route.answer ? route.answer.headers : undefined,
+  } as FastifySchema;
+}
+
+const roleSentence = (route: Route): string =>
+  route.role === 'public' ? 'Needs no token.' : `Needs a token with role \`${route.role}\` or above.`;
+
+function answerSchema({ answer }: Route): Record<string, unknown> {
+  if (answer.status === 204) return { 204: z.null().meta({ description: answer.description }) };
+  const content =
+    'stream' in answer ? { [answer.stream]: { schema: z.string() } } : { 'application/json': { schema: answer.body } };
+  return { [answer.status]: { description: answer.description, content } };
+}
+
+function problemSchemas(route: Route): Record<string, unknown> {
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of errorsOf(route)) {
+    const { http } = ERROR_CATALOGUE[code];
+    byStatus.set(http, [...(byStatus.get(http) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => [
+      status,
+      {
+        description: codes.map((code) => `\`${code}\`: ${ERROR_CATALOGUE[code].remedy}`).join('\n\n'),
+        content: { 'application/problem+json': { schema: Problem } },
+      },
+    ]),
+  );
+}
+
+/** Every code the route may answer with, in the order of the catalogue. */
+export function errorsOf(route: Route): ErrorCode[] {
+  const codes = new Set<ErrorCode>([...route.errors, 'invalid_request', 'bug']);
+  const add = (...more: ErrorCode[]): void => {
+    for (const code of more) codes.add(code);
+  };
+  if (route.role !== 'public') add('unauthenticated', 'forbidden', 'rate_limited', 'unavailable');
+  if (route.params !== undefined) add('not_found');
+  if (route.method !== 'GET') add('unsupported_media_type', 'payload_too_large');
+  if (route.honours?.includes('idempotency-key')) add('idempotency_conflict');
+  if (route.honours?.includes('if-match')) add('precondition_failed');
+  return (Object.keys(ERROR_CATALOGUE) as ErrorCode[]).filter((code) => codes.has(code));
+}

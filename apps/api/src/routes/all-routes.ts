@@ -1,0 +1,97 @@
+import type { Route } from '../define-route.js';
+import { streamEventsRoute } from './event/stream-events.route.js';
+import { createFlavorRoute } from './flavor/create-flavor.route.js';
+import { deleteFlavorRoute } from './flavor/delete-flavor.route.js';
+import { getFlavorRoute } from './flavor/get-flavor.route.js';
+import { listFlavorsRoute } from './flavor/list-flavors.route.js';
+import { cordonHostRoute } from './host/cordon-host.route.js';
+import { createEnrolmentRoute } from './host/create-enrolment.route.js';
+import { getHostRoute } from './host/get-host.route.js';
+import { listHostsRoute } from './host/list-hosts.route.js';
+import { revokeHostRoute } from './host/revoke-host.route.js';
+import { uncordonHostRoute } from './host/uncordon-host.route.js';
+import { createImageRoute } from './image/create-image.route.js';
+import { deleteImageRoute } from './image/delete-image.route.js';
+import { getImageRoute } from './image/get-image.route.js';
+import { importImageRoute } from './image/import-image.route.js';
+import { listImagesRoute } from './image/list-images.route.js';
+import { uploadImageContentRoute } from './image/upload-image-content.route.js';
+import { getErrorRoute } from './meta/get-error.route.js';
+import { getHealthRoute } from './meta/get-health.route.js';
+import { getOpenapiRoute } from './meta/get-openapi.route.js';
+import { getReadinessRoute } from './meta/get-readiness.route.js';
+import { cancelOperationRoute } from './operation/cancel-operation.route.js';
+import { getOperationRoute } from './operation/get-operation.route.js';
+import { listOperationsRoute } from './operation/list-operations.route.js';
+import { resumeOperationRoute } from './operation/resume-operation.route.js';
+import { unwindOperationRoute } from './operation/unwind-operation.route.js';
+import { watchOperationRoute } from './operation/watch-operation.route.js';
+import { createProjectRoute } from './project/create-project.route.js';
+import { getProjectRoute } from './project/get-project.route.js';
+import { listProjectsRoute } from './project/list-projects.route.js';
+import { updateProjectQuotaRoute } from './project/update-project-quota.route.js';
+import { createTokenRoute } from './token/create-token.route.js';
+import { getOwnTokenRoute } from './token/get-own-token.route.js';
+import { listTokensRoute } from './token/list-tokens.route.js';
+import { revokeTokenRoute } from './token/revoke-token.route.js';
+import { createVmRoute } from './vm/create-vm.route.js';
+import { deleteVmRoute } from './vm/delete-vm.route.js';
+import { getVmRoute } from './vm/get-vm.route.js';
+import { listVmsRoute } from './vm/list-vms.route.js';
+import { pauseVmRoute } from './vm/pause-vm.route.js';
+import { readVmConsoleRoute } from './vm/read-vm-console.route.js';
+import { rebootVmRoute } from './vm/reboot-vm.route.js';
+import { resetVmRoute } from './vm/reset-vm.route.js';
+import { resumeVmRoute } from './vm/resume-vm.route.js';
+import { startVmRoute } from './vm/start-vm.route.js';
+import { stopVmRoute } from './vm/stop-vm.route.js';
+
+/** Every endpoint. One that is not here does not exist; a test compares this list with the files. */
+export const ALL_ROUTES: readonly Route[] = [
+  streamEventsRoute,
+  createFlavorRoute,
+  deleteFlavorRoute,
+  getFlavorRoute,
+  listFlavorsRoute,
+  cordonHostRoute,
+  createEnrolmentRoute,
+  getHostRoute,
+  listHostsRoute,
+  revokeHostRoute,
+  uncordonHostRoute,
+  createImageRoute,
+  deleteImageRoute,
+  getImageRoute,
+  importImageRoute,
+  listImagesRoute,
+  uploadImageContentRoute,
+  getErrorRoute,
+  getHealthRoute,
+  getOpenapiRoute,
+  getReadinessRoute,
+  cancelOperationRoute,
+  getOperationRoute,
+  listOperationsRoute,
+  resumeOperationRoute,
+  unwindOperationRoute,
+  watchOperationRoute,
+  createProjectRoute,
+  getProjectRoute,
+  listProjectsRoute,
+  updateProjectQuotaRoute,
+  createTokenRoute,
+  getOwnTokenRoute,
+  listTokensRoute,
+  revokeTokenRoute,
+  createVmRoute,
+  deleteVmRoute,
+  getVmRoute,
+  listVmsRoute,
+  pauseVmRoute,
+  readVmConsoleRoute,
+  rebootVmRoute,
+  resetVmRoute,
+  resumeVmRoute,
+  startVmRoute,
+  stopVmRoute,
+];

@@ -1,0 +1,27 @@
+import { uploadImageContent } from '@kvorum/control-plane';
+import { Image, ImageId } from '@kvorum/schema';
+import { z } from 'zod';
+import { versioned } from '../../answer.js';
+import { limitBytes } from '../../byte-limit.js';
+import { defineRoute } from '../../define-route.js';
+
+export const uploadImageContentRoute = defineRoute({
+  method: 'PUT',
+  url: '/v1/images/:imageId/content',
+  operationId: 'uploadImageContent',
+  tag: 'images',
+  summary: 'Upload the content of an image',
+  description:
+    'A self-contained qcow2 file with the sha256 that was announced. It is checked before the image becomes available.',
+  role: 'operator',
+  params: z.object({ imageId: ImageId }),
+  upload: 'application/octet-stream',
+  answer: { status: 200, description: 'The image as it is now', body: Image, headers: ['etag'] },
+  errors: ['not_found', 'conflict_state', 'image_invalid', 'checksum_mismatch'],
+  handler: async ({ cp, actor, params, content, contentLengthBytes, imageBytesMax }) =>
+    versioned(
+      await limitBytes(content, imageBytesMax, (bounded) =>
+        uploadImageContent(cp, actor, params.imageId, bounded, contentLengthBytes),
+      ),
+    ),
+});

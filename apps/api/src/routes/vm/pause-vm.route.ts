@@ -1,0 +1,21 @@
+import { requestVm } from '@kvorum/control-plane';
+import { AcceptedOperation, VmId } from '@kvorum/schema';
+import { z } from 'zod';
+import { accepted } from '../../answer.js';
+import { defineRoute } from '../../define-route.js';
+
+export const pauseVmRoute = defineRoute({
+  method: 'POST',
+  url: '/v1/vms/:vmId/pause',
+  operationId: 'pauseVm',
+  tag: 'vms',
+  summary: 'Pause a VM',
+  description: 'Its vCPUs stop; its memory stays.',
+  role: 'operator',
+  params: z.object({ vmId: VmId }),
+  honours: ['idempotency-key', 'if-match'],
+  answer: { status: 202, description: 'The operation that does it', body: AcceptedOperation, headers: ['location'] },
+  errors: ['not_found', 'conflict_state', 'stale_generation'],
+  handler: async ({ cp, actor, params, options }) =>
+    accepted(await requestVm(cp, actor, params.vmId, 'pause', options)),
+});
