@@ -1,0 +1,31 @@
+import type { paths } from './generated/api.js';
+
+type HeaderOf<Call> = Call extends { parameters: { header?: infer Header } } ? NonNullable<Header> : never;
+type HonoursKey<Call> = [HeaderOf<Call>] extends [never]
+  ? false
+  : 'idempotency-key' extends keyof HeaderOf<Call>
+    ? true
+    : false;
+type PathsHonouringKey<Method extends 'post'> = {
+  [Path in keyof paths]: HonoursKey<paths[Path][Method]> extends true ? Path : never;
+}[keyof paths];
+
+/**
+ * The POSTs that may be sent twice with one Idempotency-Key without doing their work twice. The type is computed from the
+ * OpenAPI document: a route that is missing here, or should not be here, does not compile.
+ */
+const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
+  '/v1/images': true,
+  '/v1/images/import': true,
+  '/v1/vms': true,
+  '/v1/vms/{vmId}/pause': true,
+  '/v1/vms/{vmId}/reboot': true,
+  '/v1/vms/{vmId}/reset': true,
+  '/v1/vms/{vmId}/resume': true,
+  '/v1/vms/{vmId}/start': true,
+  '/v1/vms/{vmId}/stop': true,
+};
+
+/** `path` is the template of the document, such as `/v1/vms/{vmId}`. */
+export const honoursIdempotencyKey = (method: string, path: string): boolean =>
+  method === 'POST' && Object.hasOwn(POSTS_HONOURING_KEY, path);

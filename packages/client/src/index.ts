@@ -1,0 +1,10 @@
+export { createKvorumClient, type KvorumClient } from './kvorum-client.js';
+export { type FieldProblem, KvorumError, type KvorumErrorFacts } from './kvorum-error.js';
+export { type Page, paginate } from './paginate.js';
+export type { EventsFilter } from './resources/events.js';
+export type { StopOptions, VmPress } from './resources/vms.js';
+export type { Fetch } from './retrying-fetch.js';
+export type * from './shapes.js';
+export type { CallOptions, ClientOptions, MutationOptions } from './transport.js';
+export type { UploadOptions, UploadSource } from './upload-image-content.js';
+export type { WatchOptions } from './watch-operation.js';

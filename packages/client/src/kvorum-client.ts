@@ -1,0 +1,26 @@
+import { eventCalls } from './resources/events.js';
+import { flavorCalls } from './resources/flavors.js';
+import { hostCalls } from './resources/hosts.js';
+import { imageCalls } from './resources/images.js';
+import { operationCalls } from './resources/operations.js';
+import { projectCalls } from './resources/projects.js';
+import { tokenCalls } from './resources/tokens.js';
+import { vmCalls } from './resources/vms.js';
+import { type ClientOptions, openTransport } from './transport.js';
+
+export type KvorumClient = ReturnType<typeof createKvorumClient>;
+
+/** Every call of the REST API, typed from its OpenAPI document. Throws KvorumError if `baseUrl` is no http(s) address. */
+export function createKvorumClient(options: ClientOptions) {
+  const transport = openTransport(options);
+  return {
+    events: eventCalls(transport),
+    flavors: flavorCalls(transport),
+    hosts: hostCalls(transport),
+    images: imageCalls(transport),
+    operations: operationCalls(transport),
+    projects: projectCalls(transport),
+    tokens: tokenCalls(transport),
+    vms: vmCalls(transport),
+  };
+}

@@ -1,0 +1,25 @@
+import type { CreateEnrolmentBody, HostsQuery } from '../shapes.js';
+import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
+
+export const hostCalls = ({ api, bodyOf }: Transport) => ({
+  list: (query: HostsQuery = {}, options?: CallOptions) =>
+    bodyOf(api.GET('/v1/hosts', { params: { query }, ...initOf(options) }), options),
+  get: (hostId: string, options?: CallOptions) =>
+    bodyOf(api.GET('/v1/hosts/{hostId}', { params: { path: { hostId } }, ...initOf(options) }), options),
+  /** A join token for one host; the answer is the only place where it is shown. */
+  enrol: (body: CreateEnrolmentBody, options?: CallOptions) =>
+    bodyOf(api.POST('/v1/host-enrolments', { body, ...initOf(options) }), options),
+  cordon: (hostId: string, reason: string | null, options?: MutationOptions) =>
+    bodyOf(
+      api.POST('/v1/hosts/{hostId}/cordon', {
+        params: { path: { hostId } },
+        body: reason === null ? {} : { reason },
+        ...initOf(options),
+      }),
+      options,
+    ),
+  uncordon: (hostId: string, options?: MutationOptions) =>
+    bodyOf(api.POST('/v1/hosts/{hostId}/uncordon', { params: { path: { hostId } }, ...initOf(options) }), options),
+  revoke: (hostId: string, options?: CallOptions) =>
+    bodyOf(api.POST('/v1/hosts/{hostId}/revoke', { params: { path: { hostId } }, ...initOf(options) }), options),
+});

@@ -1,0 +1,56 @@
+import type { components, paths } from './generated/api.js';
+
+type Shapes = components['schemas'];
+type QueryOf<Path extends keyof paths> = paths[Path] extends { get: { parameters: { query?: infer Query } } }
+  ? NonNullable<Query>
+  : never;
+type BodyOf<Path extends keyof paths, Method extends 'post' | 'patch'> = paths[Path] extends {
+  [M in Method]: { requestBody?: { content: { 'application/json': infer Body } } };
+}
+  ? Body
+  : never;
+type AnswerOf<Path extends keyof paths> = paths[Path] extends {
+  get: { responses: { 200: { content: { 'application/json': infer Body } } } };
+}
+  ? Body
+  : never;
+
+export type Vm = AnswerOf<'/v1/vms/{vmId}'>;
+export type Host = AnswerOf<'/v1/hosts/{hostId}'>;
+export type Flavor = AnswerOf<'/v1/flavors/{flavorId}'>;
+export type Image = AnswerOf<'/v1/images/{imageId}'>;
+export type Operation = AnswerOf<'/v1/operations/{operationId}'>;
+export type Project = AnswerOf<'/v1/projects/{projectId}'>;
+export type Token = AnswerOf<'/v1/tokens'>['items'][number];
+export type OwnToken = AnswerOf<'/v1/tokens/self'>;
+export type ConsoleLog = AnswerOf<'/v1/vms/{vmId}/console'>;
+export type AcceptedOperation = Shapes['AcceptedOperation'];
+export type Progress = NonNullable<Operation['progress']>;
+
+export type CreateVmBody = BodyOf<'/v1/vms', 'post'>;
+export type CreateFlavorBody = BodyOf<'/v1/flavors', 'post'>;
+export type CreateImageBody = BodyOf<'/v1/images', 'post'>;
+export type ImportImageBody = BodyOf<'/v1/images/import', 'post'>;
+export type CreateEnrolmentBody = BodyOf<'/v1/host-enrolments', 'post'>;
+export type CreateProjectBody = BodyOf<'/v1/projects', 'post'>;
+export type QuotaBody = BodyOf<'/v1/projects/{projectId}/quota', 'patch'>;
+export type CreateTokenBody = BodyOf<'/v1/tokens', 'post'>;
+
+export type VmsQuery = QueryOf<'/v1/vms'>;
+export type HostsQuery = QueryOf<'/v1/hosts'>;
+export type FlavorsQuery = QueryOf<'/v1/flavors'>;
+export type ImagesQuery = QueryOf<'/v1/images'>;
+export type OperationsQuery = QueryOf<'/v1/operations'>;
+export type ProjectsQuery = QueryOf<'/v1/projects'>;
+export type TokensQuery = QueryOf<'/v1/tokens'>;
+
+/** One entry of the event stream. The document describes the stream as text, so its shape is written down here. */
+export interface KvorumEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly projectId: string | null;
+  readonly resourceKind: string;
+  readonly resourceId: string;
+  readonly at: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
