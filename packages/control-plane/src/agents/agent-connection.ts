@@ -37,7 +37,8 @@ export class AgentConnection {
       Buffer.from(target.identity.certificatePem),
       { checkServerIdentity: (name, certificate) => this.#checkPeer(name, certificate) },
     );
-    this.client = new NodeAgentClient(target.address, credentials, {
+    // dns:/// takes names and addresses alike; without it an address such as unix:80 would be another kind of target.
+    this.client = new NodeAgentClient(`dns:///${target.address}`, credentials, {
       'grpc.ssl_target_name_override': target.hostId,
       'grpc.default_authority': target.hostId,
       'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,

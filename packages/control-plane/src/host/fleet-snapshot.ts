@@ -1,7 +1,148 @@
-import type { Fleet } from '@kvorum/scheduler';
+import { type Amounts, type Fleet, fleetOf, type Placement, type PlacementRequest, place } from '@kvorum/scheduler';
+import type { FleetRows } from './fleet.store.js';
 
-/** The fleet as the scheduler sees it: at most FLEET_MAX_AGE_MS old. The reservation in the database decides races. */
+/** Older numbers are read anew before they are used. Placing costs one read of all hosts per this time, not per VM. */
+const FLEET_AGE_MS_MAX = 500;
+
+/**
+ * The fleet as the scheduler sees it. The conditional reservation in the database is what decides; this snapshot only makes
+ * good proposals. VMs that this process is placing right now are counted at once (`claim`), or all of them would be proposed
+ * the same host and all but one would lose.
+ */
 export interface FleetSnapshot {
-  /** `fresh`: read the hosts anew before answering, so that a refusal is never based on old numbers. */
-  read(age: 'recent' | 'fresh'): Promise<Fleet>;
+  /** `fresh`: with numbers read after this call began, so that a refusal never rests on old ones. */
+  propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh'): Promise<Proposal>;
+  /** Resolves when no claim is open: a refusal may rest on one that is given up after all. */
+  claimsSettled(): Promise<void>;
+}
+
+export type Proposal =
+  | (Extract<Placement, { kind: 'placed' }> & {
+      /** Call exactly once: `kept` after the reservation was committed, `given up` otherwise. */
+      readonly settle: (end: 'kept' | 'given up') => void;
+    })
+  | Extract<Placement, { kind: 'refused' }>;
+
+interface Claim {
+  readonly vmId: string;
+  readonly hostId: string;
+  readonly amounts: Amounts;
+  isCommitted: boolean;
+  /** Is it taken off the numbers we hold now? */
+  isSubtracted: boolean;
+}
+
+interface Current {
+  readonly fleet: Fleet;
+  readonly indexOf: ReadonlyMap<string, number>;
+  readonly readAtMs: number;
+}
+
+export class DatabaseFleetSnapshot implements FleetSnapshot {
+  readonly #read: (claimedVmIds: readonly string[]) => Promise<FleetRows>;
+  readonly #claims = new Map<string, Claim>();
+  #current: Current | null = null;
+  #reading: Promise<Current> | null = null;
+  #next: Promise<Current> | null = null;
+  #waiters: (() => void)[] = [];
+
+  constructor(read: (claimedVmIds: readonly string[]) => Promise<FleetRows>) {
+    this.#read = read;
+  }
+
+  async propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh'): Promise<Proposal> {
+    const held = this.#current;
+    const isRecent = held !== null && performance.now() - held.readAtMs < FLEET_AGE_MS_MAX;
+    const current = age === 'fresh' || !isRecent ? await this.#refresh() : held;
+    // From here on without waiting: nobody sees the numbers between the choice and the claim.
+    const placement = place(request, (this.#current ?? current).fleet);
+    if (placement.kind === 'refused') return placement;
+    const { vcpuCount, memoryBytes, diskBytes } = request;
+    const claim: Claim = {
+      vmId,
+      hostId: placement.hostId,
+      amounts: { vcpuCount, memoryBytes, diskBytes },
+      isCommitted: false,
+      isSubtracted: false,
+    };
+    this.#claims.set(vmId, claim);
+    subtract(this.#current ?? current, claim);
+    return { ...placement, settle: (end) => this.#settle(claim, end) };
+  }
+
+  claimsSettled(): Promise<void> {
+    if (!this.#hasOpenClaims()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  #hasOpenClaims(): boolean {
+    for (const claim of this.#claims.values()) if (!claim.isCommitted) return true;
+    return false;
+  }
+
+  #settle(claim: Claim, end: 'kept' | 'given up'): void {
+    if (end === 'kept') {
+      claim.isCommitted = true;
+    } else {
+      this.#claims.delete(claim.vmId);
+      if (this.#current !== null) addBack(this.#current, claim);
+    }
+    if (this.#hasOpenClaims()) return;
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  /** A read that has begun may miss what the caller knows: wait for the one after it, which all who wait share. */
+  #refresh(): Promise<Current> {
+    if (this.#reading === null) return this.#begin();
+    this.#next ??= this.#reading
+      .catch(() => null)
+      .then(() => {
+        this.#next = null;
+        return this.#begin();
+      });
+    return this.#next;
+  }
+
+  #begin(): Promise<Current> {
+    this.#reading = this.#readCurrent().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  async #readCurrent(): Promise<Current> {
+    const committedBefore = new Set([...this.#claims.values()].filter((claim) => claim.isCommitted));
+    const { hosts, countedVmIds } = await this.#read([...this.#claims.keys()]);
+    const fleet = fleetOf(hosts);
+    const indexOf = new Map(fleet.hostIds.map((hostId, index) => [hostId, index]));
+    const current = { fleet, indexOf, readAtMs: performance.now() };
+    for (const claim of [...this.#claims.values()]) {
+      claim.isSubtracted = false;
+      const isCounted = countedVmIds.has(claim.vmId);
+      // Committed before the read: it is in the numbers, or it was released since. Either way we need not carry it.
+      if (committedBefore.has(claim)) this.#claims.delete(claim.vmId);
+      else if (!isCounted) subtract(current, claim);
+    }
+    this.#current = current;
+    return current;
+  }
+}
+
+const subtract = (current: Current, claim: Claim): void => {
+  claim.isSubtracted = true;
+  count(current, claim, -1);
+};
+
+const addBack = (current: Current, claim: Claim): void => {
+  if (claim.isSubtracted) count(current, claim, 1);
+  claim.isSubtracted = false;
+};
+
+function count({ fleet, indexOf }: Current, claim: Claim, sign: 1 | -1): void {
+  const index = indexOf.get(claim.hostId);
+  if (index === undefined) return;
+  for (const dimension of ['vcpuCount', 'memoryBytes', 'diskBytes'] as const) {
+    const column = fleet.free[dimension];
+    column[index] = (column[index] ?? 0) + sign * claim.amounts[dimension];
+  }
 }

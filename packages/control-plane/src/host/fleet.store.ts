@@ -1,0 +1,57 @@
+import type { HostRow } from '@kvorum/scheduler';
+import type { Accelerator } from '@kvorum/schema';
+import type { Database } from '../database/database.js';
+
+interface Row {
+  readonly id: string;
+  readonly name: string;
+  readonly state: HostRow['state'];
+  readonly connectivity: HostRow['connectivity'];
+  readonly accelerator: Accelerator | null;
+  readonly capacity_vcpu_count: number;
+  readonly capacity_memory_bytes: bigint;
+  readonly capacity_disk_bytes: bigint;
+  readonly reserved_vcpu_count: number;
+  readonly reserved_memory_bytes: bigint;
+  readonly reserved_disk_bytes: bigint;
+}
+
+export interface FleetRows {
+  readonly hosts: HostRow[];
+  /** Those of the VMs asked about whose reservations the numbers of the hosts count already. */
+  readonly countedVmIds: ReadonlySet<string>;
+}
+
+/**
+ * All hosts, and which claims their numbers hold. Both come from one statement, so from one snapshot: a claim is counted
+ * either in the host's numbers or not at all, and the answer says which.
+ */
+export async function readFleet(database: Database, claimedVmIds: readonly string[]): Promise<FleetRows> {
+  const rows = await database.$queryRaw<(Row & { counted: string[] | null })[]>`
+    SELECT h.id, h.name, h.state, h.connectivity, h.accelerator,
+           h.capacity_vcpu_count, h.capacity_memory_bytes, h.capacity_disk_bytes,
+           h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes,
+           (SELECT array_agg(r.vm_id::text) FROM reservations r
+             WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[]) AND r.host_id = h.id) AS counted
+      FROM hosts h
+     WHERE h.state <> 'revoked'`;
+  return { hosts: rows.map(hostRowOf), countedVmIds: new Set(rows.flatMap((row) => row.counted ?? [])) };
+}
+
+const hostRowOf = (row: Row): HostRow => ({
+  hostId: row.id,
+  name: row.name,
+  state: row.state,
+  connectivity: row.connectivity,
+  accelerator: row.accelerator,
+  capacity: {
+    vcpuCount: row.capacity_vcpu_count,
+    memoryBytes: Number(row.capacity_memory_bytes),
+    diskBytes: Number(row.capacity_disk_bytes),
+  },
+  reserved: {
+    vcpuCount: row.reserved_vcpu_count,
+    memoryBytes: Number(row.reserved_memory_bytes),
+    diskBytes: Number(row.reserved_disk_bytes),
+  },
+});

@@ -1,0 +1,105 @@
+import { type Accelerator, DISK_BYTES_MAX, DomainError, GIB, HostFacts, KIB, VmId } from '@kvorum/schema';
+import type { HostReport, VmReport, HostFacts as WireFacts } from '@kvorum/schema/agent-wire';
+import { z } from 'zod';
+import type { ObservedVm } from '../agents/agent-port.js';
+import { acceleratorOf, observedVmOf } from '../agents/wire-shapes.js';
+import { cleanLine } from '../plain-text.js';
+import { HostAddress } from './host-address.js';
+
+/** What a host may say of itself at most. A host is enrolled, not trusted: it can lie, but not flood or overflow. */
+const HOST_VCPU_COUNT_MAX = 65_536;
+const HOST_MEMORY_BYTES_MAX = 1024 * 1024 * GIB;
+const HOST_DISK_BYTES_MAX = 1024 * DISK_BYTES_MAX;
+const VM_COUNT_MAX = 10_000;
+const FACTS_BYTES_MAX = 256 * KIB;
+const EXIT_DETAIL_LENGTH_MAX = 4 * KIB;
+const VERSION_LENGTH_MAX = 128;
+const TEXT_LENGTH_MAX = 1024;
+
+const Amount = (max: number) => z.int().min(0).max(max);
+const Capacity = z.object({
+  vcpuCount: Amount(HOST_VCPU_COUNT_MAX),
+  memoryBytes: Amount(HOST_MEMORY_BYTES_MAX),
+  diskBytes: Amount(HOST_DISK_BYTES_MAX),
+});
+const VmNumbers = z.object({
+  vmId: VmId,
+  epoch: Amount(Number.MAX_SAFE_INTEGER),
+  generation: Amount(Number.MAX_SAFE_INTEGER),
+  reportGeneration: Amount(Number.MAX_SAFE_INTEGER),
+  balloonBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
+});
+
+/** A report with everything checked and bounded. Null: not part of this report. */
+export interface CheckedReport {
+  readonly reportGeneration: number;
+  readonly facts: HostFacts | null;
+  readonly capacity: z.infer<typeof Capacity> | null;
+  /** Undefined: not told now; null: the host offers none. */
+  readonly accelerator: Accelerator | null | undefined;
+  readonly agentVersion: string | null;
+  readonly address: string | null;
+  readonly isFull: boolean;
+  readonly vms: readonly ObservedVm[];
+}
+
+/** Throws invalid_request, naming the field. */
+export function checkReport(report: HostReport): CheckedReport {
+  if (report.vms.length > VM_COUNT_MAX) throw invalid('vms', `holds more than ${VM_COUNT_MAX} VMs`);
+  return {
+    reportGeneration: check('reportGeneration', Amount(Number.MAX_SAFE_INTEGER), report.reportGeneration),
+    facts: report.facts === undefined ? null : checkFacts(report.facts),
+    capacity: report.capacity === undefined ? null : check('capacity', Capacity, report.capacity),
+    // Told together with the facts it rests on; the wire cannot tell "none" from "not told".
+    accelerator: report.facts === undefined ? undefined : acceleratorOf(report.accelerator),
+    agentVersion: report.agentVersion === '' ? null : cleanLine(report.agentVersion, VERSION_LENGTH_MAX),
+    address: report.address === '' ? null : check('address', HostAddress, report.address),
+    isFull: report.isFull,
+    vms: report.vms.map(checkVm),
+  };
+}
+
+function checkVm(report: VmReport, index: number): ObservedVm {
+  const vm = observedVmOf(report);
+  const numbers = check(`vms.${index}`, VmNumbers, vm);
+  return { ...vm, ...numbers, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX) };
+}
+
+function checkFacts(wire: WireFacts): HostFacts {
+  const facts = cleanDeep({
+    ...wire,
+    qemuVersion: wire.qemuVersion === '' ? null : wire.qemuVersion,
+    kvm: {
+      ...(wire.kvm ?? { extensions: {}, isProven: false, reason: 'the agent did not say' }),
+      apiVersion: wire.kvm?.apiVersion || null,
+      supportedCpuidEntryCount: wire.kvm?.supportedCpuidEntryCount || null,
+    },
+    findings: wire.findings.map((finding) => ({ ...finding, remedy: finding.remedy === '' ? null : finding.remedy })),
+  });
+  const checked = check('facts', HostFacts, facts);
+  if (JSON.stringify(checked).length > FACTS_BYTES_MAX)
+    throw invalid('facts', `are larger than ${FACTS_BYTES_MAX} bytes`);
+  return checked;
+}
+
+/** Every text in it on one line and bounded: control characters would reach terminals, and jsonb refuses NUL. */
+function cleanDeep(value: unknown): unknown {
+  if (typeof value === 'string') return cleanLine(value, TEXT_LENGTH_MAX);
+  if (Array.isArray(value)) return value.map(cleanDeep);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [cleanLine(key, TEXT_LENGTH_MAX), cleanDeep(inner)]),
+  );
+}
+
+function check<Shape extends z.ZodType>(field: string, shape: Shape, value: unknown): z.output<Shape> {
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw invalid([field, ...(issue?.path ?? [])].join('.'), issue?.message ?? 'is not valid');
+}
+
+const invalid = (field: string, message: string): DomainError =>
+  new DomainError('invalid_request', `the report is not valid: ${field} ${message}`, {
+    details: { fields: [{ field, message }] },
+  });
