@@ -1,8 +1,8 @@
-// A private Redis from Debian's redis-server: own folder, own port on 127.0.0.1, own random password, nothing written to disk.
+// A private Redis from Debian's package redis-tools: own folder, own port on 127.0.0.1, own random password, nothing written to disk.
 // It neither needs nor disturbs a server that already runs on the machine.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,6 +32,18 @@ const isServing = (port, password) =>
     socket.once('error', () => settle(false));
   });
 
+// Debian's redis-tools carries the whole server as redis-check-rdb; it goes by the name it is called by. The package
+// redis-server only adds that other name, and starts a server on port 6379, which nobody asked for.
+const PROGRAM = '/usr/bin/redis-check-rdb';
+
+const linkProgram = (folder) => {
+  if (!existsSync(PROGRAM)) throw new Error(`there is no ${PROGRAM}; install it with: apt-get install redis-tools`);
+  const link = path.join(folder, 'redis-server');
+  rmSync(link, { force: true });
+  symlinkSync(PROGRAM, link);
+  return link;
+};
+
 const launch = (folder, port, password) => {
   // The password is in a file because a command line is readable by everybody.
   const settings = [
@@ -46,7 +58,7 @@ const launch = (folder, port, password) => {
   writeFileSync(configFile, `${settings.join('\n')}\n`, { mode: 0o600 });
   const log = openSync(path.join(folder, 'redis.log'), 'a', 0o600);
   try {
-    return spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'redis-server', configFile], {
+    return spawn('setpriv', ['--pdeathsig', 'KILL', '--', linkProgram(folder), configFile], {
       cwd: folder,
       detached: true,
       stdio: ['ignore', log, log],
