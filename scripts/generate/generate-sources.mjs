@@ -41,7 +41,11 @@ const generateWire = (options) =>
 
 export const generateApiTypes = (options) =>
   whenChanged('generate-api-types', { inputs: [OPENAPI_FILE, 'package-lock.json'], outputs: [API_TYPES_FILE] }, () =>
-    runCommand([bin('openapi-typescript'), OPENAPI_FILE, '--output', API_TYPES_FILE], options),
+    // Without the flag, fields of requests that have a default would be required.
+    runCommand(
+      [bin('openapi-typescript'), OPENAPI_FILE, '--default-non-nullable=false', '--output', API_TYPES_FILE],
+      options,
+    ),
   );
 
 /** Returns the names of what was made anew. */
