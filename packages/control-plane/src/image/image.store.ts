@@ -1,0 +1,130 @@
+import type { Image, ImageId, ImageState, ProjectId, StoredError } from '@kvorum/schema';
+import type { Database, Tx } from '../database/database.js';
+import type { Image as ImageRow } from '../database/generated/client.js';
+import type { PageBounds } from '../page-cursor.js';
+import type { ImageFacts } from './image-store.js';
+
+const imageOf = (row: ImageRow): Image => ({
+  id: row.id as ImageId,
+  projectId: row.projectId as ProjectId,
+  name: row.name,
+  isPublic: row.isPublic,
+  state: row.state as ImageState,
+  format: 'qcow2',
+  sha256: row.sha256,
+  sizeBytes: row.sizeBytes === null ? null : Number(row.sizeBytes),
+  virtualSizeBytes: row.virtualSizeBytes === null ? null : Number(row.virtualSizeBytes),
+  failure: row.failure as Image['failure'],
+  generation: Number(row.generation),
+  labels: row.labels as Record<string, string>,
+  createdAt: row.createdAt.toISOString(),
+});
+
+export interface NewImage {
+  readonly id: ImageId;
+  readonly projectId: ProjectId;
+  readonly name: string;
+  readonly isPublic: boolean;
+  readonly sha256: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Null: the content is still to come. */
+  readonly facts: ImageFacts | null;
+  readonly now: Date;
+}
+
+/** False: the project has an image of that name. */
+export async function insertImage(tx: Tx, image: NewImage): Promise<boolean> {
+  const count = await tx.$executeRaw`
+    INSERT INTO images (id, project_id, name, is_public, state, sha256, size_bytes, virtual_size_bytes, labels, created_at)
+    VALUES (${image.id}::uuid, ${image.projectId}::uuid, ${image.name}, ${image.isPublic},
+            ${image.facts === null ? 'uploading' : 'available'}, ${image.sha256},
+            ${image.facts?.sizeBytes ?? null}::bigint, ${image.facts?.virtualSizeBytes ?? null}::bigint,
+            ${JSON.stringify(image.labels)}::jsonb, ${image.now}::timestamptz)
+    ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING`;
+  return count === 1;
+}
+
+export async function findImage(database: Database | Tx, id: string): Promise<Image | null> {
+  const row = await database.image.findUnique({ where: { id, deletedAt: null } });
+  return row === null ? null : imageOf(row);
+}
+
+/** As findImage, and keeps the image from being deleted until the transaction ends. */
+export async function holdImage(tx: Tx, id: string): Promise<Image | null> {
+  const held = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM images WHERE id = ${id}::uuid AND deleted_at IS NULL FOR KEY SHARE`;
+  return held.length === 0 ? null : findImage(tx, id);
+}
+
+export interface ImageFilter {
+  /** Of this project alone; null: any. */
+  readonly projectId: ProjectId | null;
+  /** Whose images the caller may see besides public ones; null: everybody's. */
+  readonly visibleTo: ProjectId | null;
+  readonly state: ImageState | undefined;
+  readonly name: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+export async function findImages(database: Database, filter: ImageFilter, bounds: PageBounds): Promise<Image[]> {
+  const rows = await database.image.findMany({
+    where: {
+      deletedAt: null,
+      ...(bounds.afterId === null ? {} : { id: { gt: bounds.afterId } }),
+      ...(filter.projectId === null ? {} : { projectId: filter.projectId }),
+      ...(filter.visibleTo === null ? {} : { OR: [{ projectId: filter.visibleTo }, { isPublic: true }] }),
+      ...(filter.state === undefined ? {} : { state: filter.state }),
+      ...(filter.name === undefined ? {} : { name: filter.name }),
+      ...(filter.sha256 === undefined ? {} : { sha256: filter.sha256 }),
+    },
+    orderBy: { id: 'asc' },
+    take: bounds.rowCountMax,
+  });
+  return rows.map(imageOf);
+}
+
+/** Of several uploads that end well, one gets true. False also when the image was deleted meanwhile. */
+export async function markAvailable(tx: Tx, id: string, facts: ImageFacts): Promise<boolean> {
+  const count = await tx.$executeRaw`
+    UPDATE images
+       SET state = 'available', size_bytes = ${facts.sizeBytes}::bigint,
+           virtual_size_bytes = ${facts.virtualSizeBytes}::bigint, failure = NULL, generation = generation + 1
+     WHERE id = ${id}::uuid AND state IN ('uploading', 'failed')`;
+  return count === 1;
+}
+
+/** Only while nothing better is known: a second upload may have ended well meanwhile. */
+export async function markFailed(tx: Tx, id: string, failure: StoredError): Promise<boolean> {
+  const count = await tx.$executeRaw`
+    UPDATE images SET state = 'failed', failure = ${JSON.stringify(failure)}::jsonb, generation = generation + 1
+     WHERE id = ${id}::uuid AND state IN ('uploading', 'failed')`;
+  return count === 1;
+}
+
+/** Locks the image against `holdImage` and counts the VMs made from it. */
+export async function lockImageAndCountVms(tx: Tx, id: string): Promise<number> {
+  await tx.$executeRaw`SELECT FROM images WHERE id = ${id}::uuid FOR UPDATE`;
+  return tx.vm.count({ where: { imageId: id, deletedAt: null } });
+}
+
+export async function markImageDeleted(tx: Tx, id: string, now: Date): Promise<boolean> {
+  const { count } = await tx.image.updateMany({
+    where: { id, deletedAt: null },
+    data: { state: 'deleted', deletedAt: now, generation: { increment: 1 } },
+  });
+  return count === 1;
+}
+
+/** Is there a VM on the host that was made from the image? */
+export async function isImageNeededBy(database: Database, hostId: string, imageId: string): Promise<boolean> {
+  return (await database.vm.findFirst({ where: { hostId, imageId, deletedAt: null }, select: { id: true } })) !== null;
+}
+
+/** Those of the ids that are not of an image any more. */
+export async function findDeletedImages(database: Database, ids: readonly string[]): Promise<string[]> {
+  const rows = await database.image.findMany({
+    where: { id: { in: [...ids] }, deletedAt: { not: null } },
+    select: { id: true },
+  });
+  return rows.map((row) => row.id);
+}
