@@ -41,6 +41,12 @@ const publishBinaries = (nativeDir, version) => {
   return target;
 };
 
+/** Where the cluster lies when the account cannot reach `clusterDir`; its parent folder is the cluster's alone. */
+export const outsideClusterDir = (clusterDir) => {
+  const name = createHash('sha256').update(clusterDir).digest('hex').slice(0, 12);
+  return path.join(OUTSIDE_DIR, `cluster-${name}`, 'cluster');
+};
+
 /**
  * Decides how PostgreSQL's programs are started: `prefix` goes before each command line, `nativeDir` holds the binaries,
  * `clusterDir` the data, `own(path)` gives a file to the account.
@@ -53,15 +59,14 @@ export const choosePostgresAccount = ({ nativeDir, version, clusterDir }) => {
     return { prefix: inNamespace, nativeDir, clusterDir, own: () => {} };
   }
   mkdirSync(OUTSIDE_DIR, { recursive: true, mode: 0o755 });
-  const name = createHash('sha256').update(clusterDir).digest('hex').slice(0, 12);
-  const outsideDir = path.join(OUTSIDE_DIR, `cluster-${name}`);
+  const outsideDir = path.dirname(outsideClusterDir(clusterDir));
   mkdirSync(outsideDir, { recursive: true, mode: 0o700 });
   const own = (file) => chownSync(file, uid, gid);
   own(outsideDir);
   return {
     prefix: ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--'],
     nativeDir: publishBinaries(nativeDir, version),
-    clusterDir: path.join(outsideDir, 'cluster'),
+    clusterDir: outsideClusterDir(clusterDir),
     own,
   };
 };

@@ -20,3 +20,4 @@ export interface PostgresServer {
 
 export const startPostgres: (options: PostgresOptions) => Promise<PostgresServer>;
 export const stopPostgres: (options: { readonly dataDir: string }) => Promise<boolean>;
+export const removePostgres: (options: { readonly dataDir: string }) => void;

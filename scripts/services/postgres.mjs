@@ -12,7 +12,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findFreePort, isPortFree } from './free-port.mjs';
-import { choosePostgresAccount } from './postgres-account.mjs';
+import { choosePostgresAccount, outsideClusterDir } from './postgres-account.mjs';
 import { commandLineOf, endProcess, identityOf, isAlive } from './process-identity.mjs';
 
 const USER = 'kvorum';
@@ -208,4 +208,12 @@ export const stopPostgres = async ({ dataDir }) => {
   const postmaster = findPostmaster(account.clusterDir);
   if (postmaster) await endProcess(postmaster.identity, STOP_SIGNALS);
   return postmaster !== null;
+};
+
+/** Removes the data of a server that does not run, wherever its account had to keep it. */
+export const removePostgres = ({ dataDir }) => {
+  const folder = path.resolve(dataDir);
+  const elsewhere = outsideClusterDir(path.join(folder, 'cluster'));
+  rmSync(path.dirname(elsewhere), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 };
