@@ -4,8 +4,10 @@ import type { Accelerator, HostFacts } from '@kvorum/schema';
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
  * never hides a failure. Two implementations pass one contract suite: QEMU (`qemu/`) and an in-memory one (`fake/`).
  *
- * Every method throws DomainError: `invalid_request` for input the mechanism cannot take, `host_fault` for a failure of
- * the host, `guest_fault` when the VM's process ended, `deadline_exceeded` when a time limit passed.
+ * Every method throws DomainError: `invalid_request` for input the mechanism cannot take, `image_invalid` for a base image
+ * that is not a whole qcow2 file, `conflict_state` when something else is there already or the VM was released,
+ * `host_fault` for a failure of the host, `guest_fault` when the VM's process ended, `deadline_exceeded` when a time
+ * limit passed.
  */
 export interface HypervisorDriver {
   /** Facts of this host, with the evidence for each. Safe to call at any time; takes below a second. */
@@ -28,6 +30,11 @@ export interface HypervisorDriver {
   adopt(vmId: string, runDir: string): Promise<RunningVm | null>;
   /** Ends whatever runs in `runDir` and removes its sockets and pid file; the console log stays. Idempotent. */
   sweep(vmId: string, runDir: string): Promise<void>;
+  /**
+   * How the last run in `runDir` ended, also when nobody watched; null while it runs, after a sweep, and when the folder
+   * has no run of this VM. An agent that starts asks after `adopt` returned null.
+   */
+  readExit(vmId: string, runDir: string): Promise<PastExit | null>;
 }
 
 export interface DiskSpec {
@@ -59,6 +66,11 @@ export interface VmExit {
   readonly reason: 'guest-shutdown' | 'requested' | 'crash';
   /** What is known: exit code or signal, and the last lines the process wrote. Bounded to 4 KiB. */
   readonly detail: string;
+}
+
+export interface PastExit {
+  readonly epoch: number;
+  readonly exit: VmExit;
 }
 
 export interface GuestAnswer {

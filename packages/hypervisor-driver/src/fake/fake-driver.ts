@@ -1,0 +1,97 @@
+import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, type HostFacts, MIB } from '@kvorum/schema';
+import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import { assertLaunchable } from '../qemu/launch-refusal.js';
+import { pathRefusal } from '../qemu/run-folder.js';
+import type { FakeMachine } from './fake-machine.js';
+import { FakeVm } from './fake-vm.js';
+
+/**
+ * The driver port over a FakeMachine, for tests of everything above it. It refuses what QEMU's driver refuses, by the
+ * same rules and codes, and passes the same contract suite. Disks and processes live in memory; only the console log is
+ * a real file, as agents read it directly.
+ */
+export class FakeDriver implements HypervisorDriver {
+  readonly machine: FakeMachine;
+  readonly #vms = new Map<string, FakeVm>();
+
+  constructor(machine: FakeMachine) {
+    this.machine = machine;
+  }
+
+  async observeHost(): Promise<HostFacts> {
+    return structuredClone(this.machine.facts);
+  }
+
+  async ensureDisk(disk: DiskSpec): Promise<void> {
+    assertDisk(disk);
+    const failure = this.machine.takeDiskFailure();
+    if (failure !== undefined) throw failure;
+    const found = this.machine.disks.get(disk.path);
+    if (found === undefined) {
+      if (this.machine.damagedImages.has(disk.imagePath)) {
+        throw new DomainError('image_invalid', 'the image is not usable: it is not a qcow2 image');
+      }
+      this.machine.disks.set(disk.path, { ...disk });
+    } else if (found.sizeBytes !== disk.sizeBytes || found.imagePath !== disk.imagePath) {
+      throw new DomainError('conflict_state', 'another disk is there already: it differs in size or image');
+    }
+  }
+
+  async removeDisk(path: string): Promise<void> {
+    const refusal = pathRefusal(path);
+    if (refusal !== null) throw new DomainError('invalid_request', `path ${refusal}`);
+    this.machine.disks.delete(path);
+  }
+
+  async launch(launch: LaunchSpec): Promise<RunningVm> {
+    assertLaunchable(launch);
+    this.machine.launches.push(launch);
+    if (!this.machine.disks.has(launch.diskPath)) {
+      throw new DomainError('host_fault', "the VM's disk is not usable: it is not there");
+    }
+    this.#assertNothingRuns(launch.runDir);
+    await this.machine.beforeLaunch(launch);
+    const failure = this.machine.takeLaunchFailure();
+    if (failure !== undefined) throw failure;
+    this.#assertNothingRuns(launch.runDir);
+    return this.#hold(new FakeVm(this.machine.startProcess(launch)));
+  }
+
+  async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {
+    const held = this.#vms.get(runDir);
+    if (held?.isLive === true && held.vmId === vmId) return held;
+    const process = this.machine.processes.get(runDir);
+    if (process === undefined) return null;
+    if (process.launch.vmId === vmId && !process.isHung) return this.#hold(new FakeVm(process));
+    process.exit({ reason: 'crash', detail: 'its monitor did not answer, so it was ended' });
+    return null;
+  }
+
+  async sweep(_vmId: string, runDir: string): Promise<void> {
+    this.machine.processes.get(runDir)?.exit({ reason: 'requested', detail: 'swept' });
+    this.machine.pastExits.delete(runDir);
+  }
+
+  async readExit(vmId: string, runDir: string): Promise<PastExit | null> {
+    const past = this.machine.pastExits.get(runDir);
+    if (past === undefined || past.vmId !== vmId || this.machine.processes.has(runDir)) return null;
+    return { epoch: past.epoch, exit: past.exit };
+  }
+
+  #assertNothingRuns(runDir: string): void {
+    if (!this.machine.processes.has(runDir)) return;
+    throw new DomainError('conflict_state', 'a process of this VM runs already: adopt or sweep it first');
+  }
+
+  #hold(vm: FakeVm): FakeVm {
+    this.#vms.set(vm.runDir, vm);
+    return vm;
+  }
+}
+
+function assertDisk(disk: DiskSpec): void {
+  const isWithin = disk.sizeBytes >= DISK_BYTES_MIN && disk.sizeBytes <= DISK_BYTES_MAX && disk.sizeBytes % MIB === 0;
+  const refusal =
+    pathRefusal(disk.path) ?? pathRefusal(disk.imagePath) ?? (isWithin ? null : 'has a size out of bounds');
+  if (refusal !== null) throw new DomainError('invalid_request', `the disk ${refusal}`);
+}

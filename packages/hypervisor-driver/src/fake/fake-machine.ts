@@ -1,0 +1,176 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DomainError, HostFacts } from '@kvorum/schema';
+import {
+  CONSOLE_LOG_NAME,
+  type DiskSpec,
+  type LaunchSpec,
+  type PastExit,
+  type VmExit,
+  type VmPower,
+} from '../driver.js';
+import { deferred } from '../process/deferred.js';
+
+/**
+ * The hardware under FakeDrivers: what outlives an agent. A new FakeDriver over the same machine finds the processes of
+ * the old one. Tests inject faults here; everything happens at once and without timers.
+ */
+export class FakeMachine {
+  readonly facts: HostFacts;
+  readonly disks = new Map<string, DiskSpec>();
+  /** By run folder. Holds only processes that run. */
+  readonly processes = new Map<string, FakeProcess>();
+  readonly pastExits = new Map<string, PastExit & { readonly vmId: string }>();
+  /** Paths of images that ensureDisk finds damaged. */
+  readonly damagedImages = new Set<string>();
+  /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */
+  beforeLaunch: (launch: LaunchSpec) => Promise<void> = async () => undefined;
+  /** Every launch that was tried, also failed ones: proves that nothing ran twice. */
+  readonly launches: LaunchSpec[] = [];
+  readonly #launchFailures: DomainError[] = [];
+  readonly #diskFailures: DomainError[] = [];
+  #nextPid = FIRST_PID;
+
+  constructor(facts: Partial<HostFacts> = {}) {
+    this.facts = { ...FAKE_FACTS, ...facts };
+  }
+
+  /** The next launch that is not failing yet throws this. */
+  failNextLaunch(error: DomainError): void {
+    this.#launchFailures.push(error);
+  }
+
+  failNextDisk(error: DomainError): void {
+    this.#diskFailures.push(error);
+  }
+
+  takeLaunchFailure(): DomainError | undefined {
+    return this.#launchFailures.shift();
+  }
+
+  takeDiskFailure(): DomainError | undefined {
+    return this.#diskFailures.shift();
+  }
+
+  startProcess(launch: LaunchSpec): FakeProcess {
+    const process = new FakeProcess(this, launch, this.#nextPid++);
+    this.processes.set(launch.runDir, process);
+    return process;
+  }
+
+  /** The one running process of a VM; a test that names another is wrong. */
+  processOf(vmId: string): FakeProcess {
+    const found = [...this.processes.values()].filter((process) => process.launch.vmId === vmId);
+    if (found.length !== 1) throw new RangeError(`${found.length} processes of VM ${vmId}`);
+    return found[0] as FakeProcess;
+  }
+}
+
+/** Above the kernel's highest pid (PID_MAX_LIMIT, 4194304): can never be mistaken for a real process. */
+const FIRST_PID = 4_194_305;
+
+/** A VM's process. What a guest or a fault would do to it is a method. */
+export class FakeProcess {
+  readonly launch: LaunchSpec;
+  readonly pid: number;
+  readonly #machine: FakeMachine;
+  readonly #end = deferred<VmExit>();
+  readonly powerListeners = new Set<(power: VmPower) => void>();
+  power: VmPower;
+  balloonBytes: number;
+  /** The guest's balloon driver follows requests. */
+  hasBalloonDriver = true;
+  hasGuestAgent = true;
+  /** The guest acts on the power button. */
+  obeysPowerButton = true;
+  /** The monitor does not answer: as after SIGSTOP, or with storage gone. */
+  isHung = false;
+  resetCount = 0;
+  isEnded = false;
+  #counted = 0;
+
+  constructor(machine: FakeMachine, launch: LaunchSpec, pid: number) {
+    this.#machine = machine;
+    this.launch = launch;
+    this.pid = pid;
+    this.power = launch.isPaused ? 'paused' : 'running';
+    this.balloonBytes = launch.memoryBytes;
+    mkdirSync(launch.runDir, { recursive: true, mode: 0o700 });
+    if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
+  }
+
+  get exited(): Promise<VmExit> {
+    return this.#end.promise;
+  }
+
+  /** Appends a line to the console, as the guest would. */
+  print(line: string): void {
+    appendFileSync(join(this.launch.runDir, CONSOLE_LOG_NAME), `${line}\n`);
+  }
+
+  /** The guest lives: it counts on its console while it runs. */
+  tick(): void {
+    if (this.power !== 'running' || this.isHung) return;
+    this.#counted += 1;
+    this.print(`COUNT ${this.#counted}`);
+  }
+
+  changePower(power: VmPower): void {
+    const isFirstRun = power === 'running' && this.#counted === 0 && this.power === 'paused';
+    this.power = power;
+    if (isFirstRun) this.print(`GUEST UP ${this.launch.name} epoch ${this.launch.epoch}`);
+  }
+
+  /** A pause or resume that nobody asked for, such as a full disk. */
+  changePowerUnasked(power: VmPower): void {
+    this.changePower(power);
+    for (const listener of this.powerListeners) listener(power);
+  }
+
+  powerOff(): void {
+    this.exit({ reason: 'guest-shutdown', detail: "exit code 0; QEMU's reason: guest-shutdown" });
+  }
+
+  crash(detail = 'ended by SIGKILL'): void {
+    this.exit({ reason: 'crash', detail });
+  }
+
+  exit(exit: VmExit): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    const { runDir, vmId, epoch } = this.launch;
+    this.#machine.processes.delete(runDir);
+    this.#machine.pastExits.set(runDir, { vmId, epoch, exit });
+    this.#end.resolve(exit);
+  }
+}
+
+const GIB = 1024 ** 3;
+const FAKE_MEMORY_BYTES = 64 * GIB;
+const FAKE_CPU_COUNT = 16;
+
+const FAKE_FACTS: HostFacts = {
+  kernel: '6.12.0-fake',
+  qemuVersion: '10.0.2',
+  cpuVendor: 'GenuineIntel',
+  cpuModel: 'Fake CPU',
+  cpuFlags: ['vmx', 'ept', 'vpid'],
+  kvm: {
+    apiVersion: 12,
+    extensions: { USER_MEMORY: 1, NR_VCPUS: 288, MAX_VCPUS: 1024 },
+    supportedCpuidEntryCount: 28,
+    isProven: true,
+    reason: 'simulated hardware',
+  },
+  hostCpuCount: FAKE_CPU_COUNT,
+  numaNodes: [
+    {
+      id: 0,
+      cpus: Array.from({ length: FAKE_CPU_COUNT }, (_, cpu) => cpu),
+      memoryBytes: FAKE_MEMORY_BYTES,
+      hugePages: { 2048: 0, 1048576: 0 },
+    },
+  ],
+  memoryBytes: FAKE_MEMORY_BYTES,
+  findings: [],
+};

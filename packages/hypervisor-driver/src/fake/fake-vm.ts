@@ -1,0 +1,142 @@
+import { type Accelerator, DomainError } from '@kvorum/schema';
+import type { GuestAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import { deferred } from '../process/deferred.js';
+import type { FakeProcess } from './fake-machine.js';
+
+/** One agent's hold on a FakeProcess. */
+export class FakeVm implements RunningVm {
+  readonly exited: Promise<VmExit>;
+  readonly #process: FakeProcess;
+  readonly #exit = deferred<VmExit>();
+  readonly #ownListeners = new Set<(power: VmPower) => void>();
+  #isReleased = false;
+
+  constructor(process: FakeProcess) {
+    this.#process = process;
+    this.exited = this.#exit.promise;
+    // A released VM's end is no longer told, as with a closed monitor.
+    void process.exited.then((exit) => {
+      if (!this.#isReleased) this.#exit.resolve(exit);
+    });
+  }
+
+  get vmId(): string {
+    return this.#process.launch.vmId;
+  }
+
+  get epoch(): number {
+    return this.#process.launch.epoch;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  get accelerator(): Accelerator {
+    return this.#process.launch.accelerator;
+  }
+
+  get runDir(): string {
+    return this.#process.launch.runDir;
+  }
+
+  get isLive(): boolean {
+    return !this.#process.isEnded && !this.#isReleased;
+  }
+
+  async queryPower(): Promise<VmPower> {
+    await this.#assertAnswers();
+    this.#process.tick();
+    return this.#process.power;
+  }
+
+  async pause(): Promise<void> {
+    await this.#assertAnswers();
+    this.#process.changePower('paused');
+  }
+
+  async resume(): Promise<void> {
+    await this.#assertAnswers();
+    this.#process.changePower('running');
+  }
+
+  async reset(): Promise<void> {
+    await this.#assertAnswers();
+    this.#process.resetCount += 1;
+    this.#process.print('GUEST UP after reset');
+  }
+
+  async pressPowerButton(): Promise<void> {
+    await this.#assertAnswers();
+    // A paused guest sees the button when it runs again; tests that need that resume and press again.
+    if (this.#process.obeysPowerButton && this.#process.power === 'running') this.#process.powerOff();
+  }
+
+  async end(): Promise<void> {
+    if (this.#process.isEnded) return;
+    this.#assertNotReleased();
+    this.#process.exit({ reason: 'requested', detail: 'ended on request' });
+  }
+
+  async setBalloon(targetBytes: number): Promise<number> {
+    await this.#assertAnswers();
+    const { memoryBytes } = this.#process.launch;
+    if (!Number.isSafeInteger(targetBytes) || targetBytes < 1 || targetBytes > memoryBytes) {
+      throw new DomainError('invalid_request', `targetBytes is not within 1 to ${memoryBytes}`);
+    }
+    if (this.#process.hasBalloonDriver) this.#process.balloonBytes = targetBytes;
+    return this.#process.balloonBytes;
+  }
+
+  async queryBalloon(): Promise<number> {
+    await this.#assertAnswers();
+    return this.#process.balloonBytes;
+  }
+
+  async pingGuest(): Promise<GuestAnswer> {
+    await this.#assertHeld();
+    const { hasGuestAgent, power, isHung } = this.#process;
+    return { isResponding: hasGuestAgent && power === 'running' && !isHung };
+  }
+
+  async queryVcpuThreads(): Promise<VcpuThread[]> {
+    await this.#assertAnswers();
+    const { vcpuCount, pinnedCpus } = this.#process.launch;
+    return Array.from({ length: vcpuCount }, (_, vcpuIndex) => ({
+      vcpuIndex,
+      threadId: this.pid + 1 + vcpuIndex,
+      cpus: pinnedCpus.length === 0 ? [] : pinnedCpus.slice(vcpuIndex, vcpuIndex + 1),
+    }));
+  }
+
+  onPowerChange(listener: (power: VmPower) => void): () => void {
+    this.#process.powerListeners.add(listener);
+    this.#ownListeners.add(listener);
+    return () => {
+      this.#process.powerListeners.delete(listener);
+      this.#ownListeners.delete(listener);
+    };
+  }
+
+  async release(): Promise<void> {
+    this.#isReleased = true;
+    for (const listener of this.#ownListeners) this.#process.powerListeners.delete(listener);
+  }
+
+  async #assertHeld(): Promise<void> {
+    if (this.#process.isEnded) {
+      const { reason } = await this.#process.exited;
+      throw new DomainError('guest_fault', `the VM's process has ended: ${reason}`);
+    }
+    this.#assertNotReleased();
+  }
+
+  async #assertAnswers(): Promise<void> {
+    await this.#assertHeld();
+    if (this.#process.isHung) throw new DomainError('deadline_exceeded', 'the monitor did not answer in time');
+  }
+
+  #assertNotReleased(): void {
+    if (this.#isReleased) throw new DomainError('conflict_state', 'this VM was released; adopt it again');
+  }
+}

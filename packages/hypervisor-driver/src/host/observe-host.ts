@@ -1,0 +1,84 @@
+import { readFile, stat } from 'node:fs/promises';
+import { DomainError, type HostFacts } from '@kvorum/schema';
+import { type KvmFacts, proveKvm } from '../kvm/prove-kvm.js';
+import { runTool } from '../process/run-tool.js';
+import { deriveFindings } from './derive-findings.js';
+import { parseCpuinfo } from './parse-cpuinfo.js';
+import { parseMemoryTotal } from './parse-meminfo.js';
+import { parseQemuVersion } from './parse-qemu-version.js';
+import { readNumaNodes } from './read-numa-nodes.js';
+
+const VERSION_TIMEOUT_MS = 10_000;
+
+/**
+ * Reads the facts of this host. What needs a process of its own (QEMU's version, the KVM proof) is asked once and again
+ * only when what it depends on has changed, so that an agent may observe as often as it reports.
+ */
+export class HostObserver {
+  readonly #qemuPath: string;
+  #version: { key: string; value: string | null } | undefined;
+  #proof: { key: string; value: KvmFacts } | undefined;
+
+  constructor(qemuPath: string) {
+    this.#qemuPath = qemuPath;
+  }
+
+  async observe(): Promise<HostFacts> {
+    try {
+      return await this.#observe();
+    } catch (thrown) {
+      if (thrown instanceof DomainError) throw thrown;
+      throw new DomainError('host_fault', `this host's facts cannot be read: ${(thrown as Error).message}`, {
+        cause: thrown,
+      });
+    }
+  }
+
+  async #observe(): Promise<HostFacts> {
+    const [cpuinfo, meminfo, kernel, numaNodes, qemuVersion] = await Promise.all([
+      readFile('/proc/cpuinfo', 'utf8').then(parseCpuinfo),
+      readFile('/proc/meminfo', 'utf8').then(parseMemoryTotal),
+      readFile('/proc/sys/kernel/osrelease', 'utf8'),
+      readNumaNodes(),
+      this.#readQemuVersion(),
+    ]);
+    const facts = {
+      kernel: kernel.trim(),
+      qemuVersion,
+      cpuVendor: cpuinfo.vendor,
+      cpuModel: cpuinfo.model,
+      cpuFlags: [...cpuinfo.flags],
+      kvm: await this.#readProof(cpuinfo.flags),
+      hostCpuCount: cpuinfo.cpuCount,
+      numaNodes,
+      memoryBytes: meminfo,
+    };
+    return { ...facts, findings: deriveFindings(facts) };
+  }
+
+  async #readQemuVersion(): Promise<string | null> {
+    const key = await fileKey(this.#qemuPath);
+    if (key === null) return null;
+    if (this.#version?.key !== key) {
+      const { stdout } = await runTool(this.#qemuPath, ['--version'], VERSION_TIMEOUT_MS);
+      this.#version = { key, value: parseQemuVersion(stdout) };
+    }
+    return this.#version.value;
+  }
+
+  async #readProof(cpuFlags: readonly string[]): Promise<KvmFacts> {
+    const key = `${cpuFlags.join(' ')} ${await fileKey('/dev/kvm')}`;
+    if (this.#proof?.key !== key) this.#proof = { key, value: await proveKvm(cpuFlags) };
+    return this.#proof.value;
+  }
+}
+
+/** Changes when the file is replaced, its rights change, or it comes or goes. */
+async function fileKey(path: string): Promise<string | null> {
+  try {
+    const { dev, ino, size, mode, ctimeMs } = await stat(path);
+    return [dev, ino, size, mode, ctimeMs].join(' ');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,96 @@
+import { DomainError } from '@kvorum/schema';
+import type { PastExit } from '../driver.js';
+import type { ExitWatch } from '../process/exit-watch.js';
+import { endedOf, type Pidfd } from '../process/pidfd.js';
+import { connectWhenBound } from './connect-socket.js';
+import { deriveExit, EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
+import { endRunsOf, openRecordedProcess, pidsOfFolder } from './find-run.js';
+import { removeRunFiles } from './launch.js';
+import type { QemuOptions } from './qemu-options.js';
+import { QemuVm } from './qemu-vm.js';
+import { QmpClient } from './qmp-client.js';
+import { readTail } from './read-tail.js';
+import { type RunFolder, runFolder, runFolderRefusal } from './run-folder.js';
+import { type RunRecord, readRunRecord, writeRunRecord } from './run-record.js';
+
+/** Driver port: HypervisorDriver.adopt. */
+export async function adopt(
+  vmId: string,
+  runDir: string,
+  options: QemuOptions,
+  watch: ExitWatch,
+): Promise<QemuVm | null> {
+  const folder = checkedFolder(runDir);
+  const record = await readRunRecord(folder);
+  const pidfd = record === null ? null : openAdoptable(folder, record, vmId);
+  if (record === null || pidfd === null) {
+    await endRunsOf(folder, record);
+    return null;
+  }
+  const monitor = await openMonitor(folder, options.adoptTimeoutMs, pidfd);
+  if (monitor === null) {
+    pidfd.close();
+    await endUncontrollable(folder, record);
+    return null;
+  }
+  return new QemuVm({ folder, record, pidfd, monitor, exitStatus: null }, watch, options.commandTimeoutMs);
+}
+
+/** Driver port: HypervisorDriver.sweep, for a run that no QemuVm of this driver holds. */
+export async function sweep(runDir: string): Promise<void> {
+  const folder = checkedFolder(runDir);
+  await endRunsOf(folder, await readRunRecord(folder));
+  await removeRunFiles(folder).catch((thrown: Error) => {
+    throw new DomainError('host_fault', `the run folder cannot be cleaned: ${thrown.message}`, { cause: thrown });
+  });
+}
+
+/** Driver port: HypervisorDriver.readExit. */
+export async function readExit(vmId: string, runDir: string): Promise<PastExit | null> {
+  const folder = checkedFolder(runDir);
+  const record = await readRunRecord(folder);
+  if (record === null || record.vmId !== vmId || pidsOfFolder(folder, record).length > 0) return null;
+  // A run that was not confirmed has not ended: it has never begun.
+  if (record.phase !== 'running') return null;
+  const exit =
+    record.exit ??
+    deriveExit({
+      shutdownReason: null,
+      logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX),
+      isEndRequested: record.isEndRequested,
+      status: null,
+    });
+  return { epoch: record.epoch, exit };
+}
+
+function openAdoptable(folder: RunFolder, record: RunRecord, vmId: string): Pidfd | null {
+  return record.phase === 'running' && record.vmId === vmId ? openRecordedProcess(folder, record) : null;
+}
+
+/** Null when the monitor cannot be had, for whatever reason: the process is beyond control then. */
+async function openMonitor(folder: RunFolder, timeoutMs: number, pidfd: Pidfd): Promise<QmpClient | null> {
+  const giveUpAtMs = performance.now() + timeoutMs;
+  const hasEnded = () =>
+    endedOf([pidfd]).length > 0 ? new DomainError('guest_fault', 'the process ended while it was adopted') : null;
+  try {
+    const socket = await connectWhenBound(folder.monitorSocket, timeoutMs, hasEnded);
+    return await QmpClient.open(socket, Math.max(1, giveUpAtMs - performance.now()));
+  } catch {
+    return null;
+  }
+}
+
+/** On record first, so that its end is not taken for a crash of the guest's own making. */
+async function endUncontrollable(folder: RunFolder, record: RunRecord): Promise<void> {
+  const exit = { reason: 'crash', detail: 'its monitor did not answer, so it was ended' } as const;
+  if (pidsOfFolder(folder, record).length > 0) await writeRunRecord(folder, { ...record, exit });
+  await endRunsOf(folder, record);
+}
+
+function checkedFolder(runDir: string): RunFolder {
+  const refusal = runFolderRefusal(runDir);
+  if (refusal === null) return runFolder(runDir);
+  throw new DomainError('invalid_request', `runDir ${refusal}`, {
+    details: { fields: [{ field: 'runDir', message: refusal }] },
+  });
+}

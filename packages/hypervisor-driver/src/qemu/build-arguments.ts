@@ -1,0 +1,195 @@
+import { MIB } from '@kvorum/schema';
+import type { LaunchSpec } from '../driver.js';
+import { options, pairs } from './option-string.js';
+import { type RunFolder, runFolder } from './run-folder.js';
+
+/**
+ * QEMU's command line for one VM. Pure; the golden test shows it whole. Everything not named here is off: -nodefaults
+ * and -no-user-config, and q35's own extras (SATA, SMBus, vmport) are switched off too. What a guest cannot reach cannot
+ * be attacked from it.
+ */
+export function buildArguments(launch: LaunchSpec, disk: DiskChain): string[] {
+  const folder = runFolder(launch.runDir);
+  return [
+    ...identity(launch),
+    ...confinement(),
+    ...machine(launch),
+    ...monitor(folder),
+    ...consoleLog(folder),
+    ...rootDisk(launch.diskPath, disk),
+    ...balloon(),
+    ...guestAgent(folder),
+    ...entropy(),
+    ...behaviour(),
+  ];
+}
+
+export interface DiskChain {
+  readonly imagePath: string;
+  /**
+   * `direct`: O_DIRECT with Linux AIO, so that guest pages are not cached twice and a host's write-back never stalls
+   * other VMs. `page-cache`: for file systems without O_DIRECT. Both honour the guest's flushes.
+   */
+  readonly cache: 'direct' | 'page-cache';
+}
+
+/** The default is a GiB per VM, far more than small guests run hot; counted in MEMORY_OVERHEAD_BYTES_PER_VM. */
+const TRANSLATION_CACHE_MIB = 32;
+
+function identity(launch: LaunchSpec): string[] {
+  // debug-threads names vCPU threads in /proc, for people who look.
+  return ['-name', options(`guest=${launch.name}`, { 'debug-threads': 'on' }), '-uuid', launch.vmId];
+}
+
+/** seccomp: no old system calls, no new privileges, no fork or exec, no change of its own scheduling. */
+function confinement(): string[] {
+  const denied = { obsolete: 'deny', elevateprivileges: 'deny', spawn: 'deny', resourcecontrol: 'deny' };
+  return ['-sandbox', options('on', denied), '-nodefaults', '-no-user-config'];
+}
+
+function machine(launch: LaunchSpec): string[] {
+  const { vcpuCount } = launch;
+  return [
+    '-machine',
+    // graphics=off makes SeaBIOS speak on the serial console: "No bootable device" must not be a silent screen.
+    options('q35', { usb: 'off', sata: 'off', smbus: 'off', vmport: 'off', graphics: 'off', 'dump-guest-core': 'off' }),
+    // The lifecycle knows no suspended guest: offer neither S3 nor S4.
+    '-global',
+    'ICH9-LPC.disable_s3=1',
+    '-global',
+    'ICH9-LPC.disable_s4=1',
+    ...accelerator(launch),
+    '-smp',
+    pairs({ cpus: vcpuCount, sockets: 1, cores: vcpuCount, threads: 1 }).join(','),
+    '-m',
+    pairs({ size: `${launch.memoryBytes / MIB}M` }).join(','),
+    '-rtc',
+    'base=utc',
+    '-display',
+    'none',
+  ];
+}
+
+function accelerator(launch: LaunchSpec): string[] {
+  if (launch.accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', 'host'];
+  return [
+    '-accel',
+    options('tcg', { thread: 'multi', 'tb-size': TRANSLATION_CACHE_MIB }),
+    // la57 off: five-level paging makes every emulated page walk a fifth longer, for address space nobody has.
+    '-cpu',
+    options('max', { la57: 'off' }),
+  ];
+}
+
+function monitor(folder: RunFolder): string[] {
+  return ['-chardev', monitorChardev(folder), '-mon', 'chardev=monitor,mode=control'];
+}
+
+/** The argument by which a process is known to be a run of this folder; see find-run.ts. */
+export const monitorChardev = (folder: RunFolder): string =>
+  options('socket', { id: 'monitor', path: folder.monitorSocket, server: 'on', wait: 'off' });
+
+/**
+ * A file, not a socket: a socket's client that stops reading stalls the guest's console. Appended to, so that the log
+ * goes on over restarts of the VM and may be trimmed beneath QEMU (trim-console.ts).
+ */
+function consoleLog(folder: RunFolder): string[] {
+  return [
+    '-chardev',
+    options('file', { id: 'console', path: folder.consoleLog, append: 'on' }),
+    '-serial',
+    'chardev:console',
+  ];
+}
+
+/**
+ * The whole chain is named here, in JSON (no escaping, -blockdev of qemu(1)): QEMU neither probes a format nor follows a
+ * backing file that a header names. The image is read through the page cache in any case: many VMs share it, and it is
+ * never written.
+ */
+function rootDisk(overlayPath: string, disk: DiskChain): string[] {
+  const isDirect = disk.cache === 'direct';
+  const throughCache = { direct: false };
+  const nodes = [
+    { 'node-name': 'image-file', driver: 'file', filename: disk.imagePath, 'read-only': true, cache: throughCache },
+    {
+      'node-name': 'image',
+      driver: 'qcow2',
+      file: 'image-file',
+      'read-only': true,
+      cache: throughCache,
+      backing: null,
+    },
+    {
+      'node-name': 'root-file',
+      driver: 'file',
+      filename: overlayPath,
+      cache: { direct: isDirect },
+      aio: isDirect ? 'native' : 'threads',
+      discard: 'unmap',
+    },
+    {
+      'node-name': 'root',
+      driver: 'qcow2',
+      file: 'root-file',
+      cache: { direct: isDirect },
+      discard: 'unmap',
+      backing: 'image',
+    },
+  ];
+  return [
+    ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
+    '-device',
+    options('virtio-blk-pci', { id: 'root-disk', drive: 'root', bootindex: 0 }),
+  ];
+}
+
+/** Gives memory back by itself when the guest frees it, and lets the guest keep some when it would run out. */
+function balloon(): string[] {
+  return [
+    '-device',
+    options('virtio-balloon-pci', { id: 'balloon', 'deflate-on-oom': 'on', 'free-page-reporting': 'on' }),
+  ];
+}
+
+function guestAgent(folder: RunFolder): string[] {
+  const socket = { id: 'guest-agent', path: folder.guestAgentSocket, server: 'on', wait: 'off' };
+  const port = { bus: 'channels.0', chardev: 'guest-agent', name: 'org.qemu.guest_agent.0' };
+  return [
+    '-device',
+    options('virtio-serial-pci', { id: 'channels' }),
+    '-chardev',
+    options('socket', socket),
+    '-device',
+    options('virtserialport', port),
+  ];
+}
+
+/** QEMU's own generator (getrandom(2)): no file descriptor, and never blocks. */
+function entropy(): string[] {
+  return [
+    '-object',
+    options('rng-builtin', { id: 'entropy' }),
+    '-device',
+    options('virtio-rng-pci', { rng: 'entropy' }),
+  ];
+}
+
+/**
+ * -S: the vCPUs stand still until their threads are pinned and the run is on record.
+ * -action: a guest's reboot restarts it in place, its power-off ends the process, and its panic ends it as a failure.
+ * -trace: QEMU notes on its log why it shuts down, which tells even when no monitor was connected (exit-reason.ts).
+ */
+function behaviour(): string[] {
+  return [
+    '-S',
+    '-boot',
+    'strict=on',
+    '-action',
+    'reboot=reset,shutdown=poweroff,panic=exit-failure',
+    '-trace',
+    'enable=qemu_system_shutdown_request',
+    '-msg',
+    'timestamp=on',
+  ];
+}

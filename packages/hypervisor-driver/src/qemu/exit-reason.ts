@@ -1,0 +1,78 @@
+import type { VmExit } from '../driver.js';
+
+/** Bound of VmExit.detail. */
+export const EXIT_DETAIL_BYTES_MAX = 4096;
+
+/** How the process itself ended; null when it was not our child, so that only its parent was told. */
+export interface ExitStatus {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface ExitEvidence {
+  /** `reason` of QMP's SHUTDOWN event, when a monitor was connected to hear it. */
+  readonly shutdownReason: string | null;
+  /** The last part of what the process wrote. */
+  readonly logTail: string;
+  readonly isEndRequested: boolean;
+  readonly status: ExitStatus | null;
+}
+
+/** ShutdownCause (qapi/run-state.json) in its numeric order, as the trace line in the log shows it. */
+const SHUTDOWN_CAUSES = [
+  'none',
+  'host-error',
+  'host-qmp-quit',
+  'host-qmp-system-reset',
+  'host-signal',
+  'host-ui',
+  'guest-shutdown',
+  'guest-reset',
+  'guest-panic',
+  'subsystem-reset',
+  'snapshot-load',
+] as const;
+
+const TRACE_LINE = /^\d+@\d+\.\d+:qemu_system_shutdown_request reason=(\d{1,2})$/gm;
+
+/** The reason QEMU noted on its log (-trace, build-arguments.ts); the first one counts, later ones only repeat. */
+export function shutdownReasonInLog(log: string): string | null {
+  const [first] = log.matchAll(TRACE_LINE);
+  return first === undefined ? null : (SHUTDOWN_CAUSES[Number(first[1])] ?? null);
+}
+
+/**
+ * Why a run ended. A guest that powers itself off wins over our request that came at the same time; what neither the
+ * guest nor we wanted is a crash: a signal from elsewhere, a fault, the out-of-memory killer, a guest panic.
+ */
+export function deriveExit(evidence: ExitEvidence): VmExit {
+  const cause = evidence.shutdownReason ?? shutdownReasonInLog(evidence.logTail);
+  return { reason: reasonOf(cause, evidence.isEndRequested), detail: detailOf(cause, evidence) };
+}
+
+function reasonOf(cause: string | null, isEndRequested: boolean): VmExit['reason'] {
+  if (cause === 'guest-shutdown') return 'guest-shutdown';
+  return isEndRequested || cause === 'host-qmp-quit' ? 'requested' : 'crash';
+}
+
+function detailOf(cause: string | null, { status, logTail }: ExitEvidence): string {
+  const head = `${statusText(status)}; QEMU's reason: ${cause ?? 'none given'}`;
+  const lines = logTail.replaceAll(TRACE_LINE, '').trim();
+  return lastBytes(lines === '' ? head : `${head}\n${lines}`, EXIT_DETAIL_BYTES_MAX);
+}
+
+function statusText(status: ExitStatus | null): string {
+  if (status === null) return 'exit status unknown: an earlier agent had started it';
+  return status.signal === null ? `exit code ${status.code}` : `ended by ${status.signal}`;
+}
+
+/** Keeps the head line and the end: the last words of a failing process say most. */
+function lastBytes(text: string, bytesMax: number): string {
+  if (Buffer.byteLength(text) <= bytesMax) return text;
+  const newline = text.indexOf('\n') + 1;
+  const head = text.slice(0, newline);
+  const tail = Buffer.from(text.slice(newline));
+  // A character cut in half at the front would decode to U+FFFD, which is longer than what was cut.
+  const kept = tail.subarray(tail.length - (bytesMax - Buffer.byteLength(head))).toString('utf8');
+  return head + kept.replace(/^\uFFFD+/, '');
+}

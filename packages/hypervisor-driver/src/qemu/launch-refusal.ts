@@ -1,0 +1,43 @@
+import { DomainError, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MIB, NAME_LENGTH_MAX, VCPU_COUNT_MAX } from '@kvorum/schema';
+import { pinningRefusal } from '../cpu/pin-vcpus.js';
+import type { LaunchSpec } from '../driver.js';
+import { pathRefusal, runFolderRefusal } from './run-folder.js';
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** RFC 1035 section 2.3.1, as ResourceName in the contract. */
+const DNS_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
+
+/** Throws `invalid_request` naming the field. The last check before a command line is made: callers need not be trusted. */
+export function assertLaunchable(launch: LaunchSpec): void {
+  const fields = Object.entries(launchRefusals(launch))
+    .filter((entry): entry is [string, string] => entry[1] !== null)
+    .map(([field, message]) => ({ field, message }));
+  if (fields.length === 0) return;
+  const [first] = fields;
+  throw new DomainError('invalid_request', `${first?.field} ${first?.message}`, { details: { fields } });
+}
+
+function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
+  const { vmId, name, epoch, vcpuCount, memoryBytes, runDir, diskPath, pinnedCpus, accelerator } = launch;
+  return {
+    vmId: UUID.test(vmId) ? null : 'is not a UUID in lower case',
+    name: DNS_LABEL.test(name) && name.length <= NAME_LENGTH_MAX ? null : 'is not a DNS label',
+    epoch: Number.isSafeInteger(epoch) && epoch >= 0 ? null : 'is not a whole number from 0 up',
+    vcpuCount: isWithin(vcpuCount, 1, VCPU_COUNT_MAX) ? null : `is not within 1 to ${VCPU_COUNT_MAX}`,
+    memoryBytes: memoryRefusal(memoryBytes),
+    accelerator: accelerator === 'kvm' || accelerator === 'tcg' ? null : 'is neither kvm nor tcg',
+    runDir: runFolderRefusal(runDir),
+    diskPath: pathRefusal(diskPath),
+    pinnedCpus: pinningRefusal(vcpuCount, pinnedCpus),
+  };
+}
+
+function memoryRefusal(memoryBytes: number): string | null {
+  if (!isWithin(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)) {
+    return `is not within ${MEMORY_BYTES_MIN} to ${MEMORY_BYTES_MAX}`;
+  }
+  return memoryBytes % MIB === 0 ? null : 'is not a whole number of MiB';
+}
+
+const isWithin = (value: number, min: number, max: number): boolean =>
+  Number.isSafeInteger(value) && value >= min && value <= max;

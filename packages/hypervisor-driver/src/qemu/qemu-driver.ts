@@ -1,0 +1,93 @@
+import type { HostFacts } from '@kvorum/schema';
+import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import { HostObserver } from '../host/observe-host.js';
+import { ExitWatch } from '../process/exit-watch.js';
+import { adopt, readExit, sweep } from './adopt.js';
+import { ensureDisk, removeDisk } from './ensure-disk.js';
+import type { QemuImg } from './inspect-image.js';
+import { launch } from './launch.js';
+import { QEMU_OPTIONS, type QemuOptions } from './qemu-options.js';
+import type { QemuVm } from './qemu-vm.js';
+import { trimConsole } from './trim-console.js';
+
+/** A console prints at most some MiB/s, so between two rounds a log grows by tens of MiB at worst. */
+const TRIM_ROUND_MS = 5_000;
+/** A sweep ends the process hard anyway; this is only for the disk's caches to be written. */
+const SWEEP_END_TIMEOUT_MS = 2_000;
+
+/** The driver of this machine's QEMU. Options left out have the defaults of QEMU_OPTIONS. */
+export const openQemuDriver = (options: Partial<QemuOptions> = {}): HypervisorDriver =>
+  new QemuDriver({ ...QEMU_OPTIONS, ...options });
+
+class QemuDriver implements HypervisorDriver {
+  readonly #options: QemuOptions;
+  readonly #qemuImg: QemuImg;
+  readonly #host: HostObserver;
+  readonly #watch = new ExitWatch();
+  /** By run folder: the VMs this driver holds. */
+  readonly #vms = new Map<string, QemuVm>();
+  #trimTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: QemuOptions) {
+    this.#options = options;
+    this.#qemuImg = { path: options.qemuImgPath, timeoutMs: options.imageTimeoutMs };
+    this.#host = new HostObserver(options.qemuPath);
+  }
+
+  observeHost(): Promise<HostFacts> {
+    return this.#host.observe();
+  }
+
+  ensureDisk(disk: DiskSpec): Promise<void> {
+    return ensureDisk(this.#qemuImg, disk);
+  }
+
+  removeDisk(path: string): Promise<void> {
+    return removeDisk(path);
+  }
+
+  async launch(spec: LaunchSpec): Promise<RunningVm> {
+    return this.#hold(await launch(spec, this.#options, this.#watch));
+  }
+
+  async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {
+    const held = this.#held(runDir);
+    if (held !== undefined && held.vmId === vmId) return held;
+    const vm = await adopt(vmId, runDir, this.#options, this.#watch);
+    return vm === null ? null : this.#hold(vm);
+  }
+
+  async sweep(_vmId: string, runDir: string): Promise<void> {
+    await this.#held(runDir)?.end(SWEEP_END_TIMEOUT_MS);
+    await sweep(runDir);
+  }
+
+  readExit(vmId: string, runDir: string): Promise<PastExit | null> {
+    return readExit(vmId, runDir);
+  }
+
+  #held(runDir: string): QemuVm | undefined {
+    const vm = this.#vms.get(runDir);
+    return vm?.isLive === true ? vm : undefined;
+  }
+
+  #hold(vm: QemuVm): QemuVm {
+    this.#vms.set(vm.folder.path, vm);
+    this.#trimLater();
+    return vm;
+  }
+
+  #trimLater(): void {
+    this.#trimTimer ??= setTimeout(() => void this.#trim(), TRIM_ROUND_MS).unref();
+  }
+
+  /** One log after the other: trimming is never urgent, and must not take the thread pool from VMs. */
+  async #trim(): Promise<void> {
+    for (const [runDir, vm] of [...this.#vms]) {
+      if (vm.isLive) await trimConsole(vm.folder.consoleLog).catch(() => undefined);
+      else if (this.#vms.get(runDir) === vm) this.#vms.delete(runDir);
+    }
+    this.#trimTimer = undefined;
+    if (this.#vms.size > 0) this.#trimLater();
+  }
+}

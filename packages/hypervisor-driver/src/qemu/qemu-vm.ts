@@ -1,0 +1,235 @@
+import { type Accelerator, DomainError } from '@kvorum/schema';
+import { threadCpus } from '../cpu/affinity.js';
+import type { GuestAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import { deferred } from '../process/deferred.js';
+import { KILL_CONFIRM_MS } from '../process/end-process.js';
+import type { ExitWatch } from '../process/exit-watch.js';
+import type { Pidfd } from '../process/pidfd.js';
+import { isSettledWithin } from '../process/within.js';
+import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
+import { GuestAgentClient } from './guest-agent-client.js';
+import type { QmpClient, QmpEvent } from './qmp-client.js';
+import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
+import { readTail } from './read-tail.js';
+import type { RunFolder } from './run-folder.js';
+import { type RunRecord, writeRunRecord } from './run-record.js';
+
+/** How soon the end of a process follows the close of its monitor. */
+const END_CONFIRM_MS = 1_000;
+
+/** What a run consists of once its monitor answers; made by launch.ts and adopt.ts. */
+export interface QemuRun {
+  readonly folder: RunFolder;
+  readonly record: RunRecord;
+  readonly pidfd: Pidfd;
+  readonly monitor: QmpClient;
+  /** Resolves when the process, being our child, has been reaped; null when it is not our child. */
+  readonly exitStatus: Promise<ExitStatus> | null;
+}
+
+/**
+ * A QEMU process with its monitor. When the monitor is lost while the process lives (it broke the protocol), methods
+ * throw `host_fault` and only `end` and `release` still work; to try again, release it and adopt anew.
+ */
+export class QemuVm implements RunningVm {
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly pid: number;
+  readonly accelerator: Accelerator;
+  readonly exited: Promise<VmExit>;
+  readonly #run: QemuRun;
+  readonly #commandTimeoutMs: number;
+  readonly #guestAgent: GuestAgentClient;
+  readonly #watch: ExitWatch;
+  readonly #exit = deferred<VmExit>();
+  readonly #powerListeners = new Set<(power: VmPower) => void>();
+  readonly #unwatch: () => void;
+  #record: RunRecord;
+  #phase: 'live' | 'ended' | 'released' = 'live';
+  #shutdownReason: string | null = null;
+  /** Commands of ours under way that cause STOP or RESUME: those events are no news. */
+  #ownPowerChanges = 0;
+
+  constructor(run: QemuRun, watch: ExitWatch, commandTimeoutMs: number) {
+    this.#run = run;
+    this.#record = run.record;
+    this.#watch = watch;
+    this.#commandTimeoutMs = commandTimeoutMs;
+    this.#guestAgent = new GuestAgentClient(run.folder.guestAgentSocket);
+    this.vmId = run.record.vmId;
+    this.epoch = run.record.epoch;
+    this.pid = run.pidfd.pid;
+    this.accelerator = run.record.accelerator;
+    this.exited = this.#exit.promise;
+    run.monitor.onEvent((event) => this.#hear(event));
+    this.#unwatch = watch.add(run.pidfd, () => this.#onEnded());
+    void run.monitor.closed.then(() => watch.hurry());
+  }
+
+  get folder(): RunFolder {
+    return this.#run.folder;
+  }
+
+  get isLive(): boolean {
+    return this.#phase === 'live';
+  }
+
+  async queryPower(): Promise<VmPower> {
+    return (await this.#ask('query-status')).isRunning ? 'running' : 'paused';
+  }
+
+  pause(): Promise<void> {
+    return this.#changePower('stop');
+  }
+
+  resume(): Promise<void> {
+    return this.#changePower('cont');
+  }
+
+  async reset(): Promise<void> {
+    await this.#ask('system_reset');
+  }
+
+  async pressPowerButton(): Promise<void> {
+    await this.#ask('system_powerdown');
+  }
+
+  async end(timeoutMs: number): Promise<void> {
+    if (this.#phase === 'ended') return void (await this.exited);
+    this.#assertNotReleased();
+    const giveUpAtMs = performance.now() + timeoutMs;
+    await this.#recordEndRequest();
+    // A monitor that does not take the command is no obstacle: SIGKILL follows.
+    const quit = this.#run.monitor.execute('quit', undefined, timeoutMs).catch(() => undefined);
+    await Promise.race([quit, this.exited]);
+    const leftMs = this.#run.monitor.isClosed ? END_CONFIRM_MS : giveUpAtMs - performance.now();
+    if (await isSettledWithin(this.exited, Math.max(0, Math.min(leftMs, timeoutMs)))) return;
+    // SAFE: a closed pidfd is never used, so this hits our process or nothing.
+    this.#run.pidfd.kill();
+    this.#watch.hurry();
+    if (await isSettledWithin(this.exited, KILL_CONFIRM_MS)) return;
+    throw new DomainError('host_fault', `process ${this.pid} has not ended ${KILL_CONFIRM_MS} ms after SIGKILL`);
+  }
+
+  async setBalloon(targetBytes: number): Promise<number> {
+    const isWithin = Number.isSafeInteger(targetBytes) && targetBytes > 0 && targetBytes <= this.#record.memoryBytes;
+    if (!isWithin) {
+      const message = `is not within 1 to the VM's memory of ${this.#record.memoryBytes} bytes`;
+      throw new DomainError('invalid_request', `targetBytes ${message}`, {
+        details: { fields: [{ field: 'targetBytes', message }] },
+      });
+    }
+    await this.#ask('balloon', { value: targetBytes });
+    return this.queryBalloon();
+  }
+
+  async queryBalloon(): Promise<number> {
+    return (await this.#ask('query-balloon')).actualBytes;
+  }
+
+  async pingGuest(timeoutMs: number): Promise<GuestAnswer> {
+    await this.#assertLive();
+    try {
+      return { isResponding: await this.#guestAgent.ping(timeoutMs) };
+    } catch (thrown) {
+      throw await this.#explain(thrown);
+    }
+  }
+
+  async queryVcpuThreads(): Promise<VcpuThread[]> {
+    const vcpus = await this.#ask('query-cpus-fast');
+    return vcpus.map(({ vcpuIndex, threadId }) => ({ vcpuIndex, threadId, cpus: threadCpus(threadId) }));
+  }
+
+  onPowerChange(listener: (power: VmPower) => void): () => void {
+    this.#powerListeners.add(listener);
+    return () => this.#powerListeners.delete(listener);
+  }
+
+  async release(): Promise<void> {
+    if (this.#phase !== 'live') return;
+    this.#phase = 'released';
+    this.#unwatch();
+    this.#guestAgent.close();
+    this.#run.monitor.close();
+  }
+
+  async #changePower(command: 'stop' | 'cont'): Promise<void> {
+    // QEMU sends the event before the answer, so the count is still up when it is heard.
+    this.#ownPowerChanges += 1;
+    try {
+      await this.#ask(command);
+    } finally {
+      this.#ownPowerChanges -= 1;
+    }
+  }
+
+  async #ask<Name extends QmpCommandName>(
+    name: Name,
+    args?: QmpCommands[Name]['arguments'],
+  ): Promise<QmpCommands[Name]['answer']> {
+    await this.#assertLive();
+    try {
+      return await this.#run.monitor.execute(name, args, this.#commandTimeoutMs);
+    } catch (thrown) {
+      throw await this.#explain(thrown);
+    }
+  }
+
+  /** A lost monitor mostly means a lost process, which is the better answer. */
+  async #explain(thrown: unknown): Promise<unknown> {
+    const isLost = this.#run.monitor.isClosed && this.#phase !== 'released';
+    return isLost && (await isSettledWithin(this.exited, END_CONFIRM_MS)) ? guestFault(await this.exited) : thrown;
+  }
+
+  async #assertLive(): Promise<void> {
+    if (this.#phase === 'ended') throw guestFault(await this.exited);
+    this.#assertNotReleased();
+  }
+
+  #assertNotReleased(): void {
+    if (this.#phase === 'released') throw new DomainError('conflict_state', 'this VM was released; adopt it again');
+  }
+
+  #hear(event: QmpEvent): void {
+    const { reason } = event.data;
+    if (event.name === 'SHUTDOWN' && typeof reason === 'string') this.#shutdownReason ??= reason;
+    const power = POWER_EVENTS[event.name];
+    // A VM that ends also stops first; that is not a pause.
+    if (power === undefined || this.#ownPowerChanges > 0 || this.#shutdownReason !== null) return;
+    for (const listener of this.#powerListeners) listener(power);
+  }
+
+  async #recordEndRequest(): Promise<void> {
+    this.#record = { ...this.#record, isEndRequested: true };
+    await writeRunRecord(this.#run.folder, this.#record).catch(() => undefined);
+  }
+
+  #onEnded(): void {
+    this.#phase = 'ended';
+    this.#guestAgent.close();
+    void this.#settleExit();
+  }
+
+  async #settleExit(): Promise<void> {
+    // Events sent before the end may still be in the socket; its close comes after them.
+    await isSettledWithin(this.#run.monitor.closed, END_CONFIRM_MS);
+    this.#run.monitor.close();
+    const { exitStatus, folder } = this.#run;
+    const isReaped = exitStatus !== null && (await isSettledWithin(exitStatus, END_CONFIRM_MS));
+    const exit = deriveExit({
+      shutdownReason: this.#shutdownReason,
+      logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX).catch(() => ''),
+      isEndRequested: this.#record.isEndRequested,
+      status: isReaped ? await exitStatus : null,
+    });
+    // For an agent that restarts before it could tell. Without a folder there is nobody left to ask.
+    await writeRunRecord(folder, { ...this.#record, exit }).catch(() => undefined);
+    this.#exit.resolve(exit);
+  }
+}
+
+const POWER_EVENTS: Readonly<Record<string, VmPower>> = { STOP: 'paused', RESUME: 'running' };
+
+const guestFault = (exit: VmExit): DomainError =>
+  new DomainError('guest_fault', `the VM's process has ended: ${exit.reason}`, { details: { exit: { ...exit } } });

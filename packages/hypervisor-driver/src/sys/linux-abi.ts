@@ -1,0 +1,42 @@
+import type { StructLayout } from './kvm-abi.js';
+
+/**
+ * Numbers and layouts of Linux system calls other than KVM, for x86-64. Spelled as in C and compared with the headers
+ * by test/header-check.
+ */
+export const LINUX_NUMBERS = {
+  SYS_pidfd_send_signal: 424, // asm/unistd_64.h: __NR_pidfd_send_signal, Linux 5.1
+  SYS_pidfd_open: 434, // asm/unistd_64.h: __NR_pidfd_open, Linux 5.3
+  POLLIN: 1, // asm-generic/poll.h
+  SIGKILL: 9, // asm-generic/signal.h
+  PROT_READ: 1, // asm-generic/mman-common.h
+  PROT_WRITE: 2, // asm-generic/mman-common.h
+  MAP_SHARED: 1, // linux/mman.h
+  MAP_ANONYMOUS: 0x20, // asm-generic/mman-common.h
+  FALLOC_FL_KEEP_SIZE: 1, // linux/falloc.h
+  FALLOC_FL_PUNCH_HOLE: 2, // linux/falloc.h
+} as const;
+
+/** asm-generic/errno-base.h and errno.h: the codes this package decides by; every other one is only named. */
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  ESRCH: 3,
+  EINTR: 4,
+  E2BIG: 7,
+  EBADF: 9,
+  EACCES: 13,
+  EINVAL: 22,
+  ENOTTY: 25,
+  EOPNOTSUPP: 95,
+} as const;
+
+export const LINUX_STRUCTS = {
+  pollfd: { sizeBytes: 8, offsets: { fd: 0, events: 4, revents: 6 } }, // asm-generic/poll.h
+} as const satisfies Record<string, StructLayout>;
+
+/**
+ * Bytes of a CPU mask passed to sched_setaffinity(2): 8192 CPUs, CONFIG_NR_CPUS's ceiling on x86 (arch/x86/Kconfig).
+ * sched_getaffinity(2) refuses a mask smaller than the kernel's own with EINVAL, so it is as large as it can need be.
+ */
+export const CPU_MASK_BYTES = 1024;
