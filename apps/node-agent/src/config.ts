@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { isAbsolute } from 'node:path';
+import { ResourceName } from '@kvorum/schema';
+import { z } from 'zod';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+const HOST_PORT_PATTERN = /^(?:\[([0-9a-fA-F:]{2,45})\]|([A-Za-z0-9.-]{1,253})):(\d{1,5})$/;
+const PORT_MAX = 65_535;
+
+function parseHostPort(text: string): HostPort | null {
+  const match = HOST_PORT_PATTERN.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > PORT_MAX ? null : { host, port };
+}
+
+export const hostPortText = ({ host, port }: HostPort): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+/** As a gRPC target: a bare `unix:80` would be a socket, not a host of that name. */
+export const grpcTarget = (address: HostPort): string => `dns:///${hostPortText(address)}`;
+
+/** `host:port` as text, checked. */
+export const HostPortText = z
+  .string()
+  .refine((text) => parseHostPort(text) !== null, { error: 'must be host:port, or [address]:port for IPv6' });
+
+const HostPortShape = HostPortText.transform((text) => parseHostPort(text) as HostPort);
+
+/** Addresses that mean "all of this machine": nobody can dial them. */
+const WILDCARD_HOSTS = new Set(['0.0.0.0', '::', '*']);
+
+const AbsolutePath = z.string().max(4096).refine(isAbsolute, { error: 'must be an absolute path' });
+const Amount = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/** The agent's whole configuration. Flags of the same names in kebab-case. */
+export const AgentConfig = z
+  .strictObject({
+    stateDir: AbsolutePath,
+    runDir: AbsolutePath.optional(),
+    /** Port 0: picked at the first start and kept. */
+    listen: HostPortShape.default({ host: '127.0.0.1', port: 0 }),
+    /** The host part of the address we tell the control plane, where it is not the one we listen on. */
+    advertiseHost: z.string().min(1).max(253).optional(),
+    joinFile: AbsolutePath.optional(),
+    enrolAddress: HostPortShape.optional(),
+    name: ResourceName.optional(),
+    allowEmulation: z.boolean().default(false),
+    capacityVcpus: Amount.optional(),
+    capacityMemoryBytes: Amount.optional(),
+    capacityDiskBytes: Amount.optional(),
+    logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  })
+  .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {
+    path: ['advertiseHost'],
+    error: 'is needed when the agent listens on all addresses',
+  });
+export type AgentConfig = z.infer<typeof AgentConfig>;
+/** What a caller writes: texts for addresses, defaults left out. */
+export type AgentOptions = z.input<typeof AgentConfig>;
+
+/** Short, as sockets lie below it, and different for each state folder of a machine. */
+export const defaultRunDir = (stateDir: string): string =>
+  `/run/kvorum/${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;

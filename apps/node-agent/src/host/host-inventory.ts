@@ -1,0 +1,53 @@
+import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
+import type { Accelerator, HostFacts } from '@kvorum/schema';
+import { acceleratorsOf } from './choose-accelerator.js';
+import { type Capacity, type CapacityLimits, capacityOf, usableDiskBytes } from './host-capacity.js';
+
+export interface HostObservation {
+  readonly facts: HostFacts;
+  /** Preferred first; empty: no VM can run here. */
+  readonly accelerators: readonly Accelerator[];
+  readonly capacity: Capacity;
+}
+
+export interface InventoryOptions {
+  readonly driver: HypervisorDriver;
+  readonly disksFolder: string;
+  readonly allowEmulation: boolean;
+  readonly limits: CapacityLimits;
+}
+
+/** What this host is and what VMs may reserve of it. */
+export class HostInventory {
+  readonly #options: InventoryOptions;
+  #latest: HostObservation;
+
+  private constructor(options: InventoryOptions, first: HostObservation) {
+    this.#options = options;
+    this.#latest = first;
+  }
+
+  static async open(options: InventoryOptions): Promise<HostInventory> {
+    return new HostInventory(options, await observe(options));
+  }
+
+  get latest(): HostObservation {
+    return this.#latest;
+  }
+
+  /** Looks again; returns whether anything an operator would see is different. */
+  async refresh(): Promise<boolean> {
+    const before = JSON.stringify(this.#latest);
+    this.#latest = await observe(this.#options);
+    return JSON.stringify(this.#latest) !== before;
+  }
+}
+
+async function observe(options: InventoryOptions): Promise<HostObservation> {
+  const facts = await options.driver.observeHost();
+  return {
+    facts,
+    accelerators: acceleratorsOf(facts, options.allowEmulation),
+    capacity: capacityOf(facts, await usableDiskBytes(options.disksFolder), options.limits),
+  };
+}

@@ -1,0 +1,22 @@
+import type { HostFacts } from '@kvorum/schema';
+import { Accelerator, type HostFacts as WireHostFacts } from '@kvorum/schema/agent-wire';
+
+/** protobuf has no null: an absent text is empty, an absent number 0, as facts.proto says. */
+export function toWireFacts(facts: HostFacts): WireHostFacts {
+  return {
+    ...facts,
+    qemuVersion: facts.qemuVersion ?? '',
+    kvm: {
+      ...facts.kvm,
+      apiVersion: facts.kvm.apiVersion ?? 0,
+      supportedCpuidEntryCount: facts.kvm.supportedCpuidEntryCount ?? 0,
+    },
+    findings: facts.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? '' })),
+  };
+}
+
+export function toWireAccelerator(accelerator: 'kvm' | 'tcg' | null | undefined): Accelerator {
+  if (accelerator === 'kvm') return Accelerator.ACCELERATOR_KVM;
+  if (accelerator === 'tcg') return Accelerator.ACCELERATOR_TCG;
+  return Accelerator.ACCELERATOR_UNSPECIFIED;
+}

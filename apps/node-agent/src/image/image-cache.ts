@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DomainError, MIB } from '@kvorum/schema';
+import type { Log } from '../log.js';
+import type { StateFolders } from '../state/state-folders.js';
+import { syncFolder, TEMPORARY_SUFFIX } from '../state/write-durably.js';
+import type { ImageSource } from './image-source.js';
+
+/** Kept free for records and logs: a full file system stops every VM of the host. */
+const FREE_BYTES_KEPT = 64 * MIB;
+/** A source that sends nothing for so long has failed; the operation tries again. */
+const IDLE_TIMEOUT_MS = 30_000;
+/** More at once share the same network and disk and finish later together. */
+const DOWNLOADS_MAX = 4;
+
+export interface WantedImage {
+  readonly imageId: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+interface Download {
+  readonly sizeBytes: number;
+  doneBytes: number;
+  readonly finished: Promise<void>;
+}
+
+/**
+ * Images of this host by content: `<sha256>.qcow2` is there completely and verified, or not at all. Those who ask for
+ * the same image at the same time share one download.
+ */
+export class ImageCache {
+  readonly #folders: StateFolders;
+  readonly #source: ImageSource;
+  readonly #log: Log;
+  readonly #downloads = new Map<string, Download>();
+  readonly #closing = new AbortController();
+
+  constructor(folders: StateFolders, source: ImageSource, log: Log) {
+    this.#folders = folders;
+    this.#source = source;
+    this.#log = log;
+  }
+
+  /** Half downloads of an earlier agent are of no use: they are not resumed. */
+  async removeLeftovers(): Promise<void> {
+    for (const name of await readdir(this.#folders.images)) {
+      if (name.endsWith(TEMPORARY_SUFFIX)) await rm(join(this.#folders.images, name), { force: true });
+    }
+  }
+
+  async pathOf(sha256: string): Promise<string | null> {
+    const path = this.#folders.imageOf(sha256);
+    return (await sizeOf(path)) === null ? null : path;
+  }
+
+  /** Bytes that a download of this image has so far, or null when none runs. */
+  progressOf(sha256: string): number | null {
+    return this.#downloads.get(sha256)?.doneBytes ?? null;
+  }
+
+  /**
+   * Throws `checksum_mismatch` when the content is not what was announced, `no_capacity` when it does not fit on the
+   * disk, `unavailable` or `host_unreachable` when the source fails or too many downloads run.
+   */
+  async ensure(image: WantedImage): Promise<void> {
+    const presentBytes = await sizeOf(this.#folders.imageOf(image.sha256));
+    if (presentBytes === image.sizeBytes) return;
+    if (presentBytes !== null) {
+      throw new DomainError('checksum_mismatch', `the image of this sha256 has ${presentBytes} bytes`);
+    }
+    let download = this.#downloads.get(image.sha256);
+    if (download === undefined) {
+      if (this.#downloads.size >= DOWNLOADS_MAX) {
+        throw new DomainError('unavailable', `${DOWNLOADS_MAX} images are being fetched already`);
+      }
+      download = this.#begin(image);
+    }
+    await download.finished;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([...this.#downloads.values()].map((download) => download.finished));
+  }
+
+  #begin(image: WantedImage): Download {
+    const progress = { sizeBytes: image.sizeBytes, doneBytes: 0 };
+    const finished = this.#fetch(image, progress).finally(() => this.#downloads.delete(image.sha256));
+    const download: Download = Object.assign(progress, { finished });
+    this.#downloads.set(image.sha256, download);
+    return download;
+  }
+
+  async #fetch(image: WantedImage, progress: { doneBytes: number }): Promise<void> {
+    await this.#refuseIfFull(image.sizeBytes, progress);
+    const path = this.#folders.imageOf(image.sha256);
+    const temporary = `${path}${TEMPORARY_SUFFIX}`;
+    try {
+      await this.#receive(image, temporary, progress);
+      await rename(temporary, path);
+      await syncFolder(this.#folders.images);
+      this.#log.info({ imageId: image.imageId, sizeBytes: image.sizeBytes }, 'an image is in the cache');
+    } catch (thrown) {
+      await rm(temporary, { force: true });
+      if (thrown instanceof DomainError) throw thrown;
+      throw new DomainError('host_fault', 'the image could not be stored on this host', { cause: thrown });
+    }
+  }
+
+  async #receive(image: WantedImage, temporary: string, progress: { doneBytes: number }): Promise<void> {
+    const idle = new AbortController();
+    const signal = AbortSignal.any([idle.signal, this.#closing.signal]);
+    const timer = setTimeout(() => idle.abort(), IDLE_TIMEOUT_MS);
+    const hash = createHash('sha256');
+    await rm(temporary, { force: true });
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      for await (const chunk of this.#source.read(image.imageId, signal)) {
+        timer.refresh();
+        if (progress.doneBytes + chunk.byteLength > image.sizeBytes) {
+          throw new DomainError('checksum_mismatch', `the image is larger than the announced ${image.sizeBytes} bytes`);
+        }
+        hash.update(chunk);
+        await file.writeFile(chunk);
+        progress.doneBytes += chunk.byteLength;
+      }
+      if (signal.aborted) throw new DomainError('unavailable', 'the image stopped coming; ask again');
+      refuseIfOther(image, progress.doneBytes, hash.digest('hex'));
+      await file.sync();
+    } finally {
+      clearTimeout(timer);
+      await file.close();
+    }
+  }
+
+  async #refuseIfFull(sizeBytes: number, download: object): Promise<void> {
+    const fileSystem = await statfs(this.#folders.images);
+    // What the other downloads will still write is not free any more.
+    const promised = [...this.#downloads.values()].filter((other) => other !== download);
+    const promisedBytes = promised.reduce((sum, other) => sum + other.sizeBytes - other.doneBytes, 0);
+    const freeBytes = fileSystem.bavail * fileSystem.bsize - promisedBytes;
+    if (freeBytes < sizeBytes + FREE_BYTES_KEPT) {
+      throw new DomainError('no_capacity', `the image needs ${sizeBytes} bytes, ${freeBytes} are free on the host`, {
+        details: { neededBytes: sizeBytes, freeBytes },
+      });
+    }
+  }
+}
+
+function refuseIfOther(image: WantedImage, receivedBytes: number, sha256: string): void {
+  if (receivedBytes !== image.sizeBytes) {
+    throw new DomainError(
+      'checksum_mismatch',
+      `the image has ${receivedBytes} bytes where ${image.sizeBytes} were announced`,
+    );
+  }
+  if (sha256 !== image.sha256) {
+    throw new DomainError('checksum_mismatch', 'the content of the image is not what its sha256 says');
+  }
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => null,
+  );
+}

@@ -1,0 +1,3 @@
+export type { AgentOptions } from './config.js';
+export type { Log } from './log.js';
+export { type Agent, type StartAgentOptions, startAgent } from './start-agent.js';

@@ -1,0 +1,42 @@
+import { ExitReason, GuestAgentState, PowerState, type VmReport } from '@kvorum/schema/agent-wire';
+import { toWireAccelerator } from '../host/host-wire.js';
+import type { VmSnapshot } from '../vm/vm-actor.js';
+import type { GuestObservation } from './guest-poller.js';
+
+/** Of a driver's 4 KiB, so that a full report of a host with thousands of stopped VMs fits into one message. */
+const EXIT_DETAIL_LENGTH_MAX = 512;
+
+const POWER = {
+  running: PowerState.POWER_STATE_RUNNING,
+  paused: PowerState.POWER_STATE_PAUSED,
+  stopped: PowerState.POWER_STATE_STOPPED,
+} as const;
+const EXIT_REASON = {
+  'guest-shutdown': ExitReason.EXIT_REASON_GUEST_SHUTDOWN,
+  requested: ExitReason.EXIT_REASON_REQUESTED,
+  crash: ExitReason.EXIT_REASON_CRASH,
+} as const;
+const GUEST_AGENT = {
+  unknown: GuestAgentState.GUEST_AGENT_STATE_UNSPECIFIED,
+  absent: GuestAgentState.GUEST_AGENT_STATE_ABSENT,
+  responding: GuestAgentState.GUEST_AGENT_STATE_RESPONDING,
+} as const;
+
+/** What is true of a VM, in the words of the wire. */
+export function toVmReport(snapshot: VmSnapshot, guest: GuestObservation, reportGeneration: number): VmReport {
+  return {
+    vmId: snapshot.vmId,
+    epoch: snapshot.epoch,
+    generation: snapshot.generation,
+    power: POWER[snapshot.power],
+    exitReason: snapshot.exit === null ? ExitReason.EXIT_REASON_UNSPECIFIED : EXIT_REASON[snapshot.exit.reason],
+    // The end of it: the last lines of a process say why it died.
+    exitDetail: snapshot.exit?.detail.slice(-EXIT_DETAIL_LENGTH_MAX) ?? '',
+    guestAgent: GUEST_AGENT[guest.agent],
+    guestAgentLastAnswerMs: guest.lastAnswerMs ?? 0,
+    balloonBytes: guest.balloonBytes ?? 0,
+    accelerator: toWireAccelerator(snapshot.accelerator),
+    pid: snapshot.pid ?? 0,
+    reportGeneration,
+  };
+}

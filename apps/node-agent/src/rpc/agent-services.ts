@@ -1,0 +1,14 @@
+import type { HostInventory } from '../host/host-inventory.js';
+import type { ImageCache } from '../image/image-cache.js';
+import type { ReportWriter } from '../report/report-writer.js';
+import type { StateFolders } from '../state/state-folders.js';
+import type { VmDirectory } from '../vm/vm-directory.js';
+
+/** What the RPCs hand their requests to. */
+export interface AgentServices {
+  readonly directory: VmDirectory;
+  readonly images: ImageCache;
+  readonly inventory: HostInventory;
+  readonly writer: ReportWriter;
+  readonly folders: StateFolders;
+}

@@ -1,0 +1,106 @@
+import {
+  Accelerator,
+  CONSOLE_READ_BYTES_MAX,
+  DiskBytes,
+  DomainError,
+  GRACE_MS_MAX,
+  IMAGE_BYTES_MAX,
+  ImageId,
+  MEMORY_BYTES_MIN,
+  MemoryBytes,
+  OperationId,
+  ResourceName,
+  VcpuCount,
+  VmId,
+  VolumeId,
+} from '@kvorum/schema';
+import { PowerState, Accelerator as WireAccelerator } from '@kvorum/schema/agent-wire';
+import { z } from 'zod';
+import { Sha256 } from '../vm/vm-record.js';
+
+/**
+ * What the agent takes from the wire. protobuf lets everything through: absent fields are empty, enums any number, so
+ * each request is checked as a whole before anything is done with it.
+ */
+const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Ids become names of files: only the one spelling, or one VM could have two actors. */
+const asSpelled = (id: string): boolean => id === id.toLowerCase();
+const SPELLING = { error: 'must be in lower case' };
+const WireVmId = VmId.refine(asSpelled, SPELLING);
+const WireVolumeId = VolumeId.refine(asSpelled, SPELLING);
+const WireImageId = ImageId.refine(asSpelled, SPELLING);
+/** A control plane asks for the VMs of a page, not for more than a host has. */
+const VM_IDS_MAX = 4_096;
+
+const WireIntent = z.object({
+  vmId: WireVmId,
+  generation: Count,
+  fencingToken: Count,
+  epoch: Count,
+  operationId: OperationId,
+});
+
+const AcceleratorByNumber: Readonly<Partial<Record<WireAccelerator, Accelerator>>> = {
+  [WireAccelerator.ACCELERATOR_KVM]: 'kvm',
+  [WireAccelerator.ACCELERATOR_TCG]: 'tcg',
+};
+const WireSpec = z.object({
+  name: ResourceName,
+  vcpuCount: VcpuCount,
+  memoryBytes: MemoryBytes,
+  accelerator: z
+    .number()
+    .transform((number) => AcceleratorByNumber[number as WireAccelerator])
+    .pipe(Accelerator),
+  pinVcpus: z.boolean(),
+  rootVolumeId: WireVolumeId,
+});
+
+export const EnsureVm = z
+  .object({
+    intent: WireIntent,
+    spec: WireSpec,
+    power: z.literal([PowerState.POWER_STATE_RUNNING, PowerState.POWER_STATE_PAUSED, PowerState.POWER_STATE_STOPPED]),
+    graceMs: z.int().min(0).max(GRACE_MS_MAX),
+    reset: z.boolean(),
+  })
+  .refine(({ power, reset }) => !reset || power === PowerState.POWER_STATE_RUNNING, {
+    path: ['reset'],
+    error: 'goes with power RUNNING only',
+  });
+
+export const RemoveVm = z.object({ intent: WireIntent });
+export const EnsureDisk = z.object({
+  intent: WireIntent,
+  volumeId: WireVolumeId,
+  sizeBytes: DiskBytes,
+  imageId: WireImageId,
+  imageSha256: Sha256,
+});
+export const RemoveDisk = z.object({ intent: WireIntent, volumeId: WireVolumeId });
+export const EnsureBalloon = z.object({
+  intent: WireIntent,
+  targetBytes: z.int().min(MEMORY_BYTES_MIN).max(Number.MAX_SAFE_INTEGER),
+});
+export const EnsureImage = z.object({
+  imageId: WireImageId,
+  sha256: Sha256,
+  sizeBytes: z.int().min(1).max(IMAGE_BYTES_MAX),
+});
+export const ObserveVms = z.object({ vmIds: z.array(WireVmId).max(VM_IDS_MAX) });
+export const ReadConsole = z.object({
+  vmId: WireVmId,
+  offset: Count.optional(),
+  maxBytes: z.int().min(1).max(CONSOLE_READ_BYTES_MAX),
+});
+
+/** Throws `invalid_request` that names each wrong field. */
+export function decodeRequest<Shape extends z.ZodType>(shape: Shape, request: unknown): z.output<Shape> {
+  const parsed = shape.safeParse(request);
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map((issue) => ({ field: issue.path.join('.'), message: issue.message }));
+  const first = fields[0];
+  throw new DomainError('invalid_request', `${first?.field ?? 'request'}: ${first?.message ?? 'is malformed'}`, {
+    details: { fields },
+  });
+}

@@ -1,0 +1,15 @@
+import type { ObserveHostResponse } from '@kvorum/schema/agent-wire';
+import { AGENT_VERSION } from '../agent-version.js';
+import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
+import type { AgentServices } from './agent-services.js';
+
+export async function observeHost({ inventory }: AgentServices): Promise<ObserveHostResponse> {
+  await inventory.refresh();
+  const { facts, accelerators, capacity } = inventory.latest;
+  return {
+    facts: toWireFacts(facts),
+    accelerator: toWireAccelerator(accelerators[0]),
+    capacity,
+    agentVersion: AGENT_VERSION,
+  };
+}

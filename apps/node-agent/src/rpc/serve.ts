@@ -1,0 +1,167 @@
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { DomainError, ERROR_CATALOGUE, toDomainError } from '@kvorum/schema';
+import { type NodeAgentServer, NodeAgentService, toServiceError } from '@kvorum/schema/agent-wire';
+import { type HostPort, hostPortText } from '../config.js';
+import type { Identity } from '../enrol/identity.js';
+import type { Log } from '../log.js';
+import type { AgentServices } from './agent-services.js';
+import { authenticateCaller } from './authenticate-caller.js';
+import { ensureBalloon } from './ensure-balloon.rpc.js';
+import { ensureDisk } from './ensure-disk.rpc.js';
+import { ensureImage } from './ensure-image.rpc.js';
+import { ensureVm } from './ensure-vm.rpc.js';
+import { observeHost } from './observe-host.rpc.js';
+import { observeVms } from './observe-vms.rpc.js';
+import { readConsole } from './read-console.rpc.js';
+import { removeDisk } from './remove-disk.rpc.js';
+import { removeVm } from './remove-vm.rpc.js';
+
+/** The largest request is a list of 4096 VM ids, 38 bytes each. */
+const REQUEST_BYTES_MAX = 256 * 1024;
+/** The largest answer is a report of 4096 VMs of at most 1 KiB. */
+const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
+/** One connection comes from one control plane process; its workers wait on at most so many calls at once. */
+const STREAMS_PER_CONNECTION_MAX = 1_000;
+/** Calls in progress get this long to finish when the agent shuts down. */
+const SHUTDOWN_TIMEOUT_MS = 5_000;
+
+type Unary<Request, Response> = (services: AgentServices, request: Request, signal: AbortSignal) => Promise<Response>;
+type Streaming<Request, Response> = (
+  services: AgentServices,
+  request: Request,
+  signal: AbortSignal,
+) => AsyncIterable<Response>;
+
+export interface ServeOptions {
+  readonly listen: HostPort;
+  readonly identity: Identity;
+  readonly services: AgentServices;
+  readonly log: Log;
+}
+
+export interface AgentServer {
+  close(): Promise<void>;
+}
+
+/** Serves NodeAgent over mTLS to the control plane alone. Throws `host_fault` if the address cannot be bound. */
+export async function serve(options: ServeOptions): Promise<AgentServer> {
+  const { identity, listen } = options;
+  const server = new Server({
+    'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
+    'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
+    'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+  });
+  server.addService(NodeAgentService, handlersOf(options));
+  const credentials = ServerCredentials.createSsl(
+    Buffer.from(identity.caCertificatePem),
+    [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certificatePem) }],
+    // A connection without a certificate of our CA ends in the TLS handshake.
+    true,
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(hostPortText(listen), credentials, (cause) => {
+      if (cause === null) resolve();
+      else reject(new DomainError('host_fault', `cannot listen on ${hostPortText(listen)}`, { cause }));
+    });
+  });
+  return { close: () => shutDown(server) };
+}
+
+function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer {
+  const context = { services, siteId: identity.siteId, log };
+  return {
+    observeHost: unary(context, 'ObserveHost', observeHost),
+    observeVms: unary(context, 'ObserveVms', observeVms),
+    ensureImage: streaming(context, 'EnsureImage', ensureImage),
+    ensureDisk: unary(context, 'EnsureDisk', ensureDisk),
+    removeDisk: unary(context, 'RemoveDisk', removeDisk),
+    ensureVm: unary(context, 'EnsureVm', ensureVm),
+    ensureBalloon: unary(context, 'EnsureBalloon', ensureBalloon),
+    removeVm: unary(context, 'RemoveVm', removeVm),
+    readConsole: unary(context, 'ReadConsole', readConsole),
+  };
+}
+
+interface HandlerContext {
+  readonly services: AgentServices;
+  readonly siteId: string;
+  readonly log: Log;
+}
+
+function unary<Request, Response>(
+  context: HandlerContext,
+  name: string,
+  handle: Unary<Request, Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    const run = async () => {
+      authenticateCaller(call.getAuthContext(), context.siteId);
+      return handle(context.services, call.request, signalOf(call));
+    };
+    run().then(
+      (response) => callback(null, response),
+      (thrown: unknown) => callback(refusal(context.log, name, thrown)),
+    );
+  };
+}
+
+function streaming<Request, Response>(
+  context: HandlerContext,
+  name: string,
+  handle: Streaming<Request, Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const signal = signalOf(call);
+    const run = async () => {
+      authenticateCaller(call.getAuthContext(), context.siteId);
+      for await (const response of handle(context.services, call.request, signal)) {
+        // Messages are small and come a few times a second: what a slow reader leaves is bounded by the call's deadline.
+        call.write(response);
+      }
+      call.end();
+    };
+    run().catch((thrown: unknown) => call.emit('error', refusal(context.log, name, thrown)));
+  };
+}
+
+/** Aborted when the caller gives up or its deadline passes. */
+function signalOf<Request, Response>(
+  call: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
+): AbortSignal {
+  const controller = new AbortController();
+  call.on('cancelled', () => controller.abort());
+  return controller.signal;
+}
+
+function refusal(log: Log, name: string, thrown: unknown): Partial<ServiceError> {
+  const error = toDomainError(thrown);
+  const fields = { rpc: name, code: error.code, reason: error.message, cause: causeOf(error) };
+  // What the caller asked wrongly is its business; what this host could not do is an operator's.
+  if (ERROR_CATALOGUE[error.code].http >= 500) log.warn(fields, 'a request failed');
+  else log.debug(fields, 'a request was refused');
+  return toServiceError(error);
+}
+
+const causeOf = (error: DomainError): string | undefined =>
+  error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : undefined;
+
+async function shutDown(server: Server): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, SHUTDOWN_TIMEOUT_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

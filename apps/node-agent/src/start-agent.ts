@@ -1,0 +1,239 @@
+import { join } from 'node:path';
+import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
+import { DomainError } from '@kvorum/schema';
+import { SiteGatewayClient } from '@kvorum/schema/agent-wire';
+import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
+import { enrolHost } from './enrol/enrol-host.js';
+import { type Identity, loadIdentity } from './enrol/identity.js';
+import { readJoinToken } from './enrol/join-token.js';
+import { CpuAllocator } from './host/cpu-allocator.js';
+import { HostInventory } from './host/host-inventory.js';
+import { GatewayImageSource } from './image/gateway-image-source.js';
+import { ImageCache } from './image/image-cache.js';
+import type { Log } from './log.js';
+import { GuestPoller } from './report/guest-poller.js';
+import { LeaseRecord } from './report/lease-record.js';
+import { ReportCounter } from './report/report-counter.js';
+import { ReportStream } from './report/report-stream.js';
+import { ReportWriter } from './report/report-writer.js';
+import { type AgentServer, serve } from './rpc/serve.js';
+import { chooseListenAddress } from './state/listen-address.js';
+import { StateFolders } from './state/state-folders.js';
+import { StateLock } from './state/state-lock.js';
+import { siteChannelOptions, siteCredentials } from './trust/site-channel.js';
+import { controlPlaneSpiffeId } from './trust/spiffe.js';
+import { recoverVms } from './vm/recover-vms.js';
+import { VmDirectory } from './vm/vm-directory.js';
+import type { VmHost } from './vm/vm-host.js';
+import { VmRecordFiles } from './vm/vm-record-files.js';
+
+/** Capacity and findings change slowly: memory is fixed, disks fill over minutes. */
+const INVENTORY_INTERVAL_MS = 60_000;
+const TOMBSTONE_CHECK_INTERVAL_MS = 3_600_000;
+
+export interface StartAgentOptions {
+  readonly config: AgentOptions;
+  readonly driver: HypervisorDriver;
+  readonly log: Log;
+  /** Gives up waiting for the control plane while enrolling. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Agent {
+  /** Where the control plane reaches it: host:port. */
+  readonly address: string;
+  readonly hostId: string;
+  readonly name: string;
+  /** What VMs run on by default; null: none can. */
+  readonly accelerator: 'kvm' | 'tcg' | null;
+  readonly vmCount: number;
+  readonly lease: LeaseRecord;
+  /** Stops serving and lets go of the VMs, which go on. */
+  close(): Promise<void>;
+}
+
+/**
+ * One host's agent: enrolled, in charge of the VMs that run, serving and reporting. Several may run in one process, each
+ * with its own folders. Throws DomainError; then nothing of it runs.
+ */
+export async function startAgent(options: StartAgentOptions): Promise<Agent> {
+  const config = AgentConfig.parse(options.config);
+  const folders = new StateFolders(config.stateDir, config.runDir ?? defaultRunDir(config.stateDir));
+  await folders.create();
+  const lock = await StateLock.acquire(folders.stateDir);
+  try {
+    return await startLocked(config, options, folders, lock);
+  } catch (thrown) {
+    await lock.release();
+    throw thrown;
+  }
+}
+
+async function startLocked(
+  config: AgentConfig,
+  { driver, log, signal }: StartAgentOptions,
+  folders: StateFolders,
+  lock: StateLock,
+): Promise<Agent> {
+  const listen = await chooseListenAddress(folders.stateDir, config.listen);
+  const address = hostPortText({ host: config.advertiseHost ?? listen.host, port: listen.port });
+  const identity = await ensureIdentity(config, folders, address, log, signal ?? new AbortController().signal);
+  const client = gatewayClient(identity);
+  const parts = await assemble({ config, driver, log, folders, identity, client, address }).catch((thrown) => {
+    client.close();
+    throw thrown;
+  });
+  const server = await startServing(parts, listen, identity, log).catch(async (thrown) => {
+    await parts.directory.close();
+    client.close();
+    throw thrown;
+  });
+  const stopBackground = startBackground(parts, log);
+  return {
+    address,
+    hostId: identity.hostId,
+    name: identity.name,
+    accelerator: parts.inventory.latest.accelerators[0] ?? null,
+    vmCount: parts.directory.snapshots().length,
+    lease: parts.lease,
+    close: async () => {
+      stopBackground();
+      await parts.stream.close();
+      // Actors first: a guest's grace period must not hold up the server, whose open calls end with it.
+      await parts.directory.close();
+      await server.close();
+      await parts.images.close();
+      client.close();
+      await lock.release();
+    },
+  };
+}
+
+async function ensureIdentity(
+  config: AgentConfig,
+  folders: StateFolders,
+  agentAddress: string,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Identity> {
+  const saved = await loadIdentity(folders.identity);
+  if (saved !== null) return saved;
+  const { joinFile, enrolAddress, name } = config;
+  if (joinFile === undefined || enrolAddress === undefined || name === undefined) {
+    throw new DomainError('invalid_request', 'this host is not enrolled: give joinFile, enrolAddress and name');
+  }
+  const token = await readJoinToken(joinFile);
+  const identity = await enrolHost({
+    folder: folders.identity,
+    token,
+    enrolAddress,
+    hostName: name,
+    agentAddress,
+    log,
+    signal,
+  });
+  log.info({ hostId: identity.hostId, name }, 'this host has joined its site');
+  return identity;
+}
+
+function gatewayClient(identity: Identity): SiteGatewayClient {
+  const expected = controlPlaneSpiffeId(identity.siteId);
+  const trust = {
+    caCertificatePem: identity.caCertificatePem,
+    isControlPlane: (spiffeId: string) => spiffeId === expected,
+    client: { keyPem: identity.keyPem, certificatePem: identity.certificatePem },
+  };
+  return new SiteGatewayClient(`dns:///${identity.gatewayAddress}`, siteCredentials(trust), siteChannelOptions);
+}
+
+interface Assembly {
+  readonly config: AgentConfig;
+  readonly driver: HypervisorDriver;
+  readonly log: Log;
+  readonly folders: StateFolders;
+  readonly identity: Identity;
+  readonly client: SiteGatewayClient;
+  readonly address: string;
+}
+
+interface AgentParts {
+  readonly folders: StateFolders;
+  readonly directory: VmDirectory;
+  readonly images: ImageCache;
+  readonly inventory: HostInventory;
+  readonly writer: ReportWriter;
+  readonly guests: GuestPoller;
+  readonly stream: ReportStream;
+  readonly lease: LeaseRecord;
+}
+
+/** Builds the parts and takes charge of the VMs that run; nothing is served or reported yet. */
+async function assemble({ config, driver, log, folders, client, address }: Assembly): Promise<AgentParts> {
+  const inventory = await HostInventory.open({
+    driver,
+    disksFolder: folders.disks,
+    allowEmulation: config.allowEmulation,
+    limits: {
+      vcpuCount: config.capacityVcpus,
+      memoryBytes: config.capacityMemoryBytes,
+      diskBytes: config.capacityDiskBytes,
+    },
+  });
+  const images = new ImageCache(folders, new GatewayImageSource(client), log);
+  await images.removeLeftovers();
+  const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
+  const records = new VmRecordFiles(folders);
+  const { facts, accelerators } = inventory.latest;
+  const host: VmHost = {
+    driver,
+    folders,
+    records,
+    cpus: new CpuAllocator(facts.numaNodes),
+    accelerators,
+    imagePath: (sha256) => images.pathOf(sha256),
+    onChange: (vmId) => stream.vmChanged(vmId),
+    log,
+  };
+  const directory = new VmDirectory(host, await records.loadAll());
+  const guests = new GuestPoller(
+    () => directory.actors,
+    (vmId) => stream.vmChanged(vmId),
+    log,
+  );
+  const writer = new ReportWriter({ directory, guests, inventory, counter, address });
+  const lease = new LeaseRecord();
+  const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
+  const stream = new ReportStream({ client, writer, lease, isPresent, log });
+  await recoverVms(host, directory).catch(async (thrown) => {
+    await directory.close();
+    throw thrown;
+  });
+  return { folders, directory, images, inventory, writer, guests, stream, lease };
+}
+
+function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
+  return serve({ listen, identity, services: parts, log });
+}
+
+/** Reports, polls and housekeeping; returns what stops them. */
+function startBackground(parts: AgentParts, log: Log): () => void {
+  const warn = (what: string) => (thrown: unknown) => log.warn({ error: String(thrown) }, what);
+  parts.stream.start();
+  parts.guests.start();
+  const inventory = setInterval(() => {
+    parts.inventory
+      .refresh()
+      .then((hasChanged) => {
+        if (hasChanged) parts.stream.factsChanged();
+      })
+      .catch(warn('the host could not be observed'));
+  }, INVENTORY_INTERVAL_MS);
+  const tombstones = setInterval(() => {
+    parts.directory.forgetOldTombstones(Date.now()).catch(warn('old tombstones could not be removed'));
+  }, TOMBSTONE_CHECK_INTERVAL_MS);
+  return () => {
+    clearInterval(inventory);
+    clearInterval(tombstones);
+    parts.guests.stop();
+  };
+}

@@ -1,0 +1,62 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DomainError } from '@kvorum/schema';
+
+/** Private to the agent: keys, disks of tenants and monitor sockets lie below. */
+const FOLDER_MODE = 0o700;
+/** LaunchSpec.runDir takes 60 bytes; "/" and a VM's UUID take 37 of them. */
+export const RUN_DIR_BYTES_MAX = 60 - 37;
+
+/**
+ * Where everything of this host lies. `stateDir` is durable, `runDir` may be on tmpfs: it holds only what belongs to
+ * running processes, and their console logs.
+ */
+export class StateFolders {
+  readonly stateDir: string;
+  readonly runDir: string;
+
+  constructor(stateDir: string, runDir: string) {
+    if (Buffer.byteLength(runDir) > RUN_DIR_BYTES_MAX) {
+      throw new DomainError('invalid_request', `the run folder's path may be ${RUN_DIR_BYTES_MAX} bytes long at most`, {
+        details: { fields: [{ field: 'runDir', message: `${Buffer.byteLength(runDir)} bytes` }] },
+      });
+    }
+    this.stateDir = stateDir;
+    this.runDir = runDir;
+  }
+
+  get identity(): string {
+    return join(this.stateDir, 'identity');
+  }
+  get vms(): string {
+    return join(this.stateDir, 'vms');
+  }
+  get images(): string {
+    return join(this.stateDir, 'images');
+  }
+  get disks(): string {
+    return join(this.stateDir, 'disks');
+  }
+
+  recordOf(vmId: string): string {
+    return join(this.vms, `${vmId}.json`);
+  }
+  runDirOf(vmId: string): string {
+    return join(this.runDir, vmId);
+  }
+  disksOf(vmId: string): string {
+    return join(this.disks, vmId);
+  }
+  diskOf(vmId: string, volumeId: string): string {
+    return join(this.disksOf(vmId), `${volumeId}.qcow2`);
+  }
+  imageOf(sha256: string): string {
+    return join(this.images, `${sha256}.qcow2`);
+  }
+
+  async create(): Promise<void> {
+    for (const folder of [this.stateDir, this.identity, this.vms, this.images, this.disks, this.runDir]) {
+      await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
+    }
+  }
+}

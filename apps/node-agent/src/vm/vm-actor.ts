@@ -1,0 +1,242 @@
+import { mkdir } from 'node:fs/promises';
+import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
+import { type Accelerator, DomainError } from '@kvorum/schema';
+import type { LiveVm } from './live-vm.js';
+import { Mailbox } from './mailbox.js';
+import { admit, type Demand, type Intent, type WantedPower } from './vm-actor-rules.js';
+import type { VmHost } from './vm-host.js';
+import { VmMemory } from './vm-memory.js';
+import { VmProcess } from './vm-process.js';
+import { compareFences, type Fence, type VmRecord, type VmSpec } from './vm-record.js';
+
+/** What is true of the VM at this moment. */
+export interface VmSnapshot {
+  readonly vmId: string;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly power: VmPower | 'stopped';
+  readonly exit: VmExit | null;
+  readonly accelerator: Accelerator | null;
+  readonly pid: number | null;
+}
+
+export interface DiskDemand {
+  readonly volumeId: VmRecord['removedVolumeIds'][number];
+  readonly sizeBytes: number;
+  readonly imageSha256: string;
+}
+
+/**
+ * The only owner of one VM on this host. Requests are carried out one after the other; what was asked is on the disk
+ * before it is acted upon. Nothing else starts, ends or changes the VM's process, disks or record.
+ */
+export class VmActor {
+  readonly vmId: string;
+  readonly #host: VmHost;
+  readonly #memory: VmMemory;
+  readonly #process: VmProcess;
+  readonly #mailbox = new Mailbox();
+  /** The highest fence that was posted; cuts short the grace period of an older one. */
+  #newest: Fence = { generation: 0, fencingToken: 0 };
+  #current: { fence: Fence; superseded: AbortController } | null = null;
+  #isClosing = false;
+
+  constructor(host: VmHost, vmId: string, record: VmRecord | null) {
+    this.#host = host;
+    this.vmId = vmId;
+    this.#memory = new VmMemory(host, vmId, record);
+    this.#process = new VmProcess(host, this.#memory, (settle) => this.#postExit(settle));
+  }
+
+  get record(): VmRecord | null {
+    return this.#memory.record;
+  }
+  get live(): LiveVm | null {
+    return this.#process.live;
+  }
+  /** Nothing is known of the VM and nobody asks for it. */
+  get isForgettable(): boolean {
+    return this.#memory.record === null && this.#mailbox.isIdle;
+  }
+
+  /** Throws `guest_fault` if the VM ought to run but the run of this epoch has ended. */
+  ensureVm(intent: Intent, spec: VmSpec, wanted: WantedPower, signal?: AbortSignal): Promise<VmSnapshot> {
+    return this.#post(intent, signal, async (superseded) => {
+      await this.#admit(intent, { kind: 'ensure-vm', spec, wanted });
+      await this.#process.converge(superseded);
+      return this.#outcome();
+    });
+  }
+
+  removeVm(intent: Intent, signal?: AbortSignal): Promise<void> {
+    return this.#post(intent, signal, async (superseded) => {
+      await this.#admit(intent, { kind: 'remove-vm' });
+      await this.#process.converge(superseded);
+    });
+  }
+
+  /** Throws `conflict_state` if the image is not in the cache or the disk exists with another size or image. */
+  ensureDisk(intent: Intent, disk: DiskDemand, signal?: AbortSignal): Promise<void> {
+    return this.#post(intent, signal, async () => {
+      const record = this.#admitted(intent, { kind: 'ensure-disk', volumeId: disk.volumeId });
+      const { volumeId, sizeBytes, imageSha256 } = disk;
+      const present = record.volumes[volumeId];
+      const isOther = present?.sizeBytes !== sizeBytes || present.imageSha256 !== imageSha256;
+      if (present?.isComplete === true && isOther) {
+        throw new DomainError('conflict_state', 'the disk exists with another size or image');
+      }
+      const withDisk = (isComplete: boolean): VmRecord => ({
+        ...record,
+        volumes: { ...record.volumes, [volumeId]: { sizeBytes, imageSha256, isComplete } },
+      });
+      if (present?.isComplete === true && this.#process.live !== null) return this.#memory.save(record);
+      const imagePath = await this.#host.imagePath(imageSha256);
+      if (imagePath === null) throw new DomainError('conflict_state', 'the image of the disk is not on this host');
+      await this.#memory.save(withDisk(present?.isComplete ?? false));
+      await mkdir(this.#host.folders.disksOf(this.vmId), { recursive: true, mode: 0o700 });
+      await this.#host.driver.ensureDisk({
+        path: this.#host.folders.diskOf(this.vmId, volumeId),
+        sizeBytes,
+        imagePath,
+      });
+      await this.#memory.save(withDisk(true));
+    });
+  }
+
+  removeDisk(intent: Intent, volumeId: DiskDemand['volumeId'], signal?: AbortSignal): Promise<void> {
+    return this.#post(intent, signal, async () => {
+      if (this.#process.live !== null && this.#memory.record?.spec?.rootVolumeId === volumeId) {
+        throw new DomainError('in_use', 'the VM runs on this disk');
+      }
+      const record = await this.#admit(intent, { kind: 'remove-disk', volumeId });
+      await this.#host.driver.removeDisk(this.#host.folders.diskOf(this.vmId, volumeId));
+      const { [volumeId]: _removed, ...volumes } = record.volumes;
+      await this.#memory.save({ ...record, volumes });
+    });
+  }
+
+  /** Returns what the balloon says. Throws `conflict_state` if the VM does not run, `invalid_request` out of bounds. */
+  ensureBalloon(intent: Intent, targetBytes: number, signal?: AbortSignal): Promise<number> {
+    return this.#post(intent, signal, async () => {
+      const record = await this.#admit(intent, { kind: 'ensure-balloon' });
+      if (this.#process.live === null || record.spec === null) {
+        throw new DomainError('conflict_state', 'the VM does not run on this host');
+      }
+      if (targetBytes > record.spec.memoryBytes) {
+        throw new DomainError('invalid_request', `the VM has ${record.spec.memoryBytes} bytes of memory at most`);
+      }
+      return this.#process.live.vm.setBalloon(targetBytes);
+    });
+  }
+
+  /** null: nothing of this VM is on the host that would be worth a report. */
+  snapshot(): VmSnapshot | null {
+    const record = this.#memory.record;
+    if (record === null || record.spec === null) return null;
+    const live = this.#process.live;
+    return {
+      vmId: this.vmId,
+      // Nothing runs: that is true for every epoch up to the highest that was seen.
+      epoch: live?.epoch ?? record.epoch,
+      generation: record.fence.generation,
+      power: live?.power ?? 'stopped',
+      exit: live === null ? exitOf(record) : null,
+      accelerator: live?.vm.accelerator ?? record.spec.accelerator,
+      pid: live?.vm.pid ?? null,
+    };
+  }
+
+  /**
+   * Takes over after a restart of the agent: finds the process and holds it again, untouched. One that is gone is a
+   * crash, to be reported; it is never started again from here. Finishes removals that were interrupted.
+   */
+  recover(): Promise<void> {
+    return this.#mailbox.postInternal(async () => {
+      const record = this.#memory.record;
+      if (record === null || record.tombstone?.isSwept === true) return;
+      if (record.tombstone !== null) return this.#process.sweep();
+      if (record.run !== null) await this.#process.adopt(record, record.run);
+    });
+  }
+
+  /** Forgets a swept tombstone older than `olderThanMs` (Unix ms). */
+  forgetTombstone(olderThanMs: number): Promise<void> {
+    return this.#mailbox.postInternal(async () => {
+      const tombstone = this.#memory.record?.tombstone;
+      if (tombstone?.isSwept !== true || tombstone.removedAtMs >= olderThanMs) return;
+      await this.#memory.forget();
+    });
+  }
+
+  /** Lets go of the VM without touching it. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#current?.superseded.abort();
+    await this.#mailbox.close();
+    await this.#process.release();
+  }
+
+  #post<Result>(
+    intent: Intent,
+    signal: AbortSignal | undefined,
+    task: (superseded: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    if (compareFences(intent, this.#newest) > 0) {
+      this.#newest = { generation: intent.generation, fencingToken: intent.fencingToken };
+    }
+    if (this.#current !== null && compareFences(intent, this.#current.fence) > 0) this.#current.superseded.abort();
+    return this.#mailbox.post(async () => {
+      const superseded = new AbortController();
+      if (compareFences(this.#newest, intent) > 0 || this.#isClosing) superseded.abort();
+      this.#current = { fence: intent, superseded };
+      try {
+        return await task(superseded.signal);
+      } catch (thrown) {
+        if (this.#isClosing)
+          throw new DomainError('unavailable', 'the agent is shutting down; ask again', { cause: thrown });
+        throw thrown;
+      } finally {
+        this.#current = null;
+      }
+    }, signal);
+  }
+
+  #postExit(settle: () => Promise<void>): void {
+    if (this.#isClosing) return;
+    this.#mailbox.postInternal(settle).catch((thrown: unknown) => {
+      this.#host.log.warn({ vmId: this.vmId, error: String(thrown) }, 'an exit could not be recorded');
+    });
+  }
+
+  /** Remembers the intent, or throws why it is refused. */
+  async #admit(intent: Intent, demand: Demand): Promise<VmRecord> {
+    const record = this.#admitted(intent, demand);
+    await this.#memory.save(record);
+    return record;
+  }
+
+  #admitted(intent: Intent, demand: Demand): VmRecord {
+    const admission = admit(this.#memory.record, intent, demand, Date.now());
+    if (admission.kind === 'refused') throw new DomainError(admission.code, admission.message);
+    return admission.record;
+  }
+
+  #outcome(): VmSnapshot {
+    const snapshot = this.snapshot();
+    const wanted = this.#memory.record?.wanted?.power;
+    if (snapshot === null) throw new DomainError('not_found', 'this host does not know the VM');
+    if (wanted !== 'stopped' && snapshot.power === 'stopped') {
+      throw new DomainError('guest_fault', 'the VM was started, and its process has ended since', {
+        details: { reason: snapshot.exit?.reason ?? 'crash', detail: snapshot.exit?.detail ?? '' },
+      });
+    }
+    return snapshot;
+  }
+}
+
+/** Of the highest epoch; a run of an earlier one was ended for the sake of what came later. */
+function exitOf(record: VmRecord): VmExit | null {
+  if (record.run === null) return null;
+  if (record.run.epoch < record.epoch) return { reason: 'requested', detail: '' };
+  return record.run.exit;
+}

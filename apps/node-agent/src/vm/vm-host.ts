@@ -1,0 +1,21 @@
+import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
+import type { Accelerator } from '@kvorum/schema';
+import type { CpuAllocator } from '../host/cpu-allocator.js';
+import type { Log } from '../log.js';
+import type { StateFolders } from '../state/state-folders.js';
+import type { VmRecords } from './vm-record-files.js';
+
+/** What the actors of one host have in common. */
+export interface VmHost {
+  readonly driver: HypervisorDriver;
+  readonly folders: StateFolders;
+  readonly records: VmRecords;
+  readonly cpus: CpuAllocator;
+  /** What VMs may run on here. */
+  readonly accelerators: readonly Accelerator[];
+  /** Path of a complete image in the cache, or null. */
+  imagePath(sha256: string): Promise<string | null>;
+  /** Something that is reported has changed. */
+  onChange(vmId: string): void;
+  readonly log: Log;
+}

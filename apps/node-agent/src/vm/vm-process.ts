@@ -1,0 +1,243 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
+import { DomainError } from '@kvorum/schema';
+import { assertNever } from '../assert-never.js';
+import { LiveVm } from './live-vm.js';
+import { stopGracefully } from './stop-gracefully.js';
+import { type Action, nextAction } from './vm-actor-rules.js';
+import type { VmHost } from './vm-host.js';
+import type { VmMemory } from './vm-memory.js';
+import type { Run, VmRecord } from './vm-record.js';
+
+/** QEMU closes its disks within a second; a slow host gets ten times that before SIGKILL. */
+const END_TIMEOUT_MS = 10_000;
+/** Sweep, end, launch, reset, resume: no way is longer; more means that two rules contradict each other. */
+const ACTIONS_PER_REQUEST_MAX = 8;
+
+/**
+ * The process of one VM, on behalf of its actor. Called from the actor's mailbox alone, so that no two of its methods
+ * ever run at once; `onExit` posts to that mailbox.
+ */
+export class VmProcess {
+  readonly #host: VmHost;
+  readonly #memory: VmMemory;
+  readonly #onExit: (settle: () => Promise<void>) => void;
+  #live: LiveVm | null = null;
+
+  constructor(host: VmHost, memory: VmMemory, onExit: (settle: () => Promise<void>) => void) {
+    this.#host = host;
+    this.#memory = memory;
+    this.#onExit = onExit;
+  }
+
+  get live(): LiveVm | null {
+    return this.#live;
+  }
+
+  /**
+   * Does what the record asks for. Throws `stale_generation` if `superseded` was raised while the guest was given time
+   * to shut down.
+   */
+  async converge(superseded: AbortSignal): Promise<void> {
+    for (let count = 0; count < ACTIONS_PER_REQUEST_MAX; count += 1) {
+      if (this.#live?.exit != null) await this.#settle(this.#live);
+      const record = this.#memory.record;
+      const action = record === null ? null : nextAction(record, this.#live, Date.now());
+      if (record === null || action === null) return;
+      this.#host.log.debug({ vmId: this.#memory.vmId, action: action.kind, epoch: record.epoch }, 'acting on a VM');
+      await this.#perform(action, record, superseded);
+    }
+    throw new DomainError('bug', `the VM did not settle within ${ACTIONS_PER_REQUEST_MAX} actions`);
+  }
+
+  /**
+   * Finds the process that an earlier agent left and holds it again, untouched. One that is gone is remembered as a
+   * crash; it is never started again from here.
+   */
+  async adopt(record: VmRecord, run: Run): Promise<void> {
+    const vm = await this.#host.driver.adopt(record.vmId, this.#host.folders.runDirOf(record.vmId));
+    if (vm === null) {
+      if (run.phase !== 'ended') await this.#rememberLoss(record, run);
+      return;
+    }
+    this.#host.cpus.restore(record.vmId, run.pinnedCpus);
+    const live = this.#attach(vm, 'running');
+    // If it ends right now the exit is noted by its own task.
+    live.power = await vm.queryPower().catch(() => 'running' as const);
+    await this.#memory.save({
+      ...record,
+      epoch: Math.max(record.epoch, vm.epoch),
+      run: { ...run, epoch: vm.epoch, phase: 'up', exit: null },
+    });
+  }
+
+  /** Ends what runs and removes all the host keeps of the VM but the tombstone. */
+  async sweep(): Promise<void> {
+    const { driver, folders, cpus } = this.#host;
+    if (this.#live !== null) await this.#end(this.#live);
+    const runDir = folders.runDirOf(this.#memory.vmId);
+    await driver.sweep(this.#memory.vmId, runDir);
+    cpus.release(this.#memory.vmId);
+    await rm(runDir, { recursive: true, force: true });
+    const disks = folders.disksOf(this.#memory.vmId);
+    const recorded = Object.keys(this.#memory.record?.volumes ?? {}).map((volumeId) => `${volumeId}.qcow2`);
+    // Also what lies beside the recorded disks, such as the temporary file of an interrupted one.
+    const found = await readdir(disks).catch(() => []);
+    for (const name of new Set([...recorded, ...found])) await driver.removeDisk(join(disks, name));
+    await rm(disks, { recursive: true, force: true });
+    const record = this.#memory.record;
+    if (record?.tombstone == null) return;
+    await this.#memory.save({
+      ...record,
+      spec: null,
+      wanted: null,
+      stopBy: null,
+      reset: null,
+      // Its epoch stays used, should a newer intent bring the VM back.
+      run: record.run && { ...record.run, phase: 'ended', pinnedCpus: [] },
+      volumes: {},
+      removedVolumeIds: [],
+      tombstone: { ...record.tombstone, isSwept: true },
+    });
+  }
+
+  /** Lets go of the process, which goes on. */
+  async release(): Promise<void> {
+    await this.#live?.release();
+  }
+
+  async #perform(action: Action, record: VmRecord, superseded: AbortSignal): Promise<void> {
+    if (action.kind === 'launch') return this.#launch(record, action.isPaused);
+    if (action.kind === 'sweep') return this.sweep();
+    const live = this.#live;
+    if (live === null) return;
+    switch (action.kind) {
+      case 'end':
+        return this.#end(live);
+      case 'stop-gracefully': {
+        const outcome = await stopGracefully(live, action.untilMs, superseded);
+        if (outcome === 'superseded') return this.#giveWay(live);
+        return outcome === 'exited' ? this.#settle(live) : this.#end(live);
+      }
+      case 'pause':
+        await live.vm.pause();
+        return this.#powerIs(live, 'paused');
+      case 'resume':
+        await live.vm.resume();
+        return this.#powerIs(live, 'running');
+      case 'reset':
+        // Remembered afterwards: a crash in between presses it twice, the other order might lose it.
+        await live.vm.reset();
+        return this.#memory.save({ ...record, reset: record.reset && { ...record.reset, isDone: true } });
+      default:
+        return assertNever(action);
+    }
+  }
+
+  async #launch(record: VmRecord, isPaused: boolean): Promise<void> {
+    const { spec } = record;
+    if (spec !== null && !this.#host.accelerators.includes(spec.accelerator)) {
+      throw new DomainError('conflict_state', `this host does not offer ${spec.accelerator}`);
+    }
+    if (spec === null || record.volumes[spec.rootVolumeId]?.isComplete !== true) {
+      throw new DomainError('conflict_state', 'the root disk of the VM is not on this host');
+    }
+    const runDir = this.#host.folders.runDirOf(this.#memory.vmId);
+    // An earlier attempt may have left a process that nobody has heard of.
+    if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
+    const pinnedCpus = spec.pinVcpus ? this.#host.cpus.claim(this.#memory.vmId, spec.vcpuCount) : [];
+    const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, pinnedCpus, exit: null };
+    const launching: VmRecord = { ...record, run };
+    try {
+      await this.#memory.save(launching);
+      await mkdir(runDir, { recursive: true, mode: 0o700 });
+      const vm = await this.#host.driver.launch({
+        vmId: this.#memory.vmId,
+        name: spec.name,
+        runDir,
+        epoch: record.epoch,
+        vcpuCount: spec.vcpuCount,
+        memoryBytes: spec.memoryBytes,
+        accelerator: spec.accelerator,
+        diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
+        pinnedCpus,
+        isPaused,
+      });
+      this.#attach(vm, isPaused ? 'paused' : 'running');
+    } catch (thrown) {
+      await this.#cleanUpAfterLaunch(launching, run, thrown);
+      throw thrown;
+    }
+    // A fresh start is a reset as well.
+    await this.#memory.save({
+      ...launching,
+      reset: record.reset && { ...record.reset, isDone: true },
+      run: { ...run, phase: 'up' },
+    });
+  }
+
+  async #cleanUpAfterLaunch(record: VmRecord, run: Run, thrown: unknown): Promise<void> {
+    this.#host.cpus.release(this.#memory.vmId);
+    const detail = thrown instanceof DomainError ? thrown.message : 'the launch failed';
+    try {
+      await this.#host.driver.sweep(this.#memory.vmId, this.#host.folders.runDirOf(this.#memory.vmId));
+      await this.#memory.save({ ...record, run: { ...run, exit: { reason: 'crash', detail } } });
+    } catch (cause) {
+      // The record says `launching`: the next attempt, or the next start of the agent, sweeps first.
+      this.#host.log.warn(
+        { vmId: this.#memory.vmId, error: String(cause) },
+        'could not clean up after a failed launch',
+      );
+    }
+  }
+
+  async #end(live: LiveVm): Promise<void> {
+    live.isEndRequested = true;
+    await live.vm.end(END_TIMEOUT_MS);
+    live.exit ??= await live.vm.exited;
+    await this.#settle(live);
+  }
+
+  #giveWay(live: LiveVm): never {
+    live.isEndRequested = false;
+    throw new DomainError('stale_generation', 'a newer intent for this VM has arrived');
+  }
+
+  #powerIs(live: LiveVm, power: VmPower): void {
+    live.power = power;
+    this.#host.onChange(this.#memory.vmId);
+  }
+
+  #attach(vm: LiveVm['vm'], power: VmPower): LiveVm {
+    this.#live = new LiveVm(vm, power, {
+      onPowerChange: () => this.#host.onChange(vm.vmId),
+      onExit: (live) => this.#onExit(() => this.#settle(live)),
+    });
+    this.#host.onChange(vm.vmId);
+    return this.#live;
+  }
+
+  /** Takes note that a process is gone; nothing to do if that was noted before. */
+  async #settle(live: LiveVm): Promise<void> {
+    if (this.#live !== live || live.exit === null) return;
+    this.#live = null;
+    this.#host.cpus.release(this.#memory.vmId);
+    const record = this.#memory.record;
+    if (record?.run == null) return;
+    const exit: VmExit = live.isEndRequested ? { ...live.exit, reason: 'requested' } : live.exit;
+    this.#host.log.info({ vmId: this.#memory.vmId, epoch: live.epoch, reason: exit.reason }, 'a VM has ended');
+    await this.#memory.save({ ...record, run: { ...record.run, epoch: live.epoch, phase: 'ended', exit } });
+  }
+
+  async #rememberLoss(record: VmRecord, run: Run): Promise<void> {
+    const { driver, folders } = this.#host;
+    const past = await driver.readExit(record.vmId, folders.runDirOf(record.vmId));
+    if (past?.epoch === run.epoch) {
+      return this.#memory.save({ ...record, run: { ...run, phase: 'ended', exit: past.exit } });
+    }
+    const exit: VmExit = { reason: 'crash', detail: 'the process was gone when the agent came back' };
+    // `launching` stays: whether it ever ran is not known, so that its epoch may still be used.
+    await this.#memory.save({ ...record, run: { ...run, phase: run.phase === 'up' ? 'ended' : run.phase, exit } });
+  }
+}

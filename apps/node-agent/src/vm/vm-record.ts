@@ -1,0 +1,67 @@
+import { Accelerator, MemoryBytes, OperationId, ResourceName, VcpuCount, VmId, VolumeId } from '@kvorum/schema';
+import { z } from 'zod';
+
+const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lower-case hexadecimal digits' });
+/** A host CPU's number: CONFIG_NR_CPUS is 8192 at most (arch/x86/Kconfig). */
+const HostCpu = z.int().min(0).max(8191);
+
+/** Orders intents: `generation` first, then `fencingToken`. */
+export const Fence = z.strictObject({ generation: Count, fencingToken: Count });
+export type Fence = z.infer<typeof Fence>;
+
+export const compareFences = (a: Fence, b: Fence): number =>
+  a.generation - b.generation || a.fencingToken - b.fencingToken;
+
+export const VmSpec = z.strictObject({
+  name: ResourceName,
+  vcpuCount: VcpuCount,
+  memoryBytes: MemoryBytes,
+  accelerator: Accelerator,
+  pinVcpus: z.boolean(),
+  rootVolumeId: VolumeId,
+});
+export type VmSpec = z.infer<typeof VmSpec>;
+
+const Exit = z.strictObject({ reason: z.enum(['guest-shutdown', 'requested', 'crash']), detail: z.string() });
+
+/**
+ * One process of the VM.
+ *   launching  written before the process is started: there may or may not be one
+ *   up         it was seen running
+ *   ended      it is known to be gone; an epoch that has ended never runs again
+ */
+const Run = z.strictObject({
+  epoch: Count,
+  phase: z.enum(['launching', 'up', 'ended']),
+  accelerator: Accelerator,
+  pinnedCpus: z.array(HostCpu),
+  exit: Exit.nullable(),
+});
+export type Run = z.infer<typeof Run>;
+
+/** What the host remembers of a VM, on the disk before it acts on it: everything that must survive a crash of the agent. */
+export const VmRecord = z.strictObject({
+  version: z.literal(1),
+  vmId: VmId,
+  /** The highest intent that was accepted. */
+  fence: Fence,
+  operationId: OperationId,
+  /** The highest epoch of any accepted intent. */
+  epoch: Count,
+  spec: VmSpec.nullable(),
+  /** The power that was asked for, and by which intent. */
+  wanted: z.strictObject({ power: z.enum(['running', 'paused', 'stopped']), fence: Fence }).nullable(),
+  /** A stop with grace ends at this wall-clock time (Unix ms), however often it is asked for again. */
+  stopBy: z.strictObject({ generation: Count, atMs: Count }).nullable(),
+  /** The last generation that asked for a reset, and whether the button was pressed for it. */
+  reset: z.strictObject({ generation: Count, isDone: z.boolean() }).nullable(),
+  run: Run.nullable(),
+  /** Disks that are there, or may be: written before the disk is made, complete when it was. */
+  volumes: z.record(VolumeId, z.strictObject({ sizeBytes: Count, imageSha256: Sha256, isComplete: z.boolean() })),
+  /** Disks removed under the present fence: a late EnsureDisk of the same intent must not bring them back. */
+  removedVolumeIds: z.array(VolumeId),
+  /** Set when the VM was removed; not swept: its process or disks may still be there. */
+  tombstone: z.strictObject({ removedAtMs: Count, isSwept: z.boolean() }).nullable(),
+});
+export type VmRecord = z.infer<typeof VmRecord>;
