@@ -6,7 +6,7 @@
 //    /var/lib/kvorum.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 
 const OUTSIDE_DIR = '/var/lib/kvorum';
@@ -33,11 +33,18 @@ const succeeds = (command) => {
   }
 };
 
-/** Copies the binaries to where an unprivileged account can read them; the version in the path makes the copy final. */
+/** Copies the binaries to where an unprivileged account can read them; whole, or not at all under the final name. */
 const publishBinaries = (nativeDir, version) => {
   const target = path.join(OUTSIDE_DIR, `postgresql-${version}`);
-  if (!existsSync(path.join(target, 'bin', 'postgres')))
-    cpSync(nativeDir, target, { recursive: true, verbatimSymlinks: true });
+  if (existsSync(target)) return target;
+  const draft = `${target}.${process.pid}`;
+  cpSync(nativeDir, draft, { recursive: true, verbatimSymlinks: true });
+  try {
+    renameSync(draft, target);
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true });
+    if (!existsSync(target)) throw error; // else somebody else was faster with the same content
+  }
   return target;
 };
 
