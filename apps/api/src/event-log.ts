@@ -51,7 +51,7 @@ export async function openEventLog(cp: ControlPlane, actor: Actor, filter: Event
       const wake = waitForEvents(cp, AbortSignal.any([signal, woken.signal]), POLL_MS);
       try {
         ({ events, cursor } = await read(cursor));
-        if (events.length === 0 && cursor === told) await wake;
+        if (events.length === 0) await wake;
       } finally {
         woken.abort();
       }

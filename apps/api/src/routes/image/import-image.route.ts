@@ -2,6 +2,9 @@ import { importImage } from '@kvorum/control-plane';
 import { Image, ImportImageRequest } from '@kvorum/schema';
 import { versioned } from '../../answer.js';
 import { defineRoute } from '../../define-route.js';
+import { namingField } from '../../name-field.js';
+
+const FIELDS = { image_invalid: 'body.fileName', not_found: 'body.fileName', checksum_mismatch: 'body.sha256' };
 
 export const importImageRoute = defineRoute({
   method: 'POST',
@@ -21,7 +24,7 @@ export const importImageRoute = defineRoute({
   answer: { status: 201, description: 'The new image', body: Image, headers: ['etag', 'location'] },
   errors: ['forbidden', 'not_found', 'already_exists', 'image_invalid', 'checksum_mismatch'],
   handler: async ({ cp, actor, body, options }) => {
-    const image = await importImage(cp, actor, body, options);
+    const image = await namingField(FIELDS, () => importImage(cp, actor, body, options));
     return versioned(image, `/v1/images/${image.id}`);
   },
 });

@@ -1,9 +1,13 @@
+import type { Readable } from 'node:stream';
 import { uploadImageContent } from '@kvorum/control-plane';
 import { Image, ImageId } from '@kvorum/schema';
 import { z } from 'zod';
 import { versioned } from '../../answer.js';
 import { limitBytes } from '../../byte-limit.js';
 import { defineRoute } from '../../define-route.js';
+import { namingField } from '../../name-field.js';
+
+const FIELDS = { image_invalid: 'body', checksum_mismatch: 'body', payload_too_large: 'body' };
 
 export const uploadImageContentRoute = defineRoute({
   method: 'PUT',
@@ -18,10 +22,8 @@ export const uploadImageContentRoute = defineRoute({
   upload: 'application/octet-stream',
   answer: { status: 200, description: 'The image as it is now', body: Image, headers: ['etag'] },
   errors: ['not_found', 'conflict_state', 'image_invalid', 'checksum_mismatch'],
-  handler: async ({ cp, actor, params, content, contentLengthBytes, imageBytesMax }) =>
-    versioned(
-      await limitBytes(content, imageBytesMax, (bounded) =>
-        uploadImageContent(cp, actor, params.imageId, bounded, contentLengthBytes),
-      ),
-    ),
+  handler: async ({ cp, actor, params, content, contentLengthBytes, imageBytesMax }) => {
+    const upload = (bounded: Readable) => uploadImageContent(cp, actor, params.imageId, bounded, contentLengthBytes);
+    return versioned(await namingField(FIELDS, () => limitBytes(content, imageBytesMax, upload)));
+  },
 });

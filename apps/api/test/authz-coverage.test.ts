@@ -1,0 +1,122 @@
+import { type Role, roleCovers } from '@kvorum/schema';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openSite, type Site } from './open-site.js';
+
+/**
+ * Each route of the document as each role, without and with a project. What is checked is who is let in, not what happens
+ * then: let in means any answer but 401 and 403 (bodies are wrong on purpose, objects do not exist).
+ */
+const ID = '019a0000-0000-7000-8000-00000000ffff';
+const ROLES = ['admin', 'operator', 'viewer'] as const;
+
+/** Least role of every operation, written down a second time: a change of one alone fails. */
+const EXPECTED: Record<string, Role | 'public'> = {
+  getHealth: 'public',
+  getReadiness: 'public',
+  getOpenapi: 'public',
+  getError: 'public',
+  getOwnToken: 'viewer',
+  listVms: 'viewer',
+  getVm: 'viewer',
+  readVmConsole: 'viewer',
+  listImages: 'viewer',
+  getImage: 'viewer',
+  listFlavors: 'viewer',
+  getFlavor: 'viewer',
+  listProjects: 'viewer',
+  getProject: 'viewer',
+  listHosts: 'viewer',
+  getHost: 'viewer',
+  listOperations: 'viewer',
+  getOperation: 'viewer',
+  watchOperation: 'viewer',
+  streamEvents: 'viewer',
+  createVm: 'operator',
+  startVm: 'operator',
+  stopVm: 'operator',
+  rebootVm: 'operator',
+  resetVm: 'operator',
+  pauseVm: 'operator',
+  resumeVm: 'operator',
+  deleteVm: 'operator',
+  createImage: 'operator',
+  importImage: 'operator',
+  uploadImageContent: 'operator',
+  deleteImage: 'operator',
+  cancelOperation: 'operator',
+  resumeOperation: 'operator',
+  unwindOperation: 'operator',
+  createEnrolment: 'admin',
+  cordonHost: 'admin',
+  uncordonHost: 'admin',
+  revokeHost: 'admin',
+  createFlavor: 'admin',
+  deleteFlavor: 'admin',
+  createProject: 'admin',
+  updateProjectQuota: 'admin',
+  createToken: 'admin',
+  listTokens: 'admin',
+  revokeToken: 'admin',
+};
+/** Of the whole site: a token of a project is refused although its role would do. */
+const WHOLE_SITE = new Set(['listHosts', 'getHost']);
+
+interface Call {
+  readonly id: string;
+  readonly method: string;
+  readonly url: string;
+  readonly role: Role | 'public';
+}
+
+let site: Site;
+let calls: Call[];
+beforeAll(async () => {
+  site = await openSite();
+  const { paths } = (await site.ask('GET', '/v1/openapi.json')).body;
+  calls = Object.entries<Record<string, Record<string, string>>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({
+      id: operation['operationId'] ?? '',
+      method: method.toUpperCase(),
+      url: path.replace('{code}', 'bug').replaceAll(/\{\w+\}/g, ID),
+      role: operation['x-minimal-role'] as Role,
+    })),
+  );
+});
+afterAll(() => site.close());
+
+// A stream that is let in stays open: a wrong query ends it with 400, after the role was checked.
+const urlOf = (call: Call): string => (call.id === 'streamEvents' ? `${call.url}?no-such-field=1` : call.url);
+
+describe('who may call what', () => {
+  it('every route of the document has the least role written down here', () => {
+    expect(Object.fromEntries(calls.map(({ id, role }) => [id, role]))).toEqual(EXPECTED);
+  });
+
+  it('nobody without a token is let in, but to public routes', async () => {
+    for (const call of calls) {
+      const { status } = await site.ask(call.method, urlOf(call));
+      if (call.role === 'public') expect(status, call.id).toBe(200);
+      else expect(status, call.id).toBe(401);
+    }
+  });
+
+  it.each(ROLES)('%s is let in exactly where the role covers the least role', async (role) => {
+    for (const call of calls) {
+      const { status, body } = await site.ask(call.method, urlOf(call), { as: role });
+      expect(status, call.id).toBeLessThan(500);
+      expect(status, call.id).not.toBe(401);
+      const isCovered = call.role === 'public' || roleCovers(role, call.role);
+      expect(status === 403, `${call.id}: ${status} ${body?.detail}`).toBe(!isCovered);
+    }
+  });
+
+  it.each(['operator', 'viewer'] as const)('a %s of a project is refused what is of the whole site', async (role) => {
+    const as = role === 'operator' ? 'projectOperator' : 'projectViewer';
+    for (const call of calls) {
+      const { status, body } = await site.ask(call.method, urlOf(call), { as });
+      const isCovered = (call.role === 'public' || roleCovers(role, call.role)) && !WHOLE_SITE.has(call.id);
+      expect(status === 403, `${call.id}: ${status} ${body?.detail}`).toBe(!isCovered);
+      expect(status, call.id).toBeLessThan(500);
+    }
+  });
+});

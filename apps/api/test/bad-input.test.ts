@@ -1,0 +1,335 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ask, openSite, type Site } from './open-site.js';
+
+const ID = '019a0000-0000-7000-8000-000000000001';
+const GIB = 1024 ** 3;
+const FLAVOR = { name: 'small', vcpuCount: 1, memoryBytes: GIB, rootDiskBytes: GIB };
+const VM = { name: 'web-1', flavorId: ID, imageId: ID };
+const QUOTA = { vmCount: 1, vcpuCount: 1, memoryBytes: 1, diskBytes: 1 };
+const VM_STOP = `/v1/vms/${ID}/stop`;
+const VM_START = `/v1/vms/${ID}/start`;
+
+interface Case {
+  readonly what: string;
+  readonly call: [method: string, url: string, ask?: Ask];
+  readonly status: number;
+  readonly code: string;
+  /** The fields named, exactly. */
+  readonly fields: readonly string[];
+}
+const asAdmin = (body: unknown): Ask => ({ as: 'admin', body });
+const wrong = (what: string, call: Case['call'], ...fields: string[]): Case => ({
+  what,
+  call,
+  status: 400,
+  code: 'invalid_request',
+  fields,
+});
+const post = (url: string, body: unknown): Case['call'] => ['POST', url, asAdmin(body)];
+const flavorWith = (fields: object): Case['call'] => post('/v1/flavors', { ...FLAVOR, ...fields });
+const vmWith = (fields: object): Case['call'] => post('/v1/vms', { ...VM, ...fields });
+const raw = (text: string | Buffer, headers: Record<string, string> = {}): Case['call'] => [
+  'POST',
+  '/v1/flavors',
+  { as: 'admin', raw: text, headers },
+];
+const start = (headers: Record<string, string>): Case['call'] => ['POST', VM_START, { as: 'admin', headers }];
+
+const BODIES: Case[] = [
+  wrong('malformed JSON', raw('{"name": "a"'), 'body'),
+  wrong('JSON with a trailing comma', raw('{"name": "a",}'), 'body'),
+  wrong('no body', ['POST', '/v1/flavors', { as: 'admin' }], 'body'),
+  wrong('an empty body', raw(''), 'body'),
+  wrong('an array', raw('[]'), 'body'),
+  wrong('null', raw('null'), 'body'),
+  wrong('a deep nest', raw(`${'['.repeat(20_000)}${']'.repeat(20_000)}`), 'body'),
+  wrong('text that is not UTF-8', raw(Buffer.from([0x22, 0xff, 0xfe, 0x22])), 'body'),
+  wrong('unknown fields', flavorWith({ colour: 'red', __proto__x: 1 }), 'body.colour', 'body.__proto__x'),
+  wrong(
+    'a prototype',
+    raw('{"__proto__": {"role": "admin"}, "name": "a"}'),
+    'body.vcpuCount',
+    'body.memoryBytes',
+    'body.rootDiskBytes',
+    'body.__proto__',
+  ),
+  wrong('a body where none is taken', ['POST', VM_START, asAdmin({ force: true })], 'body'),
+  wrong('a body that is no object where none is taken', ['POST', VM_START, asAdmin([1])], 'body'),
+];
+const NUMBERS: Case[] = [
+  wrong('a text for a number', flavorWith({ vcpuCount: '2' }), 'body.vcpuCount'),
+  wrong('a fraction', flavorWith({ vcpuCount: 1.5 }), 'body.vcpuCount'),
+  wrong('a negative number', flavorWith({ vcpuCount: -1 }), 'body.vcpuCount'),
+  wrong('zero', flavorWith({ vcpuCount: 0 }), 'body.vcpuCount'),
+  wrong('more vCPUs than can be', flavorWith({ vcpuCount: 289 }), 'body.vcpuCount'),
+  wrong('a number past 2^53', raw(JSON.stringify(FLAVOR).replace(String(GIB), '1e300')), 'body.memoryBytes'),
+  wrong('memory that is no whole MiB', flavorWith({ memoryBytes: GIB + 1 }), 'body.memoryBytes'),
+  wrong('a huge disk', flavorWith({ rootDiskBytes: 2 ** 60 }), 'body.rootDiskBytes'),
+  wrong('a negative time', ['POST', VM_STOP, asAdmin({ graceMs: -5 })], 'body.graceMs'),
+  wrong('a huge time', ['POST', VM_STOP, asAdmin({ graceMs: 1e9 })], 'body.graceMs'),
+  wrong(
+    'a negative quota',
+    post('/v1/projects', { name: 'a', quota: { ...QUOTA, vmCount: -1 } }),
+    'body.quota.vmCount',
+  ),
+  wrong('null for a number', flavorWith({ vcpuCount: null }), 'body.vcpuCount'),
+  wrong('true for a number', flavorWith({ vcpuCount: true }), 'body.vcpuCount'),
+];
+const NAMES: Case[] = [
+  ...[
+    '../../etc/passwd',
+    'a\u0000b',
+    'ünïcode',
+    '\u202Eevil',
+    'A',
+    '-a',
+    'a-',
+    '',
+    'a'.repeat(64),
+    "'; DROP TABLE vms; --",
+    '\ud800',
+  ].map((name) => wrong(`the name ${JSON.stringify(name).slice(0, 40)}`, vmWith({ name }), 'body.name')),
+  wrong('a number as name', vmWith({ name: 7 }), 'body.name'),
+  wrong('ids that are none', vmWith({ flavorId: 'small', imageId: 7 }), 'body.flavorId', 'body.imageId'),
+  wrong('a label key with a path', vmWith({ labels: { '../x': 'y' } }), 'body.labels.../x'),
+  wrong('a label value with NUL', vmWith({ labels: { x: 'a\u0000' } }), 'body.labels.x'),
+  wrong('a label value with a lone surrogate', vmWith({ labels: { x: '\udc00' } }), 'body.labels.x'),
+  wrong(
+    'too many labels',
+    vmWith({ labels: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`l${i}`, ''])) }),
+    'body.labels',
+  ),
+  wrong(
+    'a reason with an escape sequence',
+    ['POST', `/v1/hosts/${ID}/cordon`, asAdmin({ reason: '\u001b[2J' })],
+    'body.reason',
+  ),
+  wrong(
+    'an admin token for a project',
+    post('/v1/tokens', { name: 'a', role: 'admin', projectId: ID }),
+    'body.projectId',
+  ),
+  wrong('an unknown role', post('/v1/tokens', { name: 'a', role: 'root' }), 'body.role'),
+  wrong('a checksum that is none', post('/v1/images', { name: 'a', sha256: 'E3B0' }), 'body.sha256'),
+];
+const ADDRESSES: Case[] = [
+  wrong('a path that is no id', ['GET', '/v1/vms/..%2F..%2Fetc', { as: 'admin' }], 'path.vmId'),
+  wrong('NUL in a path', ['GET', '/v1/vms/a%00b', { as: 'admin' }], 'path.vmId'),
+  wrong('a broken escape in a path', ['GET', '/v1/vms/%zz', { as: 'admin' }], 'path'),
+  wrong('an unknown query field', ['GET', '/v1/vms?colour=red', { as: 'admin' }], 'query.colour'),
+  wrong('a query on a route without one', ['GET', `/v1/vms/${ID}?x=1`, { as: 'admin' }], 'query.x'),
+  ...['0', '-1', '501', 'ten', '1.5', '', '1e9'].map((limit) =>
+    wrong(`limit=${limit}`, ['GET', `/v1/vms?limit=${limit}`, { as: 'admin' }], 'query.limit'),
+  ),
+  wrong('a limit given twice', ['GET', '/v1/vms?limit=1&limit=2', { as: 'admin' }], 'query.limit'),
+  wrong('an unknown state', ['GET', '/v1/vms?state=asleep', { as: 'admin' }], 'query.state'),
+  ...['%00', 'bm90IGFuIGlk', '0', encodeURIComponent("' OR 1=1 --")].flatMap((cursor) =>
+    ['vms', 'hosts', 'images', 'flavors', 'projects', 'tokens', 'operations'].map((list) =>
+      wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
+    ),
+  ),
+  wrong('an endless cursor', ['GET', `/v1/vms?cursor=${'a'.repeat(600)}`, { as: 'admin' }], 'query.cursor'),
+  wrong('a negative offset', ['GET', `/v1/vms/${ID}/console?offset=-1`, { as: 'admin' }], 'query.offset'),
+  { what: 'no such route', call: ['GET', '/v1/nothing', { as: 'admin' }], status: 404, code: 'not_found', fields: [] },
+  {
+    what: 'another method',
+    call: ['PUT', '/v1/vms', { as: 'admin' }],
+    status: 405,
+    code: 'method_not_allowed',
+    fields: [],
+  },
+];
+const HEADERS: Case[] = [
+  ...['', 'a b', 'a,b', 'ä', 'k'.repeat(129), '\u0001'].map((key) =>
+    wrong(
+      `Idempotency-Key ${JSON.stringify(key).slice(0, 20)}`,
+      start({ 'idempotency-key': key }),
+      'header.idempotency-key',
+    ),
+  ),
+  ...['7', '"7', 'W/7', '"1", "2"'].map((tag) =>
+    wrong(`If-Match ${tag}`, start({ 'if-match': tag }), 'header.if-match'),
+  ),
+  {
+    what: 'a body of another type',
+    call: raw('name=a', { 'content-type': 'application/x-www-form-urlencoded' }),
+    status: 415,
+    code: 'unsupported_media_type',
+    fields: ['header.content-type'],
+  },
+  {
+    what: 'a content type that is none',
+    call: raw('{}', { 'content-type': '////' }),
+    status: 415,
+    code: 'unsupported_media_type',
+    fields: ['header.content-type'],
+  },
+  {
+    what: 'JSON where bytes are taken',
+    call: ['PUT', `/v1/images/${ID}/content`, asAdmin({})],
+    status: 415,
+    code: 'unsupported_media_type',
+    fields: ['header.content-type'],
+  },
+  {
+    what: 'a huge body',
+    call: raw(`"${'x'.repeat(1_000_000)}"`),
+    status: 413,
+    code: 'payload_too_large',
+    fields: ['body'],
+  },
+];
+const CALLERS: Case[] = [
+  ...[
+    ['no token', {}, ['header.authorization']],
+    ['another scheme', { authorization: 'Basic YTpi' }, ['header.authorization']],
+    ['an empty token', { authorization: 'Bearer ' }, ['header.authorization']],
+    ['a wrong token', { authorization: `Bearer kvt1_${'A'.repeat(43)}` }, []],
+    ['a token of no form', { authorization: 'Bearer hello' }, []],
+    ['an endless token', { authorization: `Bearer ${'a'.repeat(5000)}` }, ['header.authorization']],
+  ].map(
+    ([what, headers, fields]): Case => ({
+      what: what as string,
+      call: ['POST', '/v1/flavors', { headers: headers as Record<string, string>, body: FLAVOR }],
+      status: 401,
+      code: 'unauthenticated',
+      fields: fields as string[],
+    }),
+  ),
+  {
+    what: 'a viewer who creates',
+    call: ['POST', '/v1/vms', { as: 'viewer', body: VM }],
+    status: 403,
+    code: 'forbidden',
+    fields: [],
+  },
+  {
+    what: 'an operator who makes flavors',
+    call: ['POST', '/v1/flavors', { as: 'operator', body: FLAVOR }],
+    status: 403,
+    code: 'forbidden',
+    fields: [],
+  },
+  {
+    what: 'a wrong body of a stranger',
+    call: ['POST', '/v1/flavors', { raw: '{{{' }],
+    status: 401,
+    code: 'unauthenticated',
+    fields: ['header.authorization'],
+  },
+];
+const OBJECTS: Case[] = [
+  ...['start', 'stop', 'reboot', 'reset', 'pause', 'resume'].map(
+    (verb): Case => ({
+      what: `${verb} of no VM`,
+      call: ['POST', `/v1/vms/${ID}/${verb}`, { as: 'admin' }],
+      status: 404,
+      code: 'not_found',
+      fields: [],
+    }),
+  ),
+  ...['cordon', 'uncordon', 'revoke'].map(
+    (verb): Case => ({
+      what: `${verb} of no host`,
+      call: ['POST', `/v1/hosts/${ID}/${verb}`, { as: 'admin' }],
+      status: 404,
+      code: 'not_found',
+      fields: [],
+    }),
+  ),
+  ...['cancel', 'resume', 'unwind'].map(
+    (verb): Case => ({
+      what: `${verb} of no operation`,
+      call: ['POST', `/v1/operations/${ID}/${verb}`, { as: 'admin' }],
+      status: 404,
+      code: 'not_found',
+      fields: [],
+    }),
+  ),
+  ...['vms', 'hosts', 'images', 'flavors', 'projects', 'operations', 'operations/watch'].map(
+    (list): Case => ({
+      what: `none of ${list}`,
+      call: ['GET', list === 'operations/watch' ? `/v1/operations/${ID}/watch` : `/v1/${list}/${ID}`, { as: 'admin' }],
+      status: 404,
+      code: 'not_found',
+      fields: [],
+    }),
+  ),
+];
+
+let site: Site;
+let before: Record<string, string>;
+beforeAll(async () => {
+  site = await openSite();
+  before = await site.contents();
+});
+afterAll(() => site.close());
+
+describe.each([
+  ['bodies', BODIES],
+  ['numbers', NUMBERS],
+  ['names', NAMES],
+  ['addresses', ADDRESSES],
+  ['headers', HEADERS],
+  ['callers', CALLERS],
+  ['objects', OBJECTS],
+])('bad %s', (_kind, cases) => {
+  it.each(cases)(
+    '$what: $status $code, names the field, and changes nothing',
+    async ({ call, status, code, fields }) => {
+      const answer = await site.ask(...call);
+      expect(answer).toMatchObject({ status, headers: { 'content-type': 'application/problem+json; charset=utf-8' } });
+      expect(answer.body).toMatchObject({ status, code, type: `/v1/errors/${code}` });
+      expect(answer.body.requestId).toBe(answer.headers['x-request-id']);
+      const named = (answer.body.errors ?? []).map(({ field }: { field: string }) => field);
+      expect([...named].sort()).toEqual([...fields].sort());
+      expect(await site.contents()).toEqual(before);
+    },
+  );
+});
+
+it('a token that has expired, or was revoked, is refused', async () => {
+  const made = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'brief', role: 'admin', validForSeconds: 1 }));
+  await expect
+    .poll(async () => (await site.ask('GET', '/v1/vms', { token: made.body.secret })).status, { timeout: 5000 })
+    .toBe(401);
+  const other = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'gone', role: 'admin' }));
+  await site.ask('DELETE', `/v1/tokens/${other.body.id}`, { as: 'admin' });
+  expect(await site.ask('GET', '/v1/vms', { token: other.body.secret })).toMatchObject({
+    status: 401,
+    body: { code: 'unauthenticated' },
+  });
+});
+
+it('too many requests of one token are slowed with Retry-After, others and health are not', async () => {
+  const slow = await openSite({ requestRate: { requestCountMax: 20, windowMs: 60_000 } });
+  try {
+    const statuses: number[] = [];
+    for (let i = 0; i < 21; i += 1) statuses.push((await slow.ask('GET', '/v1/tokens/self', { as: 'viewer' })).status);
+    expect(statuses).toEqual([...Array.from({ length: 20 }, () => 200), 429]);
+    const refused = await slow.ask('GET', '/v1/vms', { as: 'viewer' });
+    expect(refused).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await slow.ask('GET', '/v1/tokens/self', { as: 'operator' })).status).toBe(200);
+    for (let i = 0; i < 30; i += 1) expect((await slow.ask('GET', '/healthz')).status).toBe(200);
+  } finally {
+    await slow.close();
+  }
+});
+
+it('an address that keeps sending wrong tokens has to wait, while tokens that were good there go on', async () => {
+  const other = await openSite();
+  try {
+    const guess = (i: number) => other.ask('GET', '/v1/vms', { token: `kvt1_${String(i).padStart(43, '0')}` });
+    await other.ask('GET', '/v1/vms', { as: 'viewer' });
+    const statuses = new Set<number>();
+    for (let i = 0; i < 60; i += 1) statuses.add((await guess(i)).status);
+    expect([...statuses]).toEqual([401]);
+    const slowed = await guess(61);
+    expect(slowed).toMatchObject({ status: 429, body: { code: 'rate_limited' } });
+    expect(Number(slowed.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await other.ask('GET', '/v1/vms', { as: 'viewer' })).status).toBe(200);
+  } finally {
+    await other.close();
+  }
+});
