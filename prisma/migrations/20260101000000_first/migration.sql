@@ -184,7 +184,8 @@ CREATE TABLE vms (
   accelerator text CHECK (accelerator IN ('kvm', 'tcg')),
   labels jsonb NOT NULL DEFAULT '{}',
   failure jsonb,
-  operation_id uuid REFERENCES operations (id),
+  -- Checked at commit: the guarded change of the VM comes before the operation it is for.
+  operation_id uuid REFERENCES operations (id) DEFERRABLE INITIALLY DEFERRED,
   -- The agent's report: its own columns, its own generation. Changes `state` only as an event of the lifecycle table.
   observed_power text,
   observed_epoch bigint NOT NULL DEFAULT 0,

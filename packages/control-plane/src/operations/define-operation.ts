@@ -78,7 +78,7 @@ export interface OperationDefinition<Input, Services> {
   readonly settle: Settle<Input, any>;
 }
 
-interface Builder<Input, Outputs, Services> {
+export interface Builder<Input, Outputs, Services> {
   // biome-ignore lint/suspicious/noConfusingVoidType: a step without an output is an async function without a return.
   step<Name extends string, Output extends Json | undefined | void>(
     name: Name,

@@ -1,0 +1,25 @@
+import type { OperationKind } from '@kvorum/schema';
+import type { AnyDefinition } from '../operations/operation-run.js';
+import { createVmOperation } from './create-vm.operation.js';
+import { deleteVmOperation } from './delete-vm.operation.js';
+import { pauseVmOperation } from './pause-vm.operation.js';
+import { rebootVmOperation } from './reboot-vm.operation.js';
+import { resetVmOperation } from './reset-vm.operation.js';
+import { resumeVmOperation } from './resume-vm.operation.js';
+import { startVmOperation } from './start-vm.operation.js';
+import { stopVmOperation } from './stop-vm.operation.js';
+import type { VmServices } from './vm-operation.js';
+
+/** Every operation a worker can be given. */
+export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<VmServices>> = new Map(
+  [
+    createVmOperation,
+    startVmOperation,
+    stopVmOperation,
+    rebootVmOperation,
+    resetVmOperation,
+    pauseVmOperation,
+    resumeVmOperation,
+    deleteVmOperation,
+  ].map((definition) => [definition.kind, definition]),
+);

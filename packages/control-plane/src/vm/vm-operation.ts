@@ -1,0 +1,102 @@
+import { Accelerator, DomainError } from '@kvorum/schema';
+import { z } from 'zod';
+import type { AgentPort, AgentVmSpec, CallOptions, Intent, WantedPower } from '../agents/agent-port.js';
+import type { ControlPlane } from '../control-plane.js';
+import { findHostAddress } from '../host/host.store.js';
+import { defineOperation, type StepContext } from '../operations/define-operation.js';
+
+/** What steps on a VM work with. */
+export type VmServices = Pick<ControlPlane, 'database' | 'agents'>;
+
+export const defineVmOperation = defineOperation<VmServices>();
+
+/**
+ * The VM as the operation was asked for it: complete, so that a step needs no look into the database to know what to do,
+ * and two executions of it do the same.
+ */
+export const VmTarget = z.object({
+  vmId: z.uuid(),
+  projectId: z.uuid(),
+  hostId: z.uuid(),
+  /** Of this intent. */
+  generation: z.int(),
+  epoch: z.int(),
+  name: z.string(),
+  vcpuCount: z.int(),
+  memoryBytes: z.int(),
+  accelerator: Accelerator,
+  pinVcpus: z.boolean(),
+  rootVolumeId: z.uuid(),
+});
+export type VmTarget = z.infer<typeof VmTarget>;
+
+/** Launching, pausing, removing: work of seconds on a healthy host, also under emulation. */
+export const HOST_CALL_MS = 60_000;
+/** Beside the guest's own time to shut down: ending the process and answering. */
+export const STOP_MARGIN_MS = 30_000;
+export const MINUTE_MS = 60_000;
+
+type Context = StepContext<unknown, unknown, VmServices>;
+
+export const agentOf = async (services: VmServices, hostId: string): Promise<AgentPort> => {
+  const host = await findHostAddress(services.database, hostId);
+  if (host === null) throw new DomainError('host_not_trusted', 'the host is not known any more');
+  return services.agents.agentOf(host);
+};
+
+export const intentOf = (context: Context, target: VmTarget, epoch: number = target.epoch): Intent => ({
+  vmId: target.vmId,
+  generation: target.generation,
+  fencingToken: context.fencingToken,
+  epoch,
+  operationId: context.operationId,
+});
+
+export const specOf = (target: VmTarget): AgentVmSpec => ({
+  name: target.name,
+  vcpuCount: target.vcpuCount,
+  memoryBytes: target.memoryBytes,
+  accelerator: target.accelerator,
+  pinVcpus: target.pinVcpus,
+  rootVolumeId: target.rootVolumeId,
+});
+
+/** A call never outlives its step: the runner decides about a deadline that has passed. */
+export const callOptions = (context: Context, timeoutMs: number): CallOptions => ({
+  timeoutMs: Math.max(1, Math.min(timeoutMs, context.remainingMs())),
+  signal: context.signal,
+});
+
+/** Kept with the step, for `settle`: reports that were under way before this answer are old news. */
+export type EnsuredVm = { readonly reportGeneration: number };
+
+/**
+ * Brings the VM to a power state on its host. Throws guest_fault when its process ended instead. A guest that has meanwhile
+ * shut itself down is no failure: it did run, and the host's next report tells the rest.
+ */
+export async function ensurePower(
+  context: Context,
+  target: VmTarget,
+  wanted: WantedPower,
+  options: { epoch?: number } = {},
+): Promise<EnsuredVm> {
+  const agent = await agentOf(context.services, target.hostId);
+  const timeoutMs = wanted.power === 'stopped' ? wanted.graceMs + STOP_MARGIN_MS : HOST_CALL_MS;
+  const intent = intentOf(context, target, options.epoch);
+  const vm = await agent
+    .ensureVm(intent, specOf(target), wanted, callOptions(context, timeoutMs))
+    .catch((error: unknown) => {
+      if (hasShutItselfDown(error)) return null;
+      throw error;
+    });
+  if (vm === null) return { reportGeneration: 0 };
+  if (vm.power !== wanted.power) {
+    throw new DomainError('guest_fault', `the VM is ${vm.power} and not ${wanted.power}`, {
+      details: { power: vm.power, reason: vm.exitReason },
+    });
+  }
+  return { reportGeneration: vm.reportGeneration };
+}
+
+const hasShutItselfDown = (error: unknown): boolean =>
+  error instanceof DomainError && error.code === 'guest_fault' && error.details['reason'] === 'guest-shutdown';
