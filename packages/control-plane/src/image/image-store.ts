@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { DomainError, IMAGE_BYTES_MAX, KIB } from '@kvorum/schema';
+import { DomainError, IMAGE_BYTES_MAX, ImageId, KIB } from '@kvorum/schema';
 import { notFound } from '../token/project-scope.js';
 import { parseQcow2Header, QCOW2_PROBE_BYTES } from './qcow2-header.js';
 
@@ -135,7 +135,10 @@ class FileImageStore implements ImageStore {
 
   async list(): Promise<string[]> {
     const names = await readdir(this.#folder);
-    return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+    return names
+      .filter((name) => name.endsWith(SUFFIX))
+      .map((name) => name.slice(0, -SUFFIX.length))
+      .filter((name) => ImageId.safeParse(name).success);
   }
 
   #pathOf(imageId: string): string {

@@ -1,0 +1,90 @@
+import type { Tx } from '../database/database.js';
+import { Prisma } from '../database/generated/client.js';
+
+/** VMs that are deleted and yet hold a reservation: no path of the code leaves one, so each is a bug to be told of. */
+export const findLeakedReservations = (tx: Tx, countMax: number): Promise<{ vm_id: string; host_id: string }[]> =>
+  tx.$queryRaw<{ vm_id: string; host_id: string }[]>`
+    SELECT r.vm_id, r.host_id FROM reservations r JOIN vms v ON v.id = r.vm_id
+     WHERE v.deleted_at IS NOT NULL ORDER BY r.vm_id LIMIT ${countMax}::int`;
+
+export interface RepairedCounter {
+  readonly id: string;
+  readonly name: string;
+  readonly before: Record<string, number>;
+  readonly after: Record<string, number>;
+}
+
+/**
+ * Host counters that are not the sum of their reservations. The sums are read first, without locks; only hosts that look
+ * wrong are locked and summed up again. While a host's row is locked nobody can change its reservations, for each change of
+ * one is in one transaction with the change of its host's row.
+ */
+export async function repairHostCounters(tx: Tx): Promise<RepairedCounter[]> {
+  const suspects = await tx.$queryRaw<{ id: string }[]>`
+    WITH sums AS (
+      SELECT host_id, sum(vcpu_count) AS vcpus, sum(memory_bytes) AS memory, sum(disk_bytes) AS disk
+        FROM reservations GROUP BY host_id)
+    SELECT h.id FROM hosts h LEFT JOIN sums s ON s.host_id = h.id
+     WHERE (h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes)
+           IS DISTINCT FROM (coalesce(s.vcpus, 0)::int, coalesce(s.memory, 0)::bigint, coalesce(s.disk, 0)::bigint)`;
+  if (suspects.length === 0) return [];
+  const ids = suspects.map((row) => row.id);
+  await tx.$executeRaw`SELECT FROM hosts WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+  return tx.$queryRaw<RepairedCounter[]>`
+    WITH wanted AS (
+      SELECT h.id, h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes,
+             coalesce(sum(r.vcpu_count), 0)::int AS vcpus, coalesce(sum(r.memory_bytes), 0)::bigint AS memory,
+             coalesce(sum(r.disk_bytes), 0)::bigint AS disk
+        FROM hosts h LEFT JOIN reservations r ON r.host_id = h.id
+       WHERE h.id = ANY (${ids}::uuid[])
+       GROUP BY h.id)
+    UPDATE hosts h
+       SET reserved_vcpu_count = w.vcpus, reserved_memory_bytes = w.memory, reserved_disk_bytes = w.disk
+      FROM wanted w
+     WHERE h.id = w.id AND (w.reserved_vcpu_count, w.reserved_memory_bytes, w.reserved_disk_bytes)
+                           IS DISTINCT FROM (w.vcpus, w.memory, w.disk)
+    RETURNING h.id, h.name,
+      jsonb_build_object('vcpuCount', w.reserved_vcpu_count, 'memoryBytes', w.reserved_memory_bytes,
+                         'diskBytes', w.reserved_disk_bytes) AS before,
+      jsonb_build_object('vcpuCount', w.vcpus, 'memoryBytes', w.memory, 'diskBytes', w.disk) AS after`;
+}
+
+const PROJECT_USAGE = Prisma.sql`
+  SELECT v.project_id, count(*)::int AS vm_count,
+         sum(CASE WHEN r.id IS NULL THEN 0 ELSE v.vcpu_count END)::int AS vcpu_count,
+         sum(CASE WHEN r.id IS NULL THEN 0 ELSE v.memory_bytes END)::bigint AS memory_bytes,
+         coalesce(sum(r.disk_bytes), 0)::bigint AS disk_bytes
+    FROM vms v LEFT JOIN reservations r ON r.vm_id = v.id
+   WHERE v.deleted_at IS NULL
+   GROUP BY v.project_id`;
+
+/**
+ * Project counters that are not the sum of their VMs: each VM that is not deleted counts as one, and those that hold a
+ * reservation with their size as well. Locked and summed up again as above.
+ */
+export async function repairProjectCounters(tx: Tx): Promise<RepairedCounter[]> {
+  const suspects = await tx.$queryRaw<{ id: string }[]>`
+    SELECT p.id FROM projects p LEFT JOIN (${PROJECT_USAGE}) u ON u.project_id = p.id
+     WHERE (p.used_vm_count, p.used_vcpu_count, p.used_memory_bytes, p.used_disk_bytes)
+           IS DISTINCT FROM (coalesce(u.vm_count, 0), coalesce(u.vcpu_count, 0), coalesce(u.memory_bytes, 0),
+                             coalesce(u.disk_bytes, 0))`;
+  if (suspects.length === 0) return [];
+  const ids = suspects.map((row) => row.id);
+  await tx.$executeRaw`SELECT FROM projects WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+  return tx.$queryRaw<RepairedCounter[]>`
+    WITH wanted AS (
+      SELECT p.id, p.used_vm_count, p.used_vcpu_count, p.used_memory_bytes, p.used_disk_bytes,
+             coalesce(u.vm_count, 0) AS vms, coalesce(u.vcpu_count, 0) AS vcpus,
+             coalesce(u.memory_bytes, 0) AS memory, coalesce(u.disk_bytes, 0) AS disk
+        FROM projects p LEFT JOIN (${PROJECT_USAGE}) u ON u.project_id = p.id
+       WHERE p.id = ANY (${ids}::uuid[]))
+    UPDATE projects p
+       SET used_vm_count = w.vms, used_vcpu_count = w.vcpus, used_memory_bytes = w.memory, used_disk_bytes = w.disk
+      FROM wanted w
+     WHERE p.id = w.id AND (w.used_vm_count, w.used_vcpu_count, w.used_memory_bytes, w.used_disk_bytes)
+                           IS DISTINCT FROM (w.vms, w.vcpus, w.memory, w.disk)
+    RETURNING p.id, p.name,
+      jsonb_build_object('vmCount', w.used_vm_count, 'vcpuCount', w.used_vcpu_count,
+                         'memoryBytes', w.used_memory_bytes, 'diskBytes', w.used_disk_bytes) AS before,
+      jsonb_build_object('vmCount', w.vms, 'vcpuCount', w.vcpus, 'memoryBytes', w.memory, 'diskBytes', w.disk) AS after`;
+}

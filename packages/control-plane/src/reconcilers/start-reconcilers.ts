@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ControlPlane } from '../control-plane.js';
+import { logSparingly } from '../operations/log-sparingly.js';
+import { startUnattendedOperationsReconciler } from '../operations/unattended-operations.reconciler.js';
+import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
+import { reconcileLostHosts } from './lost-hosts.reconciler.js';
+import { reconcileOldKeys } from './old-idempotency-keys.reconciler.js';
+import { reconcileImageFiles } from './orphaned-image-files.reconciler.js';
+import { reconcileUnownedVms } from './unowned-vms.reconciler.js';
+
+interface Loop {
+  readonly name: string;
+  readonly periodMs: number;
+  run(cp: ControlPlane): Promise<unknown>;
+}
+
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** Several processes may run them at once: each pass decides by conditional statements on rows. */
+const LOOPS: readonly Loop[] = [
+  { name: 'lost hosts', periodMs: SECOND_MS, run: reconcileLostHosts },
+  { name: 'unowned VMs', periodMs: 30 * SECOND_MS, run: reconcileUnownedVms },
+  { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
+  { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },
+  { name: 'orphaned image files', periodMs: 10 * MINUTE_MS, run: reconcileImageFiles },
+];
+
+/** Of the period, at random: several processes do not look at the same moment. */
+const JITTER = 0.2;
+
+/** Runs every reconciler again and again until closed. One that fails is run again at its next turn. */
+export function startReconcilers(cp: ControlPlane): { close(): Promise<void> } {
+  const closing = new AbortController();
+  const unattended = startUnattendedOperationsReconciler(cp);
+  const running = LOOPS.map((loop) => repeat(cp, loop, closing.signal));
+  return {
+    close: async () => {
+      closing.abort();
+      await Promise.all([unattended.close(), ...running]);
+    },
+  };
+}
+
+async function repeat(cp: ControlPlane, loop: Loop, closing: AbortSignal): Promise<void> {
+  const logTrouble = logSparingly(cp.log, `looking for ${loop.name} failed; trying again`);
+  while (!closing.aborted) {
+    await loop.run(cp).catch(logTrouble);
+    const pauseMs = loop.periodMs * (1 + Math.random() * JITTER);
+    await sleep(pauseMs, undefined, { signal: closing }).catch(() => undefined);
+  }
+}
