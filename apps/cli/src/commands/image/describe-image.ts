@@ -1,0 +1,26 @@
+import type { Image } from '@kvorum/client';
+import { formatByteSize } from '../../byte-size.js';
+import type { Column, Field } from '../../print-table.js';
+
+export const IMAGE_COLUMNS: readonly Column<Image>[] = [
+  { title: 'NAME', of: (image) => image.name },
+  { title: 'STATE', of: (image) => image.state },
+  { title: 'PUBLIC', of: (image) => image.isPublic },
+  { title: 'SIZE', of: (image) => formatByteSize(image.sizeBytes) },
+  { title: 'DISK', of: (image) => formatByteSize(image.virtualSizeBytes) },
+  { title: 'ID', of: (image) => image.id },
+];
+
+export const describeImage = (image: Image): readonly Field[] => [
+  ['name', image.name],
+  ['id', image.id],
+  ['state', image.state],
+  ['public', image.isPublic],
+  ['format', image.format],
+  ['size', formatByteSize(image.sizeBytes)],
+  ['disk size', formatByteSize(image.virtualSizeBytes)],
+  ['sha256', image.sha256],
+  ['project', image.projectId],
+  ['created', image.createdAt],
+  ...(image.failure === null ? [] : [['failure', `${image.failure.code}: ${image.failure.message}`] as const]),
+];

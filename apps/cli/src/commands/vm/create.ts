@@ -1,0 +1,56 @@
+import { Option } from 'commander';
+import { endWithOperation } from '../../await-operation.js';
+import { parseByteSize } from '../../byte-size.js';
+import type { AddVerb } from '../../cli.js';
+import { examples } from '../../examples.js';
+import { collectLabel, given } from '../../option-values.js';
+import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
+import { describeVm } from './describe-vm.js';
+
+interface CreateOptions {
+  readonly flavor: string;
+  readonly image: string;
+  readonly project?: string;
+  readonly disk?: number;
+  readonly accelerator?: 'kvm' | 'tcg';
+  readonly host?: string;
+  readonly pinVcpus?: boolean;
+  readonly start: boolean;
+  readonly label?: Record<string, string>;
+  readonly idempotencyKey?: string;
+  readonly wait?: boolean;
+}
+
+export const addVmCreate: AddVerb = (vm, cli) => {
+  vm.command('create')
+    .description('Create a VM. Without room for it, it is refused at once, with the reasons.')
+    .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
+    .requiredOption('--flavor <flavor>', 'its size: name or id')
+    .requiredOption('--image <image>', 'the disk it starts from: name or id')
+    .option('--project <project>', "name or id; default: the token's")
+    .option('--disk <size>', "size of the root disk, such as 20GiB; default: the flavor's", parseByteSize)
+    .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
+    .option('--host <host>', 'this host or none: name or id (admins)')
+    .option('--pin-vcpus', 'bind each vCPU to one host CPU of its own')
+    .option('--no-start', 'create it stopped')
+    .option('--label <key=value>', 'may be given several times', collectLabel)
+    .option('--idempotency-key <key>', 'the same key and request again return the first answer')
+    .option('--wait', 'until it runs')
+    .addHelpText('after', examples('kvorum vm create web-1 --flavor small --image debian-13 --wait'))
+    .action(async (name: string, options: CreateOptions) => {
+      const client = cli.connect();
+      const { label: labels, disk: rootDiskBytes, accelerator, pinVcpus, start, idempotencyKey } = options;
+      const [flavorId, imageId, projectId, hostId] = await Promise.all([
+        resolveFlavor(client, options.flavor),
+        resolveImage(client, options.image),
+        resolveOptional(resolveProject, client, options.project),
+        resolveOptional(resolveHost, client, options.host),
+      ]);
+      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, pinVcpus, labels });
+      const body = { name, flavorId, imageId, start, ...optional };
+      const accepted = await client.vms.create(body, given({ idempotencyKey }));
+      await endWithOperation(cli, client, accepted, options, async () =>
+        cli.show(await client.vms.get(accepted.resourceId), describeVm),
+      );
+    });
+};

@@ -1,0 +1,41 @@
+import type { Vm } from '@kvorum/client';
+import { formatByteSize } from '../../byte-size.js';
+import type { Column, Field } from '../../print-table.js';
+
+const diskBytes = (vm: Vm): number => vm.volumes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
+export const VM_COLUMNS: readonly Column<Vm>[] = [
+  { title: 'NAME', of: (vm) => vm.name },
+  { title: 'STATE', of: (vm) => vm.state },
+  { title: 'HOST', of: (vm) => vm.hostName },
+  { title: 'VCPUS', of: (vm) => vm.vcpuCount },
+  { title: 'MEMORY', of: (vm) => formatByteSize(vm.memoryBytes) },
+  { title: 'ID', of: (vm) => vm.id },
+];
+
+export const describeVm = (vm: Vm): readonly Field[] => [
+  ['name', vm.name],
+  ['id', vm.id],
+  ['state', vm.state],
+  ['may be asked to', vm.allowedRequests.join(', ')],
+  ['host', vm.hostName],
+  ['accelerator', vm.accelerator],
+  ['vCPUs', vm.vcpuCount],
+  ['memory', formatByteSize(vm.memoryBytes)],
+  ['disk', formatByteSize(diskBytes(vm))],
+  ['guest agent', vm.guest.agent],
+  ['flavor', vm.flavorId],
+  ['image', vm.imageId],
+  ['project', vm.projectId],
+  ['generation', vm.generation],
+  ['epoch', vm.epoch],
+  ['operation', vm.operationId],
+  [
+    'labels',
+    Object.entries(vm.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(', '),
+  ],
+  ['created', vm.createdAt],
+  ...(vm.failure === null ? [] : [['failure', `${vm.failure.code}: ${vm.failure.message}`] as const]),
+];

@@ -1,0 +1,74 @@
+import { type KvorumClient, KvorumError, paginate } from '@kvorum/client';
+import { usageError } from './usage-error.js';
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+  readonly state?: string;
+}
+interface PageOfNamed {
+  readonly items: readonly Named[];
+  readonly nextCursor: string | null;
+}
+
+/** RFC 9562 section 4, of any version. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+
+/** Ids are taken as they are; a name is looked up among what the token may see. */
+async function resolve(
+  kind: string,
+  nameOrId: string,
+  list: (name: string) => Promise<readonly Named[]>,
+): Promise<string> {
+  if (UUID.test(nameOrId)) return nameOrId;
+  const found = await list(nameOrId);
+  // A name is free again once its object is deleted.
+  const living = found.filter(({ state }) => state !== 'deleted');
+  const [first, ...others] = living;
+  if (first === undefined) {
+    throw new KvorumError({
+      code: 'not_found',
+      status: null,
+      detail: `there is no ${kind} called "${nameOrId}"`,
+      remedy: `Look it up with: kvorum ${kind} list`,
+    });
+  }
+  if (others.length > 0) {
+    const ids = living.map(({ id }) => id).join(', ');
+    throw usageError(
+      `several ${kind}s are called "${nameOrId}": ${ids}`,
+      'They are of different projects; give an id.',
+    );
+  }
+  return first.id;
+}
+
+const itemsOf = async (page: Promise<PageOfNamed>): Promise<readonly Named[]> => (await page).items;
+
+export const resolveVm = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('vm', nameOrId, (name) => itemsOf(client.vms.list({ name })));
+export const resolveHost = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('host', nameOrId, (name) => itemsOf(client.hosts.list({ name })));
+export const resolveFlavor = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('flavor', nameOrId, (name) => itemsOf(client.flavors.list({ name })));
+export const resolveImage = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('image', nameOrId, (name) => itemsOf(client.images.list({ name })));
+export const resolveProject = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('project', nameOrId, (name) => itemsOf(client.projects.list({ name })));
+
+/** The API does not look tokens up by name: there are few of them. */
+export const resolveToken = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('token', nameOrId, async (name) => {
+    const found: Named[] = [];
+    for await (const token of paginate((cursor) => client.tokens.list(cursor === undefined ? {} : { cursor }))) {
+      if (token.name === name && token.revokedAt === null) found.push({ id: token.id, name });
+    }
+    return found;
+  });
+
+/** `resolve` of an option that may not have been given. */
+export const resolveOptional = async (
+  resolveOne: (client: KvorumClient, nameOrId: string) => Promise<string>,
+  client: KvorumClient,
+  nameOrId: string | undefined,
+): Promise<string | undefined> => (nameOrId === undefined ? undefined : resolveOne(client, nameOrId));
