@@ -32,6 +32,7 @@ const endVms = async ({ api, demoVmId }, report) => {
  * ended is ended. Returns the failures.
  */
 export const stopSite = async (progress, site) => {
+  if (!site.postgres) return []; // it is started first
   const failures = [];
   const attempt = (title, run) =>
     progress.step(title, run).catch((error) => {
