@@ -44,6 +44,15 @@ const readCached = (file) => {
   return { path: file, sha256: readFileSync(sha256File, 'utf8').trim(), isCached: true };
 };
 
+/** Images of earlier recipes. Whoever has one open keeps it until it is closed. */
+const removeOthers = (name, keptFile) => {
+  const names = readdirSync(IMAGE_CACHE_DIR).filter((entry) => entry.startsWith(`${name}-`));
+  for (const entry of names) {
+    const file = path.join(IMAGE_CACHE_DIR, entry);
+    if (!file.startsWith(keptFile)) rmSync(file, { recursive: true, force: true });
+  }
+};
+
 /** Where the images of this checkout are kept. */
 export const IMAGE_CACHE_DIR = path.join(CHECKOUT_DIR, '.kvorum/cache/images');
 
@@ -71,6 +80,7 @@ export const ensureGuestImage = async (name, { report = () => {} } = {}) => {
     writeFileSync(path.join(workDir, 'sha256'), `${sha256}\n`);
     renameSync(qcow2, file);
     renameSync(path.join(workDir, 'sha256'), `${file}.sha256`);
+    removeOthers(name, file);
     return { path: file, sha256, isCached: false };
   } finally {
     rmSync(workDir, { recursive: true, force: true });
