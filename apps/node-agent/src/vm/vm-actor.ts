@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
-import { type Accelerator, DomainError } from '@kvorum/schema';
+import { type Accelerator, DomainError, type ErrorCode } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
 import { Mailbox } from './mailbox.js';
 import { admit, type Demand, type Intent, type WantedPower } from './vm-actor-rules.js';
@@ -83,15 +83,17 @@ export class VmActor {
       const present = record.volumes[volumeId];
       const isOther = present?.sizeBytes !== sizeBytes || present.imageSha256 !== imageSha256;
       if (present?.isComplete === true && isOther) {
-        throw new DomainError('conflict_state', 'the disk exists with another size or image');
+        return this.#refuse(record, 'conflict_state', 'the disk exists with another size or image');
+      }
+      if (present?.isComplete === true && this.#process.live !== null) return this.#memory.save(record);
+      const imagePath = await this.#host.imagePath(imageSha256);
+      if (imagePath === null) {
+        return this.#refuse(record, 'conflict_state', 'the image of the disk is not on this host');
       }
       const withDisk = (isComplete: boolean): VmRecord => ({
         ...record,
         volumes: { ...record.volumes, [volumeId]: { sizeBytes, imageSha256, isComplete } },
       });
-      if (present?.isComplete === true && this.#process.live !== null) return this.#memory.save(record);
-      const imagePath = await this.#host.imagePath(imageSha256);
-      if (imagePath === null) throw new DomainError('conflict_state', 'the image of the disk is not on this host');
       await this.#memory.save(withDisk(present?.isComplete ?? false));
       await mkdir(this.#host.folders.disksOf(this.vmId), { recursive: true, mode: 0o700 });
       await this.#host.driver.ensureDisk({
@@ -105,10 +107,12 @@ export class VmActor {
 
   removeDisk(intent: Intent, volumeId: DiskDemand['volumeId'], signal?: AbortSignal): Promise<void> {
     return this.#post(intent, signal, async () => {
-      if (this.#process.live !== null && this.#memory.record?.spec?.rootVolumeId === volumeId) {
-        throw new DomainError('in_use', 'the VM runs on this disk');
+      const record = this.#admitted(intent, { kind: 'remove-disk', volumeId });
+      if (this.#process.live !== null && record.spec?.rootVolumeId === volumeId) {
+        const kept = record.removedVolumeIds.filter((removedId) => removedId !== volumeId);
+        return this.#refuse({ ...record, removedVolumeIds: kept }, 'in_use', 'the VM runs on this disk');
       }
-      const record = await this.#admit(intent, { kind: 'remove-disk', volumeId });
+      await this.#memory.save(record);
       await this.#host.driver.removeDisk(this.#host.folders.diskOf(this.vmId, volumeId));
       const { [volumeId]: _removed, ...volumes } = record.volumes;
       await this.#memory.save({ ...record, volumes });
@@ -219,6 +223,12 @@ export class VmActor {
     const admission = admit(this.#memory.record, intent, demand, Date.now());
     if (admission.kind === 'refused') throw new DomainError(admission.code, admission.message);
     return admission.record;
+  }
+
+  /** For what cannot be done although the intent is valid: older ones are fenced all the same. */
+  async #refuse(record: VmRecord, code: ErrorCode, message: string): Promise<never> {
+    await this.#memory.save(record);
+    throw new DomainError(code, message);
   }
 
   #outcome(): VmSnapshot {

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest';
+import { AgentConfig, defaultRunDir, grpcTarget } from './config.js';
+import { RUN_DIR_BYTES_MAX, StateFolders } from './state/state-folders.js';
+
+const STATE = { stateDir: '/var/lib/kvorum-agent' };
+
+describe('the configuration', () => {
+  it('needs a state folder and nothing else', () => {
+    expect(AgentConfig.parse(STATE)).toEqual({
+      ...STATE,
+      listen: { host: '127.0.0.1', port: 0 },
+      allowEmulation: false,
+      logLevel: 'info',
+    });
+  });
+
+  it.each([
+    ['127.0.0.1:7090', 'dns:///127.0.0.1:7090'],
+    ['[::1]:7090', 'dns:///[::1]:7090'],
+    ['unix:80', 'dns:///unix:80'],
+  ])('reads the address %s', (listen, target) => {
+    expect(grpcTarget(AgentConfig.parse({ ...STATE, listen }).listen)).toBe(target);
+  });
+
+  it.each([
+    [{ ...STATE, stateDir: 'relative' }, 'stateDir'],
+    [{ ...STATE, listen: '127.0.0.1' }, 'listen'],
+    [{ ...STATE, listen: '127.0.0.1:70000' }, 'listen'],
+    [{ ...STATE, listen: 'unix:///run/x:1' }, 'listen'],
+    [{ ...STATE, listen: '0.0.0.0:7090' }, 'advertiseHost'],
+    [{ ...STATE, name: 'Not A Label' }, 'name'],
+    [{ ...STATE, capacityVcpus: '-1' }, 'capacityVcpus'],
+    [{ ...STATE, logLevel: 'loud' }, 'logLevel'],
+  ])('refuses %j', (options, field) => {
+    const { error } = AgentConfig.safeParse(options);
+    expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([field]);
+  });
+
+  it('has a run folder by default that leaves room for sockets', () => {
+    expect(defaultRunDir('/a')).toMatch(/^\/run\/kvorum\/[0-9a-f]{8}$/);
+    expect(defaultRunDir('/a')).not.toBe(defaultRunDir('/b'));
+    expect(defaultRunDir('/a').length).toBeLessThanOrEqual(RUN_DIR_BYTES_MAX);
+    expect(() => new StateFolders('/a', '/a/run/folder/that/is/too/long')).toThrow(/23 bytes/);
+  });
+});

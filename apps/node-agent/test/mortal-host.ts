@@ -1,0 +1,149 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FakeDriver, FakeMachine, type HypervisorDriver, type RunningVm } from '@kvorum/hypervisor-driver';
+import { CpuAllocator } from '../src/host/cpu-allocator.js';
+import { StateFolders } from '../src/state/state-folders.js';
+import { VmActor } from '../src/vm/vm-actor.js';
+import type { VmHost } from '../src/vm/vm-host.js';
+import type { VmRecord } from '../src/vm/vm-record.js';
+import type { VmRecords } from '../src/vm/vm-record-files.js';
+import { silentLog } from './simulated-host.js';
+
+/** An agent's life: after so many writes and calls of the driver it ends, before or after the effect of the last one. */
+class Life {
+  readonly ended: Promise<'killed'>;
+  #end: (outcome: 'killed') => void = () => undefined;
+  constructor(private left: number) {
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+  /** Never resolves once the agent is dead: the dead do nothing more. */
+  async step(): Promise<void> {
+    if (this.left > 0) {
+      this.left -= 1;
+      return;
+    }
+    this.#end('killed');
+    await new Promise(() => undefined);
+  }
+  kill(): void {
+    this.left = 0;
+  }
+  guard<Args extends unknown[], Result>(method: (...args: Args) => Promise<Result>) {
+    return async (...args: Args): Promise<Result> => {
+      await this.step();
+      const result = await method(...args);
+      await this.step();
+      return result;
+    };
+  }
+}
+
+function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
+  return {
+    observeHost: () => driver.observeHost(),
+    ensureDisk: life.guard((disk) => driver.ensureDisk(disk)),
+    removeDisk: life.guard((path) => driver.removeDisk(path)),
+    sweep: life.guard((vmId, runDir) => driver.sweep(vmId, runDir)),
+    readExit: (vmId, runDir) => driver.readExit(vmId, runDir),
+    adopt: async (vmId, runDir) => {
+      const vm = await driver.adopt(vmId, runDir);
+      return vm && mortalVm(vm, life);
+    },
+    launch: life.guard(async (spec) => mortalVm(await driver.launch(spec), life)),
+  };
+}
+
+function mortalVm(vm: RunningVm, life: Life): RunningVm {
+  return {
+    vmId: vm.vmId,
+    epoch: vm.epoch,
+    pid: vm.pid,
+    accelerator: vm.accelerator,
+    exited: vm.exited,
+    queryPower: () => vm.queryPower(),
+    pause: life.guard(() => vm.pause()),
+    resume: life.guard(() => vm.resume()),
+    reset: life.guard(() => vm.reset()),
+    pressPowerButton: life.guard(() => vm.pressPowerButton()),
+    end: life.guard((timeoutMs) => vm.end(timeoutMs)),
+    setBalloon: (bytes) => vm.setBalloon(bytes),
+    queryBalloon: () => vm.queryBalloon(),
+    pingGuest: (timeoutMs) => vm.pingGuest(timeoutMs),
+    queryVcpuThreads: () => vm.queryVcpuThreads(),
+    onPowerChange: (listener) => vm.onPowerChange(listener),
+    release: () => vm.release(),
+  };
+}
+
+/** What outlives agents: the machine and the written record. Agents (here: one actor) come and are killed. */
+export class MortalHost {
+  readonly machine = new FakeMachine();
+  written: VmRecord | null = null;
+  #life = new Life(Number.POSITIVE_INFINITY);
+  #actor: VmActor | null = null;
+  private constructor(
+    readonly folder: string,
+    readonly vmId: string,
+  ) {}
+
+  static async create(vmId: string): Promise<MortalHost> {
+    return new MortalHost(await mkdtemp(join(tmpdir(), 'kv-')), vmId);
+  }
+
+  get actor(): VmActor {
+    if (this.#actor === null) throw new Error('no agent runs');
+    return this.#actor;
+  }
+
+  /** A fresh agent that finds what the last one left. */
+  async start(): Promise<VmActor> {
+    this.#life.kill();
+    this.#life = new Life(Number.POSITIVE_INFINITY);
+    this.#actor = new VmActor(this.#host(), this.vmId, this.written);
+    await this.#actor.recover();
+    return this.#actor;
+  }
+
+  /** Does something with an agent that lives for `steps` more and is killed then or afterwards; a fresh one follows. */
+  async within<Result>(steps: number, task: (actor: VmActor) => Promise<Result>): Promise<Result | 'killed'> {
+    this.#life.kill();
+    const life = new Life(steps);
+    this.#life = life;
+    const actor = new VmActor(this.#host(), this.vmId, this.written);
+    this.#actor = actor;
+    const outcome = await Promise.race([life.ended, actor.recover().then(() => task(actor))]);
+    await this.start();
+    return outcome;
+  }
+
+  async remove(): Promise<void> {
+    this.#life.kill();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  #host(): VmHost {
+    const life = this.#life;
+    const save = async (record: VmRecord) => {
+      this.written = record;
+    };
+    const records: VmRecords = {
+      save: life.guard(save),
+      forget: life.guard(async () => {
+        this.written = null;
+      }),
+    };
+    return {
+      driver: mortalDriver(new FakeDriver(this.machine), life),
+      folders: new StateFolders(join(this.folder, 's'), join(this.folder, 'r')),
+      records,
+      cpus: new CpuAllocator(this.machine.facts.numaNodes),
+      accelerators: ['tcg'],
+      imagePath: async (sha256) => (sha256 === 'ab'.repeat(32) ? '/image.qcow2' : null),
+      onChange: () => undefined,
+      log: silentLog,
+    };
+  }
+}
