@@ -1,5 +1,6 @@
 import { DomainError } from '@kvorum/schema';
 import type { PastExit } from '../driver.js';
+import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { endedOf, type Pidfd } from '../process/pidfd.js';
 import { connectWhenBound } from './connect-socket.js';
@@ -40,9 +41,7 @@ export async function adopt(
 export async function sweep(runDir: string): Promise<void> {
   const folder = checkedFolder(runDir);
   await endRunsOf(folder, await readRunRecord(folder));
-  await removeRunFiles(folder).catch((thrown: Error) => {
-    throw new DomainError('host_fault', `the run folder cannot be cleaned: ${thrown.message}`, { cause: thrown });
-  });
+  await asHostFault('the run folder cannot be cleaned', () => removeRunFiles(folder));
 }
 
 /** Driver port: HypervisorDriver.readExit. */

@@ -2,6 +2,7 @@ import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, MIB } from '@kvorum/schema';
 import type { DiskSpec } from '../driver.js';
+import { asHostFault } from '../process/as-host-fault.js';
 import { runTool } from '../process/run-tool.js';
 import { inspectBaseImage, inspectOverlay, type QemuImg } from './inspect-image.js';
 import { pathRefusal } from './run-folder.js';
@@ -90,14 +91,5 @@ async function syncPath(path: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
-  }
-}
-
-async function asHostFault<T>(what: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (thrown) {
-    if (thrown instanceof DomainError) throw thrown;
-    throw new DomainError('host_fault', `${what}: ${(thrown as Error).message}`, { cause: thrown });
   }
 }

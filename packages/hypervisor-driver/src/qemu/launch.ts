@@ -1,19 +1,18 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
 import { pinVcpus } from '../cpu/pin-vcpus.js';
 import type { LaunchSpec } from '../driver.js';
-import { endProcess } from '../process/end-process.js';
+import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
 import { identityOf, type ProcessIdentity } from '../process/process-identity.js';
-import { TOOL_ENVIRONMENT } from '../process/run-tool.js';
 import { buildArguments } from './build-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
 import { readDiskChain } from './disk-chain.js';
-import { EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
-import { isRunOf, pidsOfFolder } from './find-run.js';
+import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
+import { pidsOfFolder } from './find-run.js';
 import { assertLaunchable } from './launch-refusal.js';
+import { QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
 import { QmpClient } from './qmp-client.js';
@@ -34,11 +33,14 @@ export async function launch(spec: LaunchSpec, options: QemuOptions, watch: Exit
   const folder = runFolder(spec.runDir);
   const disk = await readDiskChain(spec.diskPath);
   const record = await prepareFolder(folder, spec);
-  const child = await spawnQemu(options.qemuPath, buildArguments(spec, disk), folder);
+  let child: QemuChild | undefined;
   try {
-    return await bringUp({ spec, options, watch, folder, record, child });
+    return await asHostFault('the VM cannot be launched', async () => {
+      child = await spawnQemu(options.qemuPath, buildArguments(spec, disk), folder);
+      return await bringUp({ spec, options, watch, folder, record, child });
+    });
   } catch (thrown) {
-    if (child.pid !== undefined) await endProcess(child.pid, isRunOf(folder));
+    await child?.kill();
     await removeRunFiles(folder);
     throw thrown;
   }
@@ -50,29 +52,37 @@ interface Launching {
   readonly watch: ExitWatch;
   readonly folder: RunFolder;
   readonly record: RunRecord;
-  readonly child: ChildProcess;
+  readonly child: QemuChild;
 }
 
 async function bringUp({ spec, options, watch, folder, record, child }: Launching): Promise<QemuVm> {
-  const status = exitStatusOf(child);
-  const process = await identify(child, folder, status);
+  const process = await identify(child, folder);
   const launching = { ...record, process };
   await writeRunRecord(folder, launching);
   const pidfd = Pidfd.open(process.pid);
-  if (pidfd === null) throw await startFailure(folder, status);
+  if (pidfd === null) throw await startFailure(folder, child);
   try {
-    const monitor = await openMonitor(folder, options.launchTimeoutMs, status);
+    const monitor = await openMonitor(folder, options.launchTimeoutMs, child);
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
     pinVcpus(threadIds, spec.pinnedCpus);
     const running: RunRecord = { ...launching, phase: 'running' };
     await writeRunRecord(folder, running);
-    const exitStatus = status.promise;
+    const { exitStatus } = child;
     const vm = new QemuVm({ folder, record: running, pidfd, monitor, exitStatus }, watch, options.commandTimeoutMs);
+    return await started(vm, spec);
+  } catch (thrown) {
+    pidfd.close();
+    throw thrown;
+  }
+}
+
+async function started(vm: QemuVm, spec: LaunchSpec): Promise<QemuVm> {
+  try {
     if (!spec.isPaused) await vm.resume();
     return vm;
   } catch (thrown) {
-    pidfd.close();
+    await vm.release();
     throw thrown;
   }
 }
@@ -92,15 +102,11 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     isEndRequested: false,
     exit: null,
   };
-  try {
+  await asHostFault('the run folder cannot be made', async () => {
     await mkdir(folder.path, { recursive: true, mode: 0o700 });
     await removeRunFiles(folder);
     await writeRunRecord(folder, record);
-  } catch (thrown) {
-    throw new DomainError('host_fault', `the run folder cannot be made: ${(thrown as Error).message}`, {
-      cause: thrown,
-    });
-  }
+  });
   return record;
 }
 
@@ -111,75 +117,42 @@ export async function removeRunFiles(folder: RunFolder): Promise<void> {
   for (const file of files) await rm(file, { force: true });
 }
 
-async function spawnQemu(qemuPath: string, args: readonly string[], folder: RunFolder): Promise<ChildProcess> {
+async function spawnQemu(qemuPath: string, args: readonly string[], folder: RunFolder): Promise<QemuChild> {
   const log = await open(folder.processLog, 'a', 0o600);
   try {
-    const child = spawn(qemuPath, args, {
-      detached: true,
-      stdio: ['ignore', log.fd, log.fd],
-      cwd: '/',
-      env: TOOL_ENVIRONMENT,
-    });
-    child.unref();
-    return child;
+    return new QemuChild(qemuPath, args, log.fd);
   } finally {
     await log.close();
   }
 }
 
-interface StatusWatch {
-  readonly promise: Promise<ExitStatus>;
-  /** Null while it runs. */
-  current: ExitStatus | null;
-  /** Why it could not be started at all. */
-  spawnError: Error | null;
-}
-
-function exitStatusOf(child: ChildProcess): StatusWatch {
-  const watch: { promise: Promise<ExitStatus>; current: ExitStatus | null; spawnError: Error | null } = {
-    promise: new Promise((resolve) => {
-      child.once('error', (error) => {
-        watch.spawnError = error;
-      });
-      child.once('exit', (code, signal) => {
-        watch.current = { code, signal };
-        resolve(watch.current);
-      });
-    }),
-    current: null,
-    spawnError: null,
-  };
-  return watch;
-}
-
-async function identify(child: ChildProcess, folder: RunFolder, status: StatusWatch): Promise<ProcessIdentity> {
+async function identify(child: QemuChild, folder: RunFolder): Promise<ProcessIdentity> {
   if (child.pid === undefined) {
-    // The 'error' event comes in the next turn of the event loop.
-    await new Promise((resolve) => setImmediate(resolve));
-    throw new DomainError('host_fault', `QEMU cannot be started: ${status.spawnError?.message ?? 'unknown reason'}`);
+    const { message } = await child.spawnError;
+    throw new DomainError('host_fault', `QEMU cannot be started: ${message}`);
   }
-  return identityOf(child.pid) ?? Promise.reject(await startFailure(folder, status));
+  return identityOf(child.pid) ?? Promise.reject(await startFailure(folder, child));
 }
 
-async function openMonitor(folder: RunFolder, timeoutMs: number, status: StatusWatch): Promise<QmpClient> {
+async function openMonitor(folder: RunFolder, timeoutMs: number, child: QemuChild): Promise<QmpClient> {
   const giveUpAtMs = performance.now() + timeoutMs;
   const ended = new DomainError('host_fault', 'QEMU ended while it was starting');
   try {
     const socket = await connectWhenBound(folder.monitorSocket, timeoutMs, () =>
-      status.current === null ? null : ended,
+      child.status === null ? null : ended,
     );
     return await QmpClient.open(socket, Math.max(1, giveUpAtMs - performance.now()));
   } catch (thrown) {
     // The socket closes a moment before the exit is known: let the process's own words win.
     await new Promise((resolve) => setTimeout(resolve, EXIT_SETTLE_MS));
-    throw status.current === null ? thrown : await startFailure(folder, status);
+    throw child.status === null ? thrown : await startFailure(folder, child);
   }
 }
 
 const EXIT_SETTLE_MS = 20;
 
-async function startFailure(folder: RunFolder, status: StatusWatch): Promise<DomainError> {
+async function startFailure(folder: RunFolder, child: QemuChild): Promise<DomainError> {
   const words = (await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX)).trim();
-  const exit = status.current === null ? '' : ` (code ${status.current.code}, signal ${status.current.signal})`;
+  const exit = child.status === null ? '' : ` (code ${child.status.code}, signal ${child.status.signal})`;
   return new DomainError('host_fault', `QEMU ended while it was starting${exit}: ${words || 'it said nothing'}`);
 }

@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DomainError, MIB } from '@kvorum/schema';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LaunchSpec } from '../driver.js';
+import { FakeDriver } from './fake-driver.js';
+import { FakeMachine } from './fake-machine.js';
+
+const folder = mkdtempSync('/tmp/kv-');
+afterAll(() => rmSync(folder, { recursive: true }));
+const launch: LaunchSpec = {
+  vmId: '01900000-0000-7000-8000-000000000001',
+  name: 'web',
+  runDir: join(folder, 'run'),
+  epoch: 1,
+  vcpuCount: 1,
+  memoryBytes: 64 * MIB,
+  accelerator: 'kvm',
+  diskPath: '/disks/a',
+  pinnedCpus: [],
+  isPaused: false,
+};
+
+describe('faults of the fake machine', () => {
+  let machine: FakeMachine;
+  let driver: FakeDriver;
+  beforeEach(async () => {
+    machine = new FakeMachine();
+    driver = new FakeDriver(machine);
+    await driver.ensureDisk({ path: launch.diskPath, sizeBytes: MIB, imagePath: '/images/x' });
+  });
+
+  it('fail the next launch only, and nothing runs then', async () => {
+    machine.failNextLaunch(new DomainError('host_fault', 'injected'));
+    await expect(driver.launch(launch)).rejects.toThrow('injected');
+    expect(machine.processes.size).toBe(0);
+    await driver.launch(launch);
+    expect(machine.launches).toHaveLength(2);
+  });
+
+  it('fail the next disk only', async () => {
+    machine.failNextDisk(new DomainError('host_fault', 'injected'));
+    const disk = { path: '/disks/b', sizeBytes: MIB, imagePath: '/images/x' };
+    await expect(driver.ensureDisk(disk)).rejects.toThrow('injected');
+    await driver.ensureDisk(disk);
+  });
+
+  it('hang the monitor: time limits pass, the end still works, and another agent ends it', async () => {
+    const vm = await driver.launch(launch);
+    machine.processOf(vm.vmId).isHung = true;
+    await expect(vm.queryPower()).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(await new FakeDriver(machine).adopt(vm.vmId, launch.runDir)).toBeNull();
+    expect((await vm.exited).reason).toBe('crash');
+  });
+
+  it('pause a guest unasked: listeners hear it, released ones do not', async () => {
+    const vm = await driver.launch(launch);
+    const heard: string[] = [];
+    vm.onPowerChange((power) => heard.push(power));
+    machine.processOf(vm.vmId).changePowerUnasked('paused');
+    await vm.release();
+    machine.processOf(vm.vmId).changePowerUnasked('running');
+    expect(heard).toEqual(['paused']);
+  });
+
+  it('make a guest ignore the power button', async () => {
+    const vm = await driver.launch(launch);
+    machine.processOf(vm.vmId).obeysPowerButton = false;
+    await vm.pressPowerButton();
+    expect(await vm.queryPower()).toBe('running');
+  });
+
+  it('hold a launch: of two at once one is refused', async () => {
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    machine.beforeLaunch = () => gate;
+    const both = [driver.launch(launch), driver.launch(launch)];
+    open();
+    const outcomes = await Promise.allSettled(both);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(machine.processes.size).toBe(1);
+  });
+});

@@ -1,0 +1,307 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GIB, MIB } from '@kvorum/schema';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
+import { waitUntil } from './wait-until.js';
+
+/** What a driver under the contract has to offer the suite. */
+export interface DriverSubject {
+  /** A driver as a freshly started agent would open it, over the same machine each time. */
+  openDriver(): HypervisorDriver;
+  /** A short folder of its own. */
+  readonly folder: string;
+  /** A good image whose guest counts on its console and obeys the power button. */
+  readonly imagePath: string;
+  /** A file that is no qcow2 image. */
+  readonly damagedImagePath: string;
+  /** Makes the process end as by SIGKILL from elsewhere. */
+  kill(vm: RunningVm): void;
+  close(): void;
+}
+
+const DISK_BYTES = 8 * MIB;
+const MEMORY_BYTES = 64 * MIB;
+const END_TIMEOUT_MS = 5_000;
+
+export function describeDriverContract(name: string, openSubject: () => DriverSubject): void {
+  describe(`the driver contract: ${name}`, () => {
+    let subject: DriverSubject;
+    let driver: HypervisorDriver;
+    beforeAll(() => {
+      subject = openSubject();
+      driver = subject.openDriver();
+    });
+    afterAll(() => subject.close());
+
+    const diskOf = (id: string) => join(subject.folder, 'disks', `${id}.qcow2`);
+    const specOf = (changes: Partial<LaunchSpec> = {}): LaunchSpec => {
+      const vmId = changes.vmId ?? randomUUID();
+      return {
+        vmId,
+        name: 'web',
+        runDir: join(subject.folder, vmId.slice(0, 8)),
+        epoch: 1,
+        vcpuCount: 1,
+        memoryBytes: MEMORY_BYTES,
+        accelerator: 'tcg',
+        diskPath: diskOf(vmId),
+        pinnedCpus: [],
+        isPaused: false,
+        ...changes,
+      };
+    };
+    const launch = async (changes: Partial<LaunchSpec> = {}): Promise<{ vm: RunningVm; spec: LaunchSpec }> => {
+      const spec = specOf(changes);
+      await driver.ensureDisk({ path: spec.diskPath, sizeBytes: DISK_BYTES, imagePath: subject.imagePath });
+      return { vm: await driver.launch(spec), spec };
+    };
+    const consoleOf = ({ runDir }: LaunchSpec): string => {
+      const path = join(runDir, CONSOLE_LOG_NAME);
+      return existsSync(path) ? readFileSync(path, 'utf8') : '';
+    };
+    const waitForGuest = (vm: RunningVm, spec: LaunchSpec, counts = 1): Promise<void> =>
+      waitUntil('the guest counting', async () => {
+        await vm.queryPower();
+        return (consoleOf(spec).match(/COUNT/g) ?? []).length >= counts;
+      });
+    const countsOf = (spec: LaunchSpec): number => (consoleOf(spec).match(/COUNT/g) ?? []).length;
+
+    it('says what the host is, with evidence for each finding', async () => {
+      const facts = await driver.observeHost();
+      expect(facts.hostCpuCount).toBeGreaterThan(0);
+      expect(facts.memoryBytes).toBeGreaterThan(GIB);
+      expect(facts.numaNodes.flatMap((node) => node.cpus)).toHaveLength(facts.hostCpuCount);
+      expect(facts.kvm.reason).not.toBe('');
+    });
+
+    describe('disks', () => {
+      const spec = () => ({ path: diskOf(randomUUID()), sizeBytes: DISK_BYTES, imagePath: subject.imagePath });
+
+      it('making the same disk twice changes nothing', async () => {
+        const disk = spec();
+        await driver.ensureDisk(disk);
+        await driver.ensureDisk(disk);
+        await driver.removeDisk(disk.path);
+      });
+
+      it('refuses to replace a disk of another size', async () => {
+        const disk = spec();
+        await driver.ensureDisk(disk);
+        await expect(driver.ensureDisk({ ...disk, sizeBytes: DISK_BYTES * 2 })).rejects.toMatchObject({
+          code: 'conflict_state',
+        });
+        await driver.removeDisk(disk.path);
+      });
+
+      it('refuses a damaged image and leaves nothing', async () => {
+        const disk = { ...spec(), imagePath: subject.damagedImagePath };
+        await expect(driver.ensureDisk(disk)).rejects.toMatchObject({ code: 'image_invalid' });
+        await driver.ensureDisk({ ...disk, imagePath: subject.imagePath });
+        await driver.removeDisk(disk.path);
+      });
+
+      it('removing a disk that is not there is no error', async () => {
+        await driver.removeDisk(diskOf(randomUUID()));
+      });
+
+      it.each([
+        ['a relative path', { path: 'disk.qcow2' }],
+        ['a path that climbs', { path: '/tmp/../etc/disk.qcow2' }],
+        ['a NUL in the path', { path: '/tmp/a\0b' }],
+        ['a size of nothing', { sizeBytes: 0 }],
+        ['a size that is no whole MiB', { sizeBytes: DISK_BYTES + 1 }],
+      ])('refuses %s', async (_what, changes) => {
+        await expect(driver.ensureDisk({ ...spec(), ...changes })).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+    });
+
+    describe('launch', () => {
+      it.each<[string, Partial<LaunchSpec>]>([
+        ['a name with a comma', { name: 'web,id=x' }],
+        ['an id that is none', { vmId: 'web' }],
+        ['no vCPU', { vcpuCount: 0 }],
+        ['memory that is no whole MiB', { memoryBytes: MEMORY_BYTES + 1 }],
+        ['a run folder too long for sockets', { runDir: `/tmp/${'x'.repeat(60)}` }],
+        ['fewer pinned CPUs than vCPUs', { vcpuCount: 2, pinnedCpus: [0] }],
+        ['a CPU pinned twice', { vcpuCount: 2, pinnedCpus: [0, 0] }],
+      ])('refuses %s', async (_what, changes) => {
+        await expect(driver.launch(specOf(changes))).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+
+      it('refuses a disk that is not there, and nothing runs', async () => {
+        const spec = specOf();
+        await expect(driver.launch(spec)).rejects.toMatchObject({ code: 'host_fault' });
+        expect(await driver.adopt(spec.vmId, spec.runDir)).toBeNull();
+      });
+
+      it('runs the guest, once', async () => {
+        const { vm, spec } = await launch();
+        expect(await vm.queryPower()).toBe('running');
+        await waitForGuest(vm, spec);
+        await expect(driver.launch(spec)).rejects.toMatchObject({ code: 'conflict_state' });
+        expect(await vm.queryPower()).toBe('running');
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('starts paused when asked to: the guest says nothing until it is resumed', async () => {
+        const { vm, spec } = await launch({ isPaused: true });
+        expect(await vm.queryPower()).toBe('paused');
+        expect(consoleOf(spec)).not.toContain('COUNT');
+        await vm.resume();
+        await waitForGuest(vm, spec);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('binds each vCPU thread to its CPU', async () => {
+        const { vm, spec } = await launch({ vcpuCount: 2, pinnedCpus: [1, 0] });
+        const threads = await vm.queryVcpuThreads();
+        expect(threads.map(({ vcpuIndex, cpus }) => ({ vcpuIndex, cpus }))).toEqual([
+          { vcpuIndex: 0, cpus: [1] },
+          { vcpuIndex: 1, cpus: [0] },
+        ]);
+        expect(new Set(threads.map(({ threadId }) => threadId)).size).toBe(2);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+    });
+
+    describe('a running VM', () => {
+      it('pauses and resumes, and does not announce what was asked for', async () => {
+        const { vm, spec } = await launch();
+        const heard: string[] = [];
+        vm.onPowerChange((power) => heard.push(power));
+        await vm.pause();
+        await vm.pause();
+        expect(await vm.queryPower()).toBe('paused');
+        await vm.resume();
+        expect(await vm.queryPower()).toBe('running');
+        expect(heard).toEqual([]);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('starts anew after a reset, in the same process', async () => {
+        const { vm, spec } = await launch();
+        await waitForGuest(vm, spec, 2);
+        const ups = () => (consoleOf(spec).match(/GUEST UP/g) ?? []).length;
+        const before = ups();
+        await vm.reset();
+        await waitUntil('the second start', () => ups() > before);
+        expect((await driver.adopt(vm.vmId, spec.runDir))?.pid).toBe(vm.pid);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('a guest that obeys the power button ends by itself', async () => {
+        const { vm, spec } = await launch();
+        await waitForGuest(vm, spec);
+        await vm.pressPowerButton();
+        expect((await vm.exited).reason).toBe('guest-shutdown');
+        expect(await driver.readExit(vm.vmId, spec.runDir)).toMatchObject({
+          epoch: 1,
+          exit: { reason: 'guest-shutdown' },
+        });
+      });
+
+      it('ends when it is told to, twice without harm', async () => {
+        const { vm, spec } = await launch();
+        await Promise.all([vm.end(END_TIMEOUT_MS), vm.end(END_TIMEOUT_MS)]);
+        await vm.end(END_TIMEOUT_MS);
+        expect((await vm.exited).reason).toBe('requested');
+        expect(await driver.adopt(vm.vmId, spec.runDir)).toBeNull();
+      });
+
+      it('tells of a crash, and refuses everything afterwards', async () => {
+        const { vm, spec } = await launch();
+        subject.kill(vm);
+        const exit = await vm.exited;
+        expect(exit.reason).toBe('crash');
+        expect(exit.detail).toContain('SIGKILL');
+        const calls = [
+          vm.queryPower(),
+          vm.pause(),
+          vm.resume(),
+          vm.reset(),
+          vm.pressPowerButton(),
+          vm.queryBalloon(),
+          vm.setBalloon(MEMORY_BYTES),
+          vm.queryVcpuThreads(),
+          vm.pingGuest(100),
+        ];
+        const outcomes = await Promise.allSettled(calls);
+        for (const outcome of outcomes) {
+          expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'guest_fault' } });
+        }
+        expect(await driver.readExit(vm.vmId, spec.runDir)).toMatchObject({ exit: { reason: 'crash' } });
+      });
+
+      it('starts again in the same folder after it ended; the console log goes on', async () => {
+        const { vm, spec } = await launch();
+        await waitForGuest(vm, spec);
+        await vm.end(END_TIMEOUT_MS);
+        const before = countsOf(spec);
+        const again = await driver.launch({ ...spec, epoch: 2 });
+        expect(again.epoch).toBe(2);
+        await waitForGuest(again, spec, before + 1);
+        expect(await driver.readExit(vm.vmId, spec.runDir)).toBeNull();
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('says what the balloon says, and refuses targets out of bounds', async () => {
+        const { vm, spec } = await launch();
+        expect(await vm.queryBalloon()).toBe(MEMORY_BYTES);
+        const actual = await vm.setBalloon(MEMORY_BYTES / 2);
+        expect(actual).toBeGreaterThanOrEqual(MEMORY_BYTES / 2);
+        expect(actual).toBeLessThanOrEqual(MEMORY_BYTES);
+        for (const target of [0, -1, 1.5, Number.NaN, MEMORY_BYTES + 1]) {
+          await expect(vm.setBalloon(target)).rejects.toMatchObject({ code: 'invalid_request' });
+        }
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+    });
+
+    describe('a restarted agent', () => {
+      it('finds the VM again with its epoch, and the guest has never stopped', async () => {
+        const { vm, spec } = await launch({ epoch: 7 });
+        await waitForGuest(vm, spec, 2);
+        const before = countsOf(spec);
+        await vm.release();
+        await expect(vm.queryPower()).rejects.toMatchObject({ code: 'conflict_state' });
+        const next = subject.openDriver();
+        const adopted = await next.adopt(spec.vmId, spec.runDir);
+        if (adopted === null) throw new Error('the VM was not found');
+        expect(adopted).toMatchObject({ vmId: spec.vmId, epoch: 7, pid: vm.pid, accelerator: 'tcg' });
+        await waitForGuest(adopted, spec, before + 2);
+        expect(consoleOf(spec).match(/GUEST UP/g)).toHaveLength(1);
+        await adopted.pressPowerButton();
+        expect((await adopted.exited).reason).toBe('guest-shutdown');
+      });
+
+      it('is told by readExit how a VM ended that nobody watched', async () => {
+        const { vm, spec } = await launch();
+        await vm.release();
+        subject.kill(vm);
+        const next = subject.openDriver();
+        await waitUntil('the end', async () => (await next.readExit(spec.vmId, spec.runDir)) !== null);
+        expect(await next.adopt(spec.vmId, spec.runDir)).toBeNull();
+        expect(await next.readExit(spec.vmId, spec.runDir)).toMatchObject({ epoch: 1, exit: { reason: 'crash' } });
+      });
+
+      it('finds nothing where nothing was', async () => {
+        const spec = specOf();
+        expect(await driver.adopt(spec.vmId, spec.runDir)).toBeNull();
+        expect(await driver.readExit(spec.vmId, spec.runDir)).toBeNull();
+        await driver.sweep(spec.vmId, spec.runDir);
+      });
+
+      it('sweeps a VM that it has never seen; the console log stays', async () => {
+        const { vm, spec } = await launch();
+        await waitForGuest(vm, spec);
+        await vm.release();
+        const next = subject.openDriver();
+        await next.sweep(spec.vmId, spec.runDir);
+        expect(await next.adopt(spec.vmId, spec.runDir)).toBeNull();
+        expect(consoleOf(spec)).toContain('COUNT');
+      });
+    });
+  });
+}

@@ -1,0 +1,17 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { FakeDriver, FakeMachine } from '../../src/index.js';
+import { describeDriverContract } from './driver.contract.js';
+
+describeDriverContract('in memory', () => {
+  const folder = mkdtempSync('/tmp/kv-');
+  const machine = new FakeMachine();
+  machine.damagedImages.add(`${folder}/damaged.qcow2`);
+  return {
+    openDriver: () => new FakeDriver(machine),
+    folder,
+    imagePath: `${folder}/image.qcow2`,
+    damagedImagePath: `${folder}/damaged.qcow2`,
+    kill: (vm) => machine.processOf(vm.vmId).crash(),
+    close: () => rmSync(folder, { recursive: true }),
+  };
+});

@@ -1,0 +1,56 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MIB } from '@kvorum/schema';
+
+const SOURCE = fileURLToPath(new URL('../fixtures/counting-guest.asm', import.meta.url));
+
+/**
+ * A folder under /tmp, whatever TMPDIR says: run folders must be short (unix sockets). `remove` ends each QEMU that
+ * still has the folder among its arguments, by its pid, so that a failed test leaves nothing behind.
+ */
+export function openScratch(): { path: string; remove: () => void } {
+  const path = mkdtempSync('/tmp/kv-');
+  return {
+    path,
+    remove: () => {
+      for (const pid of pidsWithArgument(`${path}/`)) process.kill(pid, 'SIGKILL');
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Processes of QEMU with the text among their arguments. */
+export function pidsWithArgument(text: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const commandLine = commandLineOf(pid);
+      return commandLine.startsWith('/usr/bin/qemu-system-x86_64\0') && commandLine.includes(text);
+    });
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+const SOURCE_SIZE_BYTES = MIB;
+
+/** Assembles the guest and makes a bootable qcow2 of it. `powerOffAfter`: it powers off by itself after so many counts. */
+export function buildGuestImage(folder: string, options: { powerOffAfter?: number } = {}): string {
+  const name = `guest-${options.powerOffAfter ?? 'endless'}`;
+  const raw = join(folder, `${name}.raw`);
+  const image = join(folder, `${name}.qcow2`);
+  const define = options.powerOffAfter === undefined ? [] : [`-DPOWER_OFF_AFTER=${options.powerOffAfter}`];
+  execFileSync('nasm', ['-f', 'bin', ...define, '-o', raw, SOURCE]);
+  truncateSync(raw, SOURCE_SIZE_BYTES);
+  execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, image]);
+  rmSync(raw);
+  return image;
+}
