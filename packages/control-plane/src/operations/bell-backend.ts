@@ -23,19 +23,19 @@ export interface Ring {
 }
 
 /** What the bell needs of BullMQ's Queue and Worker, on either backend. */
-interface Opened {
+export interface BellConnection {
   on(event: 'error', listener: (error: Error) => void): unknown;
   waitUntilReady(): Promise<unknown>;
   close(): Promise<void>;
   disconnect(): Promise<void>;
 }
-export interface RingQueue extends Opened {
+export interface RingQueue extends BellConnection {
   add(name: string, ring: Ring, options: JobsOptions): Promise<unknown>;
   addBulk(rings: { name: string; data: Ring; opts: JobsOptions }[]): Promise<unknown>;
 }
 export interface BellBackend {
   openQueue(): RingQueue;
-  openWorker(hear: Processor<Ring, void>, concurrency: number): Opened;
+  openWorker(hear: Processor<Ring, void>, concurrency: number): BellConnection;
 }
 
 const workerOptions = (concurrency: number) => ({

@@ -8,12 +8,18 @@ export interface Bell {
   ring(operationId: string, options?: { delayMs?: number }): Promise<void>;
   /**
    * Rings for operations that nobody works on. Unlike a ring, a reminder is folded into an earlier one of the last seconds
-   * that nobody has heard yet, so that repeated reminders do not pile up while all workers are busy.
+   * about the same lease token, so that reminders do not pile up while all workers are busy, and yet a worker that died
+   * with one in its hands does not keep the next one back.
    */
-  remind(operationIds: readonly string[]): Promise<void>;
+  remind(unattended: readonly UnattendedOperation[]): Promise<void>;
   /** Calls `work` for each ring, at most `concurrency` at a time, until closed. */
   listen(work: (operationId: string) => Promise<void>, options: { concurrency: number }): Promise<BellListener>;
   close(): Promise<void>;
+}
+
+export interface UnattendedOperation {
+  readonly operationId: string;
+  readonly leaseToken: number;
 }
 
 export interface BellListener {

@@ -4,12 +4,21 @@ import { type JobsOptions, runMigrations } from 'bullmq';
 import pg from 'pg';
 import type { Logger } from '../control-plane.js';
 import type { Bell, BellListener } from './bell.js';
-import { BELL_SCHEMA, type BellBackend, postgresBellBackend, redisBellBackend } from './bell-backend.js';
+import {
+  BELL_SCHEMA,
+  type BellBackend,
+  type BellConnection,
+  postgresBellBackend,
+  redisBellBackend,
+} from './bell-backend.js';
 import { logSparingly } from './log-sparingly.js';
 
 /** A caller that has committed must not wait for a bell that hangs. */
 const RING_MS_MAX = 2_000;
 const READY_MS_MAX = 10_000;
+const CLOSE_MS_MAX = 2_000;
+/** For cutting a connection that did not end in order. */
+const CUT_MS_MAX = 500;
 /** A reminder that nobody heard is repeated after this; before that it is folded into the first. */
 const REMINDER_PERIOD_MS = 10_000;
 /**
@@ -43,15 +52,14 @@ export async function openBell(config: BellConfig): Promise<Bell> {
       deliver(
         queue.add('ring', { operationId }, delayMs === undefined ? RING : { ...RING, delay: Math.ceil(delayMs) }),
       ),
-    remind: (operationIds) => {
+    remind: (unattended) => {
       const period = Math.floor(Date.now() / REMINDER_PERIOD_MS);
-      const jobId = (operationId: string): string => `reminder_${operationId}_${period}`;
       return deliver(
         queue.addBulk(
-          operationIds.map((operationId) => ({
+          unattended.map(({ operationId, leaseToken }) => ({
             name: 'reminder',
             data: { operationId },
-            opts: { ...RING, jobId: jobId(operationId) },
+            opts: { ...RING, jobId: `reminder_${operationId}_${leaseToken}_${period}` },
           })),
         ),
       );
@@ -63,7 +71,7 @@ export async function openBell(config: BellConfig): Promise<Bell> {
     },
     close: async () => {
       for (const listener of listeners) await listener.close(0);
-      await withinMs(queue.close(), RING_MS_MAX).catch(() => queue.disconnect().catch(() => {}));
+      await endWithinMs(queue, CLOSE_MS_MAX);
     },
   };
 }
@@ -82,11 +90,11 @@ async function createBellSchema(databaseUrl: string): Promise<void> {
   }
 }
 
-async function requireReady(opened: { waitUntilReady(): Promise<unknown>; disconnect(): Promise<void> }) {
+async function requireReady(opened: BellConnection): Promise<void> {
   try {
     await withinMs(opened.waitUntilReady(), READY_MS_MAX);
   } catch (error) {
-    await opened.disconnect().catch(() => {});
+    await endWithinMs(opened, CLOSE_MS_MAX);
     throw new DomainError('unavailable', 'the server of the bell does not answer', { cause: error });
   }
 }
@@ -110,10 +118,15 @@ async function listen(
   let closing: Promise<void> | null = null;
   return {
     close: (timeoutMs) => {
-      closing ??= withinMs(worker.close(), timeoutMs).catch(() => worker.disconnect().catch(() => {}));
+      closing ??= endWithinMs(worker, timeoutMs);
       return closing;
     },
   };
+}
+
+/** Ends in order if it can, and cuts the connection if that takes too long, as when the server is away. */
+async function endWithinMs(opened: BellConnection, timeoutMs: number): Promise<void> {
+  await withinMs(opened.close(), timeoutMs).catch(() => withinMs(opened.disconnect(), CUT_MS_MAX).catch(() => {}));
 }
 
 async function withinMs<Result>(promise: Promise<Result>, timeoutMs: number): Promise<Result> {

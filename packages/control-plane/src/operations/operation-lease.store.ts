@@ -1,5 +1,6 @@
 import type { OperationState } from '@kvorum/schema';
 import { type Database, type Tx, withTransaction } from '../database/database.js';
+import type { UnattendedOperation } from './bell.js';
 import type { Json } from './define-operation.js';
 import { recordOperationState } from './operation.store.js';
 import { OPERATION_WITH_STEPS, type OperationWithSteps } from './operation-row.js';
@@ -110,11 +111,14 @@ export const giveUpLease = (database: Database, lease: Lease): Promise<number> =
     WHERE id = ${lease.operationId}::uuid AND lease_token = ${lease.token} AND state IN ('queued', 'running', 'unwinding')`;
 
 /** Active operations that may be worked on and are not, the longest waiting first. */
-export async function findUnattendedOperations(database: Database, rowCountMax: number): Promise<string[]> {
-  const rows = await database.$queryRaw<{ id: string }[]>`
-    SELECT id FROM operations
+export async function findUnattendedOperations(
+  database: Database,
+  rowCountMax: number,
+): Promise<UnattendedOperation[]> {
+  const rows = await database.$queryRaw<{ id: string; token: bigint }[]>`
+    SELECT id, lease_token AS token FROM operations
     WHERE state IN ('queued', 'running', 'unwinding') AND not_before <= now()
       AND (lease_expires_at IS NULL OR lease_expires_at <= now())
     ORDER BY not_before LIMIT ${rowCountMax}`;
-  return rows.map((row) => row.id);
+  return rows.map((row) => ({ operationId: row.id, leaseToken: Number(row.token) }));
 }

@@ -22,9 +22,9 @@ interface Parts {
  * deadline of theirs has passed meanwhile, which the worker that claims them acts upon. Returns how many there were.
  */
 export async function remindUnattendedOperations(cp: Parts): Promise<number> {
-  const operationIds = await findUnattendedOperations(cp.database, OPERATIONS_PER_PASS_MAX);
-  if (operationIds.length > 0) await cp.bell.remind(operationIds);
-  return operationIds.length;
+  const unattended = await findUnattendedOperations(cp.database, OPERATIONS_PER_PASS_MAX);
+  if (unattended.length > 0) await cp.bell.remind(unattended);
+  return unattended.length;
 }
 
 /** Does so again and again until closed; an unreachable database is asked again at the next pass. */

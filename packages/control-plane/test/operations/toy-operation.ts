@@ -9,30 +9,38 @@ import type { AnyDefinition } from '../../src/operations/operation-run.js';
 
 /**
  * A host as the agent is one: it keeps what was ensured, and refuses callers whose fencing token is lower than the highest
- * it has seen.
+ * it has seen for their operation.
  */
 export class ToyHost {
   readonly things = new Set<string>();
   /** Every execution that began: which code, under which token. */
   readonly executions: string[] = [];
-  #tokenMax = 0;
+  readonly #tokenMax = new Map<string, number>();
   /** What is to happen inside of a step's code. */
   readonly during = new Map<string, (signal: AbortSignal) => Promise<void>>();
 
-  async execute(name: string, token: number, signal: AbortSignal, effect: () => void): Promise<void> {
-    this.#refuseStale(token);
-    this.executions.push(`${name}@${token}`);
-    await this.during.get(name)?.(signal);
+  async execute(name: string, caller: Caller, effect: () => void): Promise<void> {
+    this.#refuseStale(caller);
+    this.executions.push(`${name}@${caller.fencingToken}`);
+    await this.during.get(name)?.(caller.signal);
     await sleep(1);
     // Once more, as an agent does when it comes to write: the caller may have been fenced meanwhile.
-    this.#refuseStale(token);
+    this.#refuseStale(caller);
     effect();
   }
 
-  #refuseStale(token: number): void {
-    if (token < this.#tokenMax) throw new DomainError('stale_generation', 'a newer owner has been here');
-    this.#tokenMax = token;
+  #refuseStale({ operationId, fencingToken }: Caller): void {
+    if (fencingToken < (this.#tokenMax.get(operationId) ?? 0)) {
+      throw new DomainError('stale_generation', 'a newer owner has been here');
+    }
+    this.#tokenMax.set(operationId, fencingToken);
   }
+}
+
+interface Caller {
+  readonly operationId: string;
+  readonly fencingToken: number;
+  readonly signal: AbortSignal;
 }
 
 export interface ToyServices {
@@ -67,27 +75,26 @@ const settled = (tx: Parameters<typeof recordEvent>[0], end: { input: Input; end
 export const toyOperation = (times: ToyTimes = {}): AnyDefinition<ToyServices> =>
   defineOperation<ToyServices>()<Input>({ ...HEAD, ...times })
     .step('ensure-disk', {
-      run: async ({ services, fencingToken, signal, input }) => {
-        await services.host.execute('run disk', fencingToken, signal, () => services.host.things.add('disk'));
-        return { path: `/disks/${input.objectId}` };
+      run: async (context) => {
+        await context.services.host.execute('run disk', context, () => context.services.host.things.add('disk'));
+        return { path: `/disks/${context.input.objectId}` };
       },
-      undo: async ({ services, fencingToken, signal }) =>
-        services.host.execute('undo disk', fencingToken, signal, () => services.host.things.delete('disk')),
+      undo: async (context) =>
+        context.services.host.execute('undo disk', context, () => context.services.host.things.delete('disk')),
     })
     .step('measure', {
-      run: async ({ services, fencingToken, signal }) =>
-        services.host.execute('run measure', fencingToken, signal, () => {}),
+      run: async (context) => context.services.host.execute('run measure', context, () => {}),
       undo: nothing('it only looks'),
     })
     .step('ensure-device', {
-      run: async ({ services, fencingToken, signal, outputs }) => {
-        const device = `device on ${outputs['ensure-disk'].path.split('/')[1]}`;
-        await services.host.execute('run device', fencingToken, signal, () => services.host.things.add(device));
+      run: async (context) => {
+        const device = `device on ${context.outputs['ensure-disk'].path.split('/')[1]}`;
+        await context.services.host.execute('run device', context, () => context.services.host.things.add(device));
         return { device };
       },
-      undo: async ({ services, fencingToken, signal }) =>
-        services.host.execute('undo device', fencingToken, signal, () =>
-          services.host.things.delete('device on disks'),
+      undo: async (context) =>
+        context.services.host.execute('undo device', context, () =>
+          context.services.host.things.delete('device on disks'),
         ),
     })
     .settle(settle);
@@ -96,19 +103,19 @@ export const toyOperation = (times: ToyTimes = {}): AnyDefinition<ToyServices> =
 export const irreversibleToy = (times: ToyTimes = {}): AnyDefinition<ToyServices> =>
   defineOperation<ToyServices>()<Input>({ ...HEAD, ...times })
     .step('ensure-disk', {
-      run: async ({ services, fencingToken, signal }) =>
-        services.host.execute('run disk', fencingToken, signal, () => services.host.things.add('disk')),
-      undo: async ({ services, fencingToken, signal }) =>
-        services.host.execute('undo disk', fencingToken, signal, () => services.host.things.delete('disk')),
+      run: async (context) =>
+        context.services.host.execute('run disk', context, () => context.services.host.things.add('disk')),
+      undo: async (context) =>
+        context.services.host.execute('undo disk', context, () => context.services.host.things.delete('disk')),
     })
     .step('wipe', {
-      run: async ({ services, fencingToken, signal }) =>
-        services.host.execute('run wipe', fencingToken, signal, () => services.host.things.delete('data')),
+      run: async (context) =>
+        context.services.host.execute('run wipe', context, () => context.services.host.things.delete('data')),
       undo: irreversible('what is wiped is gone'),
     })
     .step('forget', {
-      run: async ({ services, fencingToken, signal }) =>
-        services.host.execute('run forget', fencingToken, signal, () => services.host.things.delete('disk')),
+      run: async (context) =>
+        context.services.host.execute('run forget', context, () => context.services.host.things.delete('disk')),
       undo: irreversible('what is forgotten is gone'),
     })
     .settle(settle);
