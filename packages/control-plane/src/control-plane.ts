@@ -1,27 +1,14 @@
-import type { ProjectId, Role, TokenId } from '@kvorum/schema';
 import type { AgentDirectory } from './agents/agent-port.js';
 import type { Database } from './database/database.js';
 import type { EventSignal } from './event/event-signal.store.js';
 import type { FleetSnapshot } from './host/fleet-snapshot.js';
 import type { ImageStore } from './image/image-store.js';
+import type { Logger } from './logger.js';
 import type { Bell } from './operations/bell.js';
 import type { SiteAuthority } from './site/site-authority.js';
 
-/** Who asks: the token a request came with. `projectId` null: the token is for the whole site. */
-export interface Actor {
-  readonly tokenId: TokenId;
-  readonly tokenName: string;
-  readonly role: Role;
-  readonly projectId: ProjectId | null;
-}
-
-/** Structured log; pino's loggers fit as they are. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+export type { Actor } from './actor.js';
+export type { Logger } from './logger.js';
 
 /** All that use cases, operations and reconcilers work with. Made by openControlPlane, one per process. */
 export interface ControlPlane {

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Logger } from '../control-plane.js';
+import type { Logger } from '../logger.js';
 import { EVENT_CHANNEL } from './event.store.js';
 
 /** Wakes readers of the event log when there may be something new. */

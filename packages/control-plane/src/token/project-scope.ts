@@ -1,5 +1,5 @@
 import { DomainError, type ProjectId } from '@kvorum/schema';
-import type { Actor } from '../control-plane.js';
+import type { Actor } from '../actor.js';
 
 /**
  * The project rules, once. A token of a project sees that project alone: everything of others is not_found, so that ids
