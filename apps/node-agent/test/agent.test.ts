@@ -142,6 +142,11 @@ describe('who may call', () => {
       'host_not_trusted',
     ],
     [
+      'one that is a host besides',
+      () => site.authority.issue({ dns: 'control-plane', uris: [site.controlPlaneId, site.hostSpiffeId(newId())] }),
+      'host_not_trusted',
+    ],
+    [
       'one with two names',
       () => site.authority.issue({ dns: 'control-plane', uris: [site.hostSpiffeId(newId()), site.controlPlaneId] }),
       'host_not_trusted',
