@@ -6,7 +6,7 @@ import { prepare } from './prepare.mjs';
 import { createProgress, formatPhases } from './progress/progress-display.mjs';
 import { createVm, ensureFlavor, ensureImage, removeOldVm, waitForGuest } from './up/demo-vm.mjs';
 import { endQemuProcesses, endServices } from './up/leftovers.mjs';
-import { describeDeath } from './up/service-process.mjs';
+import { describeDeath } from './up/site-process.mjs';
 import { claimCheckout, releaseCheckout, TOKEN_FILE } from './up/site-state.mjs';
 import { HOST_NAMES, probeKvm, startControlPlane, startDatabase, startHost, waitForHost } from './up/start-site.mjs';
 import { stopSite } from './up/stop-site.mjs';

@@ -9,7 +9,7 @@ import { CHECKOUT_DIR, STATE_DIR } from '../checkout.mjs';
 import { findFreePort, isPortFree } from '../services/free-port.mjs';
 import { startPostgres } from '../services/postgres.mjs';
 import { createApiClient, poll } from './api-client.mjs';
-import { startService } from './service-process.mjs';
+import { startService } from './site-process.mjs';
 import {
   CONTROL_PLANE_DIR,
   hostDirOf,
