@@ -32,9 +32,9 @@ const CLAIMS_WAIT_MS_MAX = 2000;
 export async function placeVm(tx: Tx, cp: ControlPlane, actor: Actor, request: PlaceRequest): Promise<PlacedVm> {
   const { amounts } = request;
   const needed = { ...amounts, memoryBytes: amounts.memoryBytes + MEMORY_OVERHEAD_BYTES_PER_VM };
-  const lostHostIds: string[] = [];
+  let avoidedHostIds: readonly string[] = [];
   for (let attempt = 1; attempt <= RESERVATION_ATTEMPTS_MAX; attempt += 1) {
-    const proposal = await propose(cp, request, needed, lostHostIds);
+    const proposal = await propose(cp, request, needed, avoidedHostIds);
     if (proposal.kind === 'refused') throw noCapacity(actor, proposal.record);
     const { hostId, settle, record } = proposal;
     try {
@@ -45,7 +45,7 @@ export async function placeVm(tx: Tx, cp: ControlPlane, actor: Actor, request: P
       throw error;
     }
     settle('given up');
-    lostHostIds.push(hostId);
+    avoidedHostIds = [hostId, ...halfOfCandidates(record)];
   }
   throw new DomainError('unavailable', 'other requests took the room on each host that was chosen; try again');
 }
@@ -54,16 +54,23 @@ async function propose(
   cp: ControlPlane,
   { vmId, accelerator, hostId }: PlaceRequest,
   needed: Amounts,
-  lostHostIds: readonly string[],
+  avoidedHostIds: readonly string[],
 ): Promise<Proposal> {
   const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
     cp.fleet.propose(vmId, { ...needed, accelerator, hostId, excludedHostIds }, age);
-  const first = await ask(lostHostIds.length === 0 ? 'recent' : 'fresh', lostHostIds);
+  const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.
   await Promise.race([cp.fleet.claimsSettled(), timeout(CLAIMS_WAIT_MS_MAX)]);
   return ask('fresh', []);
 }
+
+/**
+ * Processes that lost a race would all choose the same next host and lose again, for the scheduler is deterministic. Each
+ * leaves out another half of the best hosts, so that they part.
+ */
+const halfOfCandidates = (record: PlacementRecord): string[] =>
+  record.verdicts.filter(({ fits }) => fits && Math.random() < 0.5).map(({ hostId }) => hostId);
 
 const timeout = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
