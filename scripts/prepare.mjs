@@ -5,7 +5,7 @@ import { CHECKOUT_DIR } from './checkout.mjs';
 import { buildProject } from './generate/build-project.mjs';
 import { ensureGuestImage } from './images/guest-image.mjs';
 import { runCommand } from './progress/run-command.mjs';
-import { whenChanged } from './stamp.mjs';
+import { isStampCurrent, whenChanged, writeStamp } from './stamp.mjs';
 import { findMissingPackages, installMissingPackages } from './system/debian-packages.mjs';
 
 const NODE_VERSION_MIN = [20, 19];
@@ -18,23 +18,27 @@ export const requireNode = () => {
   );
 };
 
-const readJson = (file) => JSON.parse(readFileSync(file, 'utf8'));
+const LOCK_FILE = path.join(CHECKOUT_DIR, 'package-lock.json');
+/** npm's own copy of what it installed. */
+const INSTALLED_FILE = path.join(CHECKOUT_DIR, 'node_modules/.package-lock.json');
+const STAMP_NAME = 'npm-ci';
+const INSTALL_INPUTS = ['package-lock.json', 'node_modules/.package-lock.json'];
 
-/**
- * Does node_modules hold what the lock says? npm keeps a copy of what it installed; packages of other platforms are optional
- * and missing from it.
- */
-const isInstalled = () => {
-  const installedFile = path.join(CHECKOUT_DIR, 'node_modules/.package-lock.json');
-  if (!existsSync(installedFile)) return false;
-  const installed = readJson(installedFile).packages;
-  const locked = Object.entries(readJson(path.join(CHECKOUT_DIR, 'package-lock.json')).packages);
-  return locked.every(([name, wanted]) => {
+const packagesIn = (file) => JSON.parse(readFileSync(file, 'utf8')).packages;
+
+/** Does node_modules hold all that the lock says? Packages of other platforms are optional and may be missing. */
+const holdsWhatIsLocked = () => {
+  const installed = packagesIn(INSTALLED_FILE);
+  return Object.entries(packagesIn(LOCK_FILE)).every(([name, wanted]) => {
     if (name === '' || wanted.link || !name.includes('node_modules/')) return true;
     const found = installed[name];
     return found ? found.version === wanted.version && found.integrity === wanted.integrity : wanted.optional === true;
   });
 };
+
+/** Nothing to do after our own `npm ci` with this lock, nor after anybody else's install that came to the same. */
+const isInstalled = () =>
+  existsSync(INSTALLED_FILE) && (isStampCurrent(STAMP_NAME, INSTALL_INPUTS) || holdsWhatIsLocked());
 
 const installNodePackages = async (report, signal) => {
   let fetchedCount = 0;
@@ -45,6 +49,7 @@ const installNodePackages = async (report, signal) => {
   };
   const command = ['npm', 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=http'];
   await runCommand(command, { log: 'npm-ci', onLine, signal });
+  writeStamp(STAMP_NAME, INSTALL_INPUTS);
 };
 
 const BUILD_INPUTS = ['packages', 'apps', 'prisma', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];

@@ -31,16 +31,30 @@ export const hashInputs = (inputs) => {
   return hash.digest('hex');
 };
 
+const stampFileOf = (name) => path.join(STAMP_DIR, name);
+
+/** Are the inputs what they were when the stamp was written? */
+export const isStampCurrent = (name, inputs) => {
+  const file = stampFileOf(name);
+  return existsSync(file) && readFileSync(file, 'utf8').trim() === hashInputs(inputs);
+};
+
+const storeStamp = (name, hash) => {
+  mkdirSync(STAMP_DIR, { recursive: true, mode: 0o700 });
+  writeFileSync(stampFileOf(name), `${hash}\n`);
+};
+
+/** Notes that the inputs as they are now have been dealt with. */
+export const writeStamp = (name, inputs) => storeStamp(name, hashInputs(inputs));
+
 /**
  * Runs `run` unless it has succeeded on the same inputs and `outputs` are still there. Returns whether it ran.
  */
 export const whenChanged = async (name, { inputs, outputs }, run) => {
-  const stampFile = path.join(STAMP_DIR, name);
-  const hash = hashInputs(inputs);
   const isThere = outputs.every((output) => existsSync(path.join(CHECKOUT_DIR, output)));
-  if (isThere && existsSync(stampFile) && readFileSync(stampFile, 'utf8').trim() === hash) return false;
+  if (isThere && isStampCurrent(name, inputs)) return false;
+  const hash = hashInputs(inputs); // before: what somebody edits meanwhile has not been taken in
   await run();
-  mkdirSync(STAMP_DIR, { recursive: true, mode: 0o700 });
-  writeFileSync(stampFile, `${hash}\n`);
+  storeStamp(name, hash);
   return true;
 };

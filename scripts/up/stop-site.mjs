@@ -46,7 +46,7 @@ export const stopSite = async (progress, site) => {
     await site.controlPlane?.stop();
     const leftCount = await endQemuProcesses();
     await site.postgres?.stop();
-    return leftCount > 0 ? { note: `${leftCount} QEMU processes ended hard` } : {};
+    return leftCount > 0 ? { note: `QEMU processes ended hard: ${leftCount}` } : {};
   });
   if (failures.length === 0) forgetProcesses();
   return failures;
