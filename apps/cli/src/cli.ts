@@ -1,22 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 import { createKvorumClient, type KvorumClient } from '@kvorum/client';
 import type { Command } from 'commander';
+import type { CliEnvironment } from './cli-environment.js';
 import { Interrupted } from './interrupted.js';
 import { type Column, type Field, formatFields, formatTable } from './print-table.js';
 import { readLogin } from './stored-login.js';
 import { bold } from './terminal-style.js';
-
-/** What main.ts has read from the environment. */
-export interface CliEnvironment {
-  /** KVORUM_URL; goes before the stored login. */
-  readonly url: string | undefined;
-  /** KVORUM_TOKEN_FILE; goes before the stored login. */
-  readonly tokenFile: string | undefined;
-  /** Where the login is stored. */
-  readonly loginFile: string;
-  /** NO_COLOR (no-color.org). */
-  readonly isColourless: boolean;
-}
 
 /** A stream that may be a terminal, `columns` wide. */
 export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };

@@ -1,2 +1,3 @@
-export type { CliEnvironment, CliIo } from './cli.js';
+export type { CliIo } from './cli.js';
+export type { CliEnvironment } from './cli-environment.js';
 export { runCli } from './run-cli.js';

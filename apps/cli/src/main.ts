@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { CliEnvironment } from './cli.js';
+import type { CliEnvironment } from './cli-environment.js';
 import { runCli } from './run-cli.js';
 
 /** Empty is as good as not set, for all of them (no-color.org says so of NO_COLOR). */

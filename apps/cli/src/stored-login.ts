@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { KvorumError } from '@kvorum/client';
-import type { CliEnvironment } from './cli.js';
+import type { CliEnvironment } from './cli-environment.js';
 import { usageError } from './usage-error.js';
 
 export interface Login {

@@ -1,5 +1,5 @@
 /** Codes of failures that no answer of the control plane carries. */
-export type ClientErrorCode =
+type ClientErrorCode =
   /** No answer came: wrong address, no network, or the control plane is down. What was asked may have happened. */
   | 'unreachable'
   /** The answer is not one of Kvorum's; something else listens there. */
@@ -13,8 +13,8 @@ export interface FieldProblem {
 }
 
 export interface KvorumErrorFacts {
-  /** Stable, meant for programs: a code of the error catalogue, or a ClientErrorCode. */
-  readonly code: string;
+  /** Stable, meant for programs: one of ours, or a code of the error catalogue; the server may know newer ones. */
+  readonly code: ClientErrorCode | (string & {});
   /** HTTP status of the answer; null if there was none. */
   readonly status: number | null;
   /** What went wrong, for people. */
