@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { endProcess, identityOf, isAlive, startTimeOf } from './process-identity.mjs';
 
 const startSleeper = async (script = 'setInterval(() => {}, 1000)') => {
-  const child = spawn(process.execPath, ['-e', `console.log('ready'); ${script}`]);
+  const child = spawn(process.execPath, ['-e', `${script}; console.log('ready')`]);
   await once(child.stdout, 'data');
   const identity = identityOf(child.pid ?? 0);
   if (identity === null) throw new Error('the sleeper is gone');
