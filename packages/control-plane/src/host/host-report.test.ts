@@ -1,0 +1,110 @@
+import { newId } from '@kvorum/schema';
+import { Accelerator, HostReport, PowerState, VmReport } from '@kvorum/schema/agent-wire';
+import { describe, expect, it } from 'vitest';
+import { checkReport } from './host-report.js';
+
+const aVmReport = (changes: Partial<VmReport> = {}): VmReport =>
+  VmReport.fromPartial({
+    vmId: newId(),
+    epoch: 1,
+    generation: 1,
+    power: PowerState.POWER_STATE_RUNNING,
+    reportGeneration: 1,
+    ...changes,
+  });
+const FACTS = {
+  kernel: '6.1',
+  cpuVendor: 'GenuineIntel',
+  cpuModel: 'x',
+  hostCpuCount: 4,
+  memoryBytes: 8,
+  kvm: { isProven: false, reason: 'no device' },
+};
+const aReport = (changes: Parameters<typeof HostReport.fromPartial>[0] = {}): HostReport =>
+  HostReport.fromPartial({ reportGeneration: 1, ...changes });
+
+const fieldOf = (report: HostReport): string => {
+  try {
+    checkReport(report);
+    return 'accepted';
+  } catch (error) {
+    const { code, details } = error as { code: string; details: { fields: { field: string }[] } };
+    return `${code} ${details.fields[0]?.field}`;
+  }
+};
+
+describe('a report of a host', () => {
+  it('is taken as it is when it is within bounds', () => {
+    const checked = checkReport(
+      aReport({
+        facts: FACTS,
+        accelerator: Accelerator.ACCELERATOR_TCG,
+        capacity: { vcpuCount: 4, memoryBytes: 8, diskBytes: 16 },
+        agentVersion: '1.0',
+        address: 'host-1.example:7000',
+        isFull: true,
+        vms: [aVmReport()],
+      }),
+    );
+    expect(checked).toMatchObject({
+      accelerator: 'tcg',
+      capacity: { vcpuCount: 4, memoryBytes: 8, diskBytes: 16 },
+      address: 'host-1.example:7000',
+      facts: { qemuVersion: null, kvm: { apiVersion: null, isProven: false } },
+      vms: [{ power: 'running', guestAgent: 'unknown', balloonBytes: null }],
+    });
+  });
+
+  it('does not change the accelerator when it tells no facts', () => {
+    expect(checkReport(aReport()).accelerator).toBeUndefined();
+    expect(checkReport(aReport({ facts: FACTS })).accelerator).toBeNull();
+  });
+
+  it.each<[string, HostReport, string]>([
+    ['a negative generation', aReport({ reportGeneration: -1 }), 'reportGeneration'],
+    ['a generation beyond exact numbers', aReport({ reportGeneration: 2 ** 60 }), 'reportGeneration'],
+    ['half a CPU', aReport({ capacity: { vcpuCount: 0.5, memoryBytes: 1, diskBytes: 1 } }), 'capacity.vcpuCount'],
+    [
+      'more CPUs than int4 holds',
+      aReport({ capacity: { vcpuCount: 4_294_967_295, memoryBytes: 1, diskBytes: 1 } }),
+      'capacity.vcpuCount',
+    ],
+    ['negative memory', aReport({ capacity: { vcpuCount: 1, memoryBytes: -1, diskBytes: 1 } }), 'capacity.memoryBytes'],
+    [
+      'memory without bound',
+      aReport({ capacity: { vcpuCount: 1, memoryBytes: 2 ** 53 - 1, diskBytes: 1 } }),
+      'capacity.memoryBytes',
+    ],
+    ['no number', aReport({ capacity: { vcpuCount: 1, memoryBytes: 1, diskBytes: Number.NaN } }), 'capacity.diskBytes'],
+    ['a socket as its address', aReport({ address: 'unix:/run/x' }), 'address'],
+    ['a port of 0', aReport({ address: 'host:0' }), 'address'],
+    ['a VM without an id', aReport({ vms: [aVmReport({ vmId: "'; DROP TABLE vms" })] }), 'vms.0.vmId'],
+    ['a negative epoch', aReport({ vms: [aVmReport(), aVmReport({ epoch: -1 })] }), 'vms.1.epoch'],
+    ['a balloon without bound', aReport({ vms: [aVmReport({ balloonBytes: 2 ** 60 })] }), 'vms.0.balloonBytes'],
+    ['too many VMs', aReport({ vms: Array.from({ length: 10_001 }, () => aVmReport()) }), 'vms'],
+    [
+      'facts without end',
+      aReport({ facts: { ...FACTS, cpuFlags: Array.from({ length: 300 }, () => 'x'.repeat(1000)) } }),
+      'facts',
+    ],
+  ])('is refused with %s', (_, report, field) => {
+    expect(fieldOf(report)).toBe(`invalid_request ${field}`);
+  });
+
+  it('is cleaned of everything that is not plain text', () => {
+    const evil = 'a\0b\x1b]0;x\x07c\nd\u202e';
+    const checked = checkReport(
+      aReport({ facts: { ...FACTS, kernel: evil }, agentVersion: evil, vms: [aVmReport({ exitDetail: evil })] }),
+    );
+    expect([checked.facts?.kernel, checked.agentVersion, checked.vms[0]?.exitDetail]).toEqual([
+      'a bc d',
+      'a bc d',
+      'a bc d',
+    ]);
+  });
+
+  it('takes a time that no clock can show as never', () => {
+    const [vm] = checkReport(aReport({ vms: [aVmReport({ guestAgentLastAnswerMs: 2 ** 53 - 1 })] })).vms;
+    expect(vm?.guestAgentAnsweredAt).toBeNull();
+  });
+});
