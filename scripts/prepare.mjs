@@ -53,7 +53,7 @@ const installNodePackages = async (report, signal) => {
 };
 
 const BUILD_INPUTS = ['packages', 'apps', 'prisma', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
-const BUILD_OUTPUTS = ['apps/api/dist/main.js', 'apps/node-agent/dist/main.js', 'apps/cli/dist/main.js'];
+const BUILD_OUTPUTS = ['apps/api/dist/main.js', 'apps/node-agent/dist/main.js', 'node_modules/.bin/kvorum'];
 
 /**
  * Brings machine and checkout to where things run: Debian packages, npm packages, build, guest images. Each step only if
