@@ -94,7 +94,9 @@ async function startLocked(
     hostId: identity.hostId,
     name: identity.name,
     accelerator: parts.inventory.latest.accelerators[0] ?? null,
-    vmCount: parts.directory.snapshots().length,
+    get vmCount() {
+      return parts.directory.snapshots().length;
+    },
     lease: parts.lease,
     close: async () => {
       stopBackground();

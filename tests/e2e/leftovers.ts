@@ -1,0 +1,57 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import type { Site, TestHost } from './site.js';
+
+/** QEMU processes of this host, found by its run folder in their command lines, whatever the agent believes. */
+export function qemuPids(host: TestHost): number[] {
+  return readdirSync('/proc').flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
+    try {
+      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      return words.startsWith('qemu-system') || words.includes('/qemu-system')
+        ? words.includes(host.runDir)
+          ? [Number(entry)]
+          : []
+        : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const filesBelow = (folder: string): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => !entry.isDirectory())
+        .map((entry) => path.join(entry.parentPath, entry.name))
+    : [];
+
+/** Everything of VMs that is still on the hosts or claimed in the database. Empty when nothing is left over. */
+export async function leftovers(site: Site): Promise<string[]> {
+  const found: string[] = [];
+  for (const host of site.hosts) {
+    found.push(...qemuPids(host).map((pid) => `QEMU process ${pid} of ${host.name}`));
+    found.push(...filesBelow(host.runDir).map((file) => `${host.name}: ${file}`));
+    found.push(...filesBelow(path.join(host.stateDir, 'disks')).map((file) => `${host.name}: ${file}`));
+  }
+  const client = new pg.Client({ connectionString: site.databaseUrl });
+  await client.connect();
+  try {
+    const reservations = await client.query('SELECT vm_id FROM reservations');
+    found.push(...reservations.rows.map((row) => `reservation of VM ${row.vm_id}`));
+    const hosts = await client.query(
+      'SELECT name FROM hosts WHERE reserved_vcpu_count <> 0 OR reserved_memory_bytes <> 0 OR reserved_disk_bytes <> 0',
+    );
+    found.push(...hosts.rows.map((row) => `claimed capacity of host ${row.name}`));
+    const projects = await client.query(
+      'SELECT name FROM projects WHERE used_vcpu_count <> 0 OR used_memory_bytes <> 0 OR used_disk_bytes <> 0',
+    );
+    found.push(...projects.rows.map((row) => `used quota of project ${row.name}`));
+    const volumes = await client.query('SELECT id FROM volumes WHERE deleted_at IS NULL');
+    found.push(...volumes.rows.map((row) => `volume ${row.id}`));
+  } finally {
+    await client.end();
+  }
+  return found;
+}

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { findFreePort } from '../../scripts/services/free-port.mjs';
+import { createTestDatabase } from '../support/database.js';
+import { makeScratchFolder } from '../support/scratch-folder.js';
+import { type Child, startChild } from './child-process.js';
+import { eventually } from './eventually.js';
+import { type ApiAnswer, type Rest, restOf } from './rest.js';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const API_MAIN = path.join(ROOT, 'apps/api/dist/main.js');
+const AGENT_MAIN = path.join(ROOT, 'apps/node-agent/dist/main.js');
+export const MIB = 1024 * 1024;
+
+export interface TestHost {
+  readonly name: string;
+  readonly id: string;
+  readonly stateDir: string;
+  readonly runDir: string;
+  agent: Child;
+  restartAgent(how: 'stop' | 'kill'): Promise<void>;
+}
+
+export interface Site {
+  readonly folder: string;
+  readonly databaseUrl: string;
+  readonly rest: Rest;
+  readonly hosts: TestHost[];
+  control: Child;
+  /** Environment of a control-plane process of this site, for further workers. */
+  readonly environment: Record<string, string>;
+  uploadImage(name: string, file: string): Promise<string>;
+  createFlavor(name: string, memoryMib: number, diskMib: number): Promise<string>;
+  createVm(body: Record<string, unknown>): Promise<{ vmId: string; operationId: string }>;
+  close(): Promise<void>;
+}
+
+export interface SiteOptions {
+  readonly hostNames: readonly string[];
+  readonly roles?: string;
+  readonly redisUrl?: string;
+  readonly databaseUrl?: string;
+}
+
+/** A whole site of real processes: control plane and agents from the build, own database, own folders. */
+export async function startSite(options: SiteOptions): Promise<Site> {
+  const scratch = makeScratchFolder();
+  const database = options.databaseUrl === undefined ? await createTestDatabase() : null;
+  const databaseUrl = options.databaseUrl ?? database!.url;
+  const tokenFile = path.join(scratch.path, 'admin.token');
+  const environment: Record<string, string> = {
+    KVORUM_DATABASE_URL: databaseUrl,
+    KVORUM_DATA_DIR: path.join(scratch.path, 'cp'),
+    KVORUM_LISTEN: '127.0.0.1:0',
+    // Known beforehand: hosts are told these addresses when they enrol, and keep them.
+    KVORUM_GATEWAY_LISTEN: `127.0.0.1:${await findFreePort()}`,
+    KVORUM_ENROL_LISTEN: `127.0.0.1:${await findFreePort()}`,
+    KVORUM_BOOTSTRAP_TOKEN_FILE: tokenFile,
+    KVORUM_ROLES: options.roles ?? 'api,worker,reconciler',
+    ...(options.redisUrl === undefined ? {} : { KVORUM_REDIS_URL: options.redisUrl }),
+  };
+  const control = await startChild(API_MAIN, {
+    env: environment,
+    logPath: path.join(scratch.path, 'control-plane.log'),
+    event: 'listening',
+  });
+  const rest = restOf(String(control.ready['url']), readFileSync(tokenFile, 'utf8').trim());
+  const hosts: TestHost[] = [];
+  for (const name of options.hostNames) {
+    hosts.push(await enrolHost({ rest, folder: scratch.path, enrolAddress: String(control.ready['enrol']), name }));
+  }
+  return {
+    folder: scratch.path,
+    databaseUrl,
+    rest,
+    hosts,
+    control,
+    environment,
+    uploadImage: (name, file) => uploadImage(rest, name, file),
+    createFlavor: async (name, memoryMib, diskMib) => {
+      const body = { name, vcpuCount: 1, memoryBytes: memoryMib * MIB, rootDiskBytes: diskMib * MIB };
+      return String((await rest.expect(201, 'POST', '/v1/flavors', body)).body['id']);
+    },
+    createVm: async (body) => {
+      const answer = await rest.expect(202, 'POST', '/v1/vms', body);
+      const operation = answer.body['operation'] as { id: string };
+      return { vmId: String(answer.body['resourceId']), operationId: operation.id };
+    },
+    close: async () => {
+      for (const host of hosts) await host.agent.stop();
+      await control.stop();
+      await database?.drop();
+      scratch.remove();
+    },
+  };
+}
+
+async function enrolHost(at: { rest: Rest; folder: string; enrolAddress: string; name: string }): Promise<TestHost> {
+  const enrolment = await at.rest.expect(201, 'POST', '/v1/host-enrolments', { hostName: at.name });
+  const stateDir = path.join(at.folder, at.name);
+  const joinFile = path.join(at.folder, `${at.name}.join`);
+  writeFileSync(joinFile, String(enrolment.body['joinToken']), { mode: 0o600 });
+  const runDir = `/run/kvorum/t${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+  const start = () =>
+    startChild(AGENT_MAIN, {
+      args: [
+        ...['--state-dir', stateDir, '--run-dir', runDir, '--name', at.name, '--listen', '127.0.0.1:0'],
+        ...['--join-file', joinFile, '--enrol-address', at.enrolAddress, '--allow-emulation'],
+        ...['--capacity-vcpus', '16', '--capacity-memory-bytes', String(6144 * MIB)],
+      ],
+      logPath: path.join(at.folder, `${at.name}.log`),
+      event: 'ready',
+    });
+  const agent = await start();
+  const found = await eventually(`host ${at.name} is connected`, 15_000, async () => {
+    const { body } = await at.rest.expect(200, 'GET', `/v1/hosts?name=${at.name}`);
+    return (body['items'] as { id: string; connectivity: string }[]).find((host) => host.connectivity === 'connected');
+  });
+  const host: TestHost = {
+    name: at.name,
+    id: found.id,
+    stateDir,
+    runDir,
+    agent,
+    restartAgent: async (how) => {
+      await host.agent[how]();
+      host.agent = await start();
+    },
+  };
+  return host;
+}
+
+async function uploadImage(rest: Rest, name: string, file: string): Promise<string> {
+  const content = readFileSync(file);
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const made = await rest.expect(201, 'POST', '/v1/images', { name, sha256 });
+  const imageId = String(made.body['id']);
+  await rest.expect(200, 'PUT', `/v1/images/${imageId}/content`, content);
+  return imageId;
+}
+
+/** Waits until the operation has reached an end, and returns it. */
+export const operationEnd = (rest: Rest, operationId: string, withinMs: number): Promise<ApiAnswer['body']> =>
+  eventually(`operation ${operationId} ends`, withinMs, async () => {
+    const { body } = await rest.expect(200, 'GET', `/v1/operations/${operationId}`);
+    return ['succeeded', 'failed', 'cancelled', 'stuck'].includes(String(body['state'])) ? body : undefined;
+  });
