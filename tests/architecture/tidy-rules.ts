@@ -140,7 +140,7 @@ export const noTypeEscapes = perLine(
   everywhere,
 );
 
-export const TIDY_RULES: Readonly<Record<string, TidyRule>> = {
+export const TIDY_RULES = {
   fileLength,
   functionLength,
   fileName,
@@ -151,4 +151,4 @@ export const TIDY_RULES: Readonly<Record<string, TidyRule>> = {
   noMachinePaths,
   sqlInStoresOnly,
   noTypeEscapes,
-};
+} as const satisfies Readonly<Record<string, TidyRule>>;

@@ -18,6 +18,12 @@ const sources = (): SourceFile[] =>
     .filter((file) => /\.(ts|mjs|cjs)$/.test(file))
     .map((path) => ({ path, text: readText(path) }));
 
+/** Files with a function that is longer than one screen; the same holds for this list. */
+const WITH_LONG_FUNCTION: readonly string[] = [
+  // A keeper made of closures over one map; each of them is short.
+  'packages/control-plane/src/operations/lease-keeper.ts',
+];
+
 describe('the sources', () => {
   const files = sources();
 
@@ -28,8 +34,14 @@ describe('the sources', () => {
     expect(found.filter((path) => path.includes('/generated/') || path.includes('/dist/'))).toEqual([]);
   });
 
-  it.each(Object.entries(TIDY_RULES))('keep the rule %s', (_name, rule) => {
+  const { functionLength, ...absolute } = TIDY_RULES;
+  it.each(Object.entries(absolute))('keep the rule %s', (_name, rule) => {
     expect(files.flatMap((file) => rule(file).map((finding) => `${file.path}: ${finding}`))).toEqual([]);
+  });
+
+  it('have no function longer than a screen, but for those on the list', () => {
+    const found = files.filter((file) => functionLength(file).length > 0).map(({ path }) => path);
+    expect(found.sort()).toEqual([...WITH_LONG_FUNCTION].sort());
   });
 
   it(`are of at most ${LINES_AIMED} lines, but for those on the list`, () => {
@@ -92,7 +104,7 @@ describe('each rule finds what it is for, and nothing else', () => {
     ['noTypeEscapes', TEST, '// @ts-expect-error: a role is required\n', 0],
   ];
   it.each(table)('%s in %s', (rule, path, text, findings) => {
-    expect(TIDY_RULES[rule]?.({ path, text }).length).toBe(findings);
+    expect(TIDY_RULES[rule]({ path, text }).length).toBe(findings);
   });
 
   it('and every rule is tried both ways', () => {

@@ -51,7 +51,7 @@ export interface Double {
   readonly loginFile: string;
   run(args: string, options?: RunOptions): Promise<Run>;
 }
-interface RunOptions {
+export interface RunOptions {
   readonly stdin?: string;
   readonly isTerminal?: boolean;
   readonly isLoggedIn?: boolean;
@@ -95,7 +95,13 @@ export async function openDouble(routes: Readonly<Record<string, Reply>>): Promi
   const tokenFile = join(folder, 'token');
   writeFileSync(tokenFile, `${TOKEN}\n`);
   const loginFile = join(folder, 'config', 'kvorum', 'config.json');
-  return { url, calls, folder, loginFile, run: (args, options) => run({ url, tokenFile, loginFile }, args, options) };
+  return {
+    url,
+    calls,
+    folder,
+    loginFile,
+    run: (args, options) => runKvorum({ url, tokenFile, loginFile }, args, options),
+  };
 }
 
 function send(response: ServerResponse, reply: Reply, call: Call): void {
@@ -117,7 +123,7 @@ function send(response: ServerResponse, reply: Reply, call: Call): void {
   response.writeHead(reply.status, { 'content-type': type }).end(JSON.stringify(reply.body));
 }
 
-async function run(
+export async function runKvorum(
   at: { url: string; tokenFile: string; loginFile: string },
   args: string,
   options: RunOptions = {},
