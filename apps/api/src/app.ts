@@ -28,6 +28,7 @@ const BODY_BYTES_MAX = 64 * KIB;
 /** A connection on which nothing moves for so long is dead; streams of events send a heartbeat far more often. */
 const SILENT_CONNECTION_MS_MAX = 120_000;
 const HEARTBEAT_MS = 15_000;
+const IDLE_SWEEP_MS = 100;
 
 /** The REST API on a control plane. Does not listen yet: tests inject requests, main listens. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
@@ -40,7 +41,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
   });
   const stopping = new AbortController();
-  app.addHook('preClose', async () => stopping.abort());
+  app.addHook('preClose', async () => {
+    stopping.abort();
+    if (!app.server.listening) return;
+    // Node closes the connections that are idle now; those that fall idle while it waits would hold it up.
+    const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_MS);
+    app.server.once('close', () => clearInterval(sweep));
+  });
   app.addHook('onSend', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });

@@ -1,10 +1,13 @@
 import type { Readable } from 'node:stream';
 import { Transform } from 'node:stream';
-import { DomainError } from '@kvorum/schema';
+import { DomainError, MIB } from '@kvorum/schema';
+
+/** What a sender may still send after a refusal: socket buffers of both sides, generously. */
+const DISCARD_BYTES_MAX = 64 * MIB;
 
 /**
- * Hands `content` on, up to `bytesMax`; more is `payload_too_large` however the length was announced. What the reader left
- * unread after a refusal is not waited for: the connection ends with the answer.
+ * Hands `content` on, up to `bytesMax`; more is `payload_too_large` however the length was announced. After a refusal little
+ * of the rest is read: nobody's mistake should cost terabytes of traffic.
  */
 export async function limitBytes<Result>(
   content: Readable,
@@ -36,6 +39,16 @@ export async function limitBytes<Result>(
   } finally {
     content.unpipe(bounded);
     bounded.destroy();
-    content.resume();
+    discardRest(content);
   }
+}
+
+/** Reads on for a while, so that the sender gets to read the answer; then the connection ends. */
+function discardRest(content: Readable): void {
+  let discardedBytes = 0;
+  content.on('data', (chunk: Buffer) => {
+    discardedBytes += chunk.byteLength;
+    if (discardedBytes > DISCARD_BYTES_MAX) content.destroy();
+  });
+  content.resume();
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ask, openSite, type Site } from './open-site.js';
+import { soon } from './soon.js';
 
 const ID = '019a0000-0000-7000-8000-000000000001';
 const GIB = 1024 ** 3;
@@ -282,7 +283,7 @@ describe.each([
       expect(answer.body).toMatchObject({ status, code, type: `/v1/errors/${code}` });
       expect(answer.body.requestId).toBe(answer.headers['x-request-id']);
       const named = (answer.body.errors ?? []).map(({ field }: { field: string }) => field);
-      expect([...named].sort()).toEqual([...fields].sort());
+      expect([...new Set(named)].sort()).toEqual([...fields].sort());
       expect(await site.contents()).toEqual(before);
     },
   );
@@ -290,9 +291,7 @@ describe.each([
 
 it('a token that has expired, or was revoked, is refused', async () => {
   const made = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'brief', role: 'admin', validForSeconds: 1 }));
-  await expect
-    .poll(async () => (await site.ask('GET', '/v1/vms', { token: made.body.secret })).status, { timeout: 5000 })
-    .toBe(401);
+  await soon(async () => (await site.ask('GET', '/v1/vms', { token: made.body.secret })).status).toBe(401);
   const other = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'gone', role: 'admin' }));
   await site.ask('DELETE', `/v1/tokens/${other.body.id}`, { as: 'admin' });
   expect(await site.ask('GET', '/v1/vms', { token: other.body.secret })).toMatchObject({

@@ -79,7 +79,7 @@ export async function openSite(options: SiteOptions = {}): Promise<Site> {
       },
       ...(raw !== undefined ? { payload: raw } : body === undefined ? {} : { payload: JSON.stringify(body) }),
     });
-    const isJson = String(answer.headers['content-type']).includes('json');
+    const isJson = answer.body !== '' && String(answer.headers['content-type']).includes('json');
     return {
       status: answer.statusCode,
       headers: answer.headers as Record<string, string>,

@@ -5,7 +5,7 @@ import { startWorker } from '@kvorum/control-plane';
 import { FakeDriver, FakeMachine } from '@kvorum/hypervisor-driver';
 import { type Agent, startAgent } from '@kvorum/node-agent';
 import type { Flavor, Image, Operation } from '@kvorum/schema';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findFreePort } from '../../../scripts/services/free-port.mjs';
 import { type Gateway, startGateway } from '../src/gateway/start-gateway.js';
 import { makeQcow2 } from './make-qcow2.js';
@@ -21,6 +21,7 @@ let gateway: Gateway;
 let agent: Agent;
 let worker: Awaited<ReturnType<typeof startWorker>>;
 let agentDir: string;
+let runDir: string;
 let flavor: Flavor;
 let image: Image;
 
@@ -36,25 +37,31 @@ beforeAll(async () => {
   image = (await ask('POST', '/v1/images/import', { name: 'tiny', fileName: 'tiny.qcow2', sha256 })).body;
   const size = { vcpuCount: 1, memoryBytes: GIB, rootDiskBytes: GIB };
   flavor = (await site.ask('POST', '/v1/flavors', { as: 'admin', body: { name: 'small', ...size } })).body;
-  await expect
-    .poll(async () => (await site.ask('GET', '/v1/hosts', { as: 'viewer' })).body.items[0]?.connectivity)
-    .toBe('connected');
+  await vi.waitFor(
+    async () => {
+      const { body } = await site.ask('GET', '/v1/hosts', { as: 'viewer' });
+      expect(body.items[0]?.connectivity).toBe('connected');
+    },
+    { timeout: 20_000 },
+  );
 });
 afterAll(async () => {
   await agent?.close();
   await worker?.close(5000);
   await gateway?.close(1000);
   await site.close();
-  await rm(agentDir, { recursive: true, force: true });
+  for (const folder of [agentDir, runDir]) await rm(folder, { recursive: true, force: true });
 });
 
 async function startSimulatedAgent(name: string, enrolAddress: string): Promise<Agent> {
   const { body } = await site.ask('POST', '/v1/host-enrolments', { as: 'admin', body: { hostName: name } });
   const joinFile = join(agentDir, 'join-token');
   await writeFile(joinFile, body.joinToken, { mode: 0o600 });
+  // Sockets lie below it, and their paths have 107 bytes at most (unix(7)).
+  runDir = await mkdtemp('/tmp/kv-');
   const config = {
     stateDir: join(agentDir, 'state'),
-    runDir: join(agentDir, 'run'),
+    runDir,
     joinFile,
     enrolAddress,
     name,

@@ -1,5 +1,5 @@
 import type { handleUnaryCall } from '@grpc/grpc-js';
-import { redeemEnrolment } from '@kvorum/control-plane';
+import { redeemEnrolment, toUnavailable } from '@kvorum/control-plane';
 import { DomainError, ResourceName, toDomainError } from '@kvorum/schema';
 import { type EnrolHostRequest, type EnrolHostResponse, toServiceError } from '@kvorum/schema/agent-wire';
 import { isAddress } from './check-report.js';
@@ -24,7 +24,7 @@ export const enrolHostRpc =
     enrol(deps, call.request, addressOf(call.getPeer())).then(
       (response) => answer(null, response),
       (thrown: unknown) => {
-        const error = toDomainError(thrown);
+        const error = toDomainError(toUnavailable(thrown));
         deps.cp.log.warn({ err: thrown, peer: call.getPeer(), code: error.code }, 'refused to enrol a host');
         answer(toServiceError(error));
       },

@@ -39,6 +39,14 @@ it('does not take one certificate for another', async () => {
   expect(askedCount()).toBe(3);
 });
 
+it('asks anew after it was told to forget', async () => {
+  const { trust, askedCount } = trustWith([]);
+  await trust.hostOf(peer);
+  trust.forget(peer);
+  await trust.hostOf(peer);
+  expect(askedCount()).toBe(2);
+});
+
 it('refuses within a second of a revocation and never remembers a refusal', async () => {
   const refusal = new DomainError('host_not_trusted', 'revoked');
   const { trust, clock } = trustWith([HOST, refusal, HOST]);

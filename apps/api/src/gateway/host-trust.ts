@@ -20,9 +20,14 @@ export class HostTrust {
     this.#nowMs = nowMs;
   }
 
+  /** Ask anew next time: somebody who looked more closely does not trust the peer. */
+  forget(peer: PeerIdentity): void {
+    this.#answers.delete(keyOf(peer));
+  }
+
   /** The host behind the certificate; throws `host_not_trusted`. */
   async hostOf(peer: PeerIdentity): Promise<HostId> {
-    const key = `${peer.fingerprintSha256} ${peer.spiffeId}`;
+    const key = keyOf(peer);
     const known = this.#answers.get(key);
     if (known !== undefined && this.#nowMs() - known.askedAtMs < TRUSTED_FOR_MS) return known.answer;
     this.#answers.delete(key);
@@ -38,3 +43,5 @@ export class HostTrust {
     }
   }
 }
+
+const keyOf = (peer: PeerIdentity): string => `${peer.fingerprintSha256} ${peer.spiffeId}`;

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { handleServerStreamingCall, ServerWritableStream } from '@grpc/grpc-js';
-import { readImageFor } from '@kvorum/control-plane';
+import { readImageFor, toUnavailable } from '@kvorum/control-plane';
 import { DomainError, ImageId, MIB, toDomainError } from '@kvorum/schema';
 import { type ReadImageRequest, type ReadImageResponse, toServiceError } from '@kvorum/schema/agent-wire';
 import type { GatewayDeps } from './gateway-deps.js';
@@ -20,7 +20,7 @@ export const readImageRpc =
       () => call.end(),
       (thrown: unknown) => {
         if (gone.signal.aborted) return;
-        const error = toDomainError(thrown);
+        const error = toDomainError(toUnavailable(thrown));
         deps.cp.log.warn({ err: thrown, peer: call.getPeer(), code: error.code }, 'broke off sending an image');
         call.emit('error', toServiceError(error));
       },

@@ -40,13 +40,14 @@ export class ServerIdentity implements experimental.CertificateProvider {
 
   addIdentityCertificateListener(listener: IdentityListener): void {
     this.#listeners.add(listener);
-    listener(this.#current);
+    deliver(() => listener(this.#current));
   }
   removeIdentityCertificateListener(listener: IdentityListener): void {
     this.#listeners.delete(listener);
   }
   addCaCertificateListener(listener: CaListener): void {
-    listener({ caCertificate: Buffer.from(this.#cp.authority.caCertificatePem) });
+    const caCertificate = Buffer.from(this.#cp.authority.caCertificatePem);
+    deliver(() => listener({ caCertificate }));
   }
   removeCaCertificateListener(): void {}
 
@@ -60,6 +61,9 @@ export class ServerIdentity implements experimental.CertificateProvider {
     );
   }
 }
+
+/** Not at once: grpc-js 1.14 listens to its own credentials only after it has asked for them. */
+const deliver = (tell: () => void): void => queueMicrotask(tell);
 
 async function readIdentity({ authority }: ControlPlane): Promise<{ certificate: Buffer; privateKey: Buffer }> {
   const { certificatePem, privateKeyPem } = await authority.identity();

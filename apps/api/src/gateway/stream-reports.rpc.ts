@@ -1,5 +1,5 @@
 import type { handleBidiStreamingCall, ServerDuplexStream } from '@grpc/grpc-js';
-import { observeHostReport } from '@kvorum/control-plane';
+import { observeHostReport, toUnavailable } from '@kvorum/control-plane';
 import { DomainError, toDomainError } from '@kvorum/schema';
 import { type HostReport, type ReportReceipt, toServiceError } from '@kvorum/schema/agent-wire';
 import type { GatewayDeps } from './gateway-deps.js';
@@ -54,7 +54,8 @@ class ReportStream {
   fail(thrown: unknown): void {
     if (this.#isOver) return;
     this.#finish();
-    const error = toDomainError(thrown);
+    const error = toDomainError(toUnavailable(thrown));
+    if (error.code === 'host_not_trusted' && this.#peer !== null) this.#deps.trust.forget(this.#peer);
     const fields = { err: thrown, spiffeId: this.#peer?.spiffeId, peer: this.#call.getPeer(), code: error.code };
     this.#deps.cp.log.warn(fields, 'ended a stream of reports');
     this.#call.emit('error', toServiceError(error));

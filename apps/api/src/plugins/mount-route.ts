@@ -125,10 +125,14 @@ function sendEvents(events: ServerEvents, request: FastifyRequest, reply: Fastif
     onFailure: (error) => request.log.warn({ err: error, requestId: request.id }, 'a stream of events broke off'),
   });
   body.once('close', leave);
-  return reply
-    .code(200)
-    .header('content-type', 'text/event-stream; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .header('x-accel-buffering', 'no')
-    .send(body);
+  return (
+    reply
+      .code(200)
+      .header('content-type', 'text/event-stream; charset=utf-8')
+      .header('cache-control', 'no-store')
+      // The connection ends with the stream: a stopping server must not wait for it to fall idle.
+      .header('connection', 'close')
+      .header('x-accel-buffering', 'no')
+      .send(body)
+  );
 }

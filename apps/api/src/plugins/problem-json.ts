@@ -1,3 +1,4 @@
+import { toUnavailable } from '@kvorum/control-plane';
 import { DomainError, ERROR_CATALOGUE, type FieldError, type Problem, toDomainError } from '@kvorum/schema';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ResponseSerializationError } from 'fastify-type-provider-zod';
@@ -16,6 +17,8 @@ export function sendProblem(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = fromFramework(thrown);
   if (error.code === 'bug') request.log.error({ err: thrown, requestId: request.id }, 'a request failed by a bug');
   reply.code(error.httpStatus).header('content-type', PROBLEM_MEDIA_TYPE).header('cache-control', 'no-store');
+  // Set here too: refusals of the framework pass no hooks.
+  reply.header('x-request-id', request.id);
   if (error.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   if (error.httpStatus === 429 || error.httpStatus === 503) {
     const waitSeconds = error.details['retryAfterSeconds'];
@@ -69,6 +72,6 @@ function fromFramework(thrown: unknown): DomainError {
     case 'FST_ERR_MAX_PARAM_LENGTH':
       return new DomainError('not_found', 'there is no such route');
     default:
-      return toDomainError(thrown);
+      return toDomainError(toUnavailable(thrown));
   }
 }
