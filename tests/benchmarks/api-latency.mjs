@@ -30,7 +30,7 @@ const api = spawn(process.execPath, [path.resolve(import.meta.dirname, '../../ap
     KVORUM_ENROL_LISTEN: `127.0.0.1:${await findFreePort()}`,
     KVORUM_ROLES: 'api',
     KVORUM_LOG_LEVEL: 'error',
-    KVORUM_RATE_LIMIT_PER_MINUTE: '100000000',
+    KVORUM_REQUESTS_PER_MINUTE: '100000000',
     KVORUM_BOOTSTRAP_TOKEN_FILE: tokenFile,
   },
 });
@@ -43,9 +43,12 @@ try {
   });
   const bare = new pg.Client({ connectionString: server.url });
   await bare.connect();
-  const ids = await fill(bare);
-  await measure(url, readFileSync(tokenFile, 'utf8').trim(), bare, ids);
-  await bare.end();
+  try {
+    const ids = await fill(bare);
+    await measure(url, readFileSync(tokenFile, 'utf8').trim(), bare, ids);
+  } finally {
+    await bare.end();
+  }
 } finally {
   api.kill('SIGTERM');
   await new Promise((resolve) => api.once('close', resolve));
@@ -73,7 +76,7 @@ async function fill(client) {
   await client.query(
     `WITH numbered AS (SELECT id, row_number() OVER () - 1 AS n FROM hosts)
      INSERT INTO vms (id, project_id, name, state, flavor_id, image_id, host_id, vcpu_count, memory_bytes)
-     SELECT uuidv7(), $1, 'vm-' || n, CASE n % 10 WHEN 0 THEN 'stopped' ELSE 'running' END, (SELECT id FROM flavors LIMIT 1),
+     SELECT uuidv7(), $1, 'vm-' || g.n, CASE g.n % 10 WHEN 0 THEN 'stopped' ELSE 'running' END, (SELECT id FROM flavors LIMIT 1),
        (SELECT id FROM images LIMIT 1), numbered.id, 2, 2147483648
      FROM generate_series(1, $2) AS g (n) JOIN numbered ON numbered.n = g.n % $3`,
     [projectId, VM_COUNT, HOST_COUNT],

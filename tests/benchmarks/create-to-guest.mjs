@@ -2,7 +2,16 @@
 // same run. The firmware's share is in both; the difference is what Kvorum adds. Usage: npm run bench:create  (after a build)
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -66,8 +75,13 @@ try {
     child.kill('SIGTERM');
     await new Promise((resolve) => child.once('close', resolve));
   }
+  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    if (commandLine(pid).includes(`${runDir}/`) && commandLine(pid).includes('qemu'))
+      process.kill(Number(pid), 'SIGKILL');
+  }
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
+  rmSync(runDir, { recursive: true, force: true });
 }
 
 function restOf(url, token) {
@@ -168,11 +182,13 @@ async function startBare(line) {
   const ownRunDir = path.join(folder, 'bare');
   rmSync(ownRunDir, { recursive: true, force: true });
   const from = /(\/run\/kvorum\/b\d+\/[0-9a-f-]{36})/.exec(line)[1];
-  const disk = /([^,=\0]*\/disks\/[^,\0]*\.qcow2)/.exec(line)[1];
+  const disk = /"([^"]*\/disks\/[^"]*\.qcow2)"/.exec(line)[1];
   const ownDisk = path.join(folder, 'bare.qcow2');
   writeFileSync(ownDisk, readFileSync(disk));
-  await import('node:fs/promises').then(({ mkdir }) => mkdir(ownRunDir, { recursive: true }));
-  const args = words.slice(1).map((word) => word.replaceAll(from, ownRunDir).replaceAll(disk, ownDisk));
+  mkdirSync(ownRunDir, { recursive: true });
+  // Kvorum starts it stopped and lets it go once its threads are pinned; by hand it starts at once.
+  const startWords = words.slice(1).filter((word) => word !== '-S');
+  const args = startWords.map((word) => word.replaceAll(from, ownRunDir).replaceAll(disk, ownDisk));
   const begin = performance.now();
   const child = spawn(words[0], args, { stdio: 'ignore' });
   const took = (await firstOutput(path.join(ownRunDir, 'console.log'))) - begin;
