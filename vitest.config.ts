@@ -20,6 +20,8 @@ const settings = {
 
 export default defineConfig({
   test: {
+    // Every core, where vitest would keep one free: most tests wait for databases, sockets and guests.
+    maxWorkers: '100%',
     projects: [
       {
         ...resolution,

@@ -8,7 +8,7 @@ import { GUEST_IMAGE_NAMES } from './images/guest-image.mjs';
 import { prepare } from './prepare.mjs';
 import { createProgress } from './progress/progress-display.mjs';
 
-const HEARTBEAT_MS = 20_000;
+const HEARTBEAT = path.join(CHECKOUT_DIR, 'scripts/test-run/heartbeat-reporter.mjs');
 const RESULTS_FILE = path.join(STATE_DIR, 'test-results.json');
 
 const runVitest = (args) =>
@@ -16,23 +16,16 @@ const runVitest = (args) =>
     rmSync(RESULTS_FILE, { force: true });
     const vitest = path.join(CHECKOUT_DIR, 'node_modules/vitest/vitest.mjs');
     const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${RESULTS_FILE}`];
+    if (!process.stdout.isTTY) reporters.push(`--reporter=${HEARTBEAT}`);
     const child = spawn(process.execPath, [vitest, 'run', '--root', CHECKOUT_DIR, ...reporters, ...args], {
       cwd: CHECKOUT_DIR,
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    const startedAt = Date.now();
-    // Guests boot for seconds and crash tests repeat that: without a terminal nothing would be printed meanwhile.
-    const heartbeat = setInterval(() => {
-      if (!process.stdout.isTTY) console.log(`… tests run for ${Math.round((Date.now() - startedAt) / 1000)} s`);
-    }, HEARTBEAT_MS);
     const forward = (signal) => child.kill(signal);
     process.on('SIGTERM', forward);
     process.on('SIGINT', () => {}); // the terminal sends it to vitest as well; we wait for its end
     child.once('error', reject);
-    child.once('close', (code) => {
-      clearInterval(heartbeat);
-      resolve(code ?? 1);
-    });
+    child.once('close', (code) => resolve(code ?? 1));
   });
 
 /** Tests that did not pass or fail, and files that failed before their first test. */
