@@ -97,10 +97,10 @@ function requirePlacementRight(actor: Actor, request: CreateVmRequest): void {
 async function holdParts(tx: Tx, actor: Actor, request: CreateVmRequest): Promise<Parts> {
   const project = await projectForNew(tx, actor, request.projectId);
   const flavor = await holdFlavor(tx, request.flavorId);
-  if (flavor === null) throw notFound('the flavor');
-  const image = visible(actor, await holdImage(tx, request.imageId));
+  if (flavor === null) throw notFound('the flavor', 'body.flavorId');
+  const image = visible(actor, await holdImage(tx, request.imageId), 'body.imageId');
   // A token of the whole site sees every image; the VM's project must be allowed to use it all the same.
-  if (!image.isPublic && image.projectId !== project.id) throw notFound('the image');
+  if (!image.isPublic && image.projectId !== project.id) throw notFound('the image', 'body.imageId');
   if (image.state !== 'available' || image.virtualSizeBytes === null) {
     throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`);
   }

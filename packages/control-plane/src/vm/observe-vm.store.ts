@@ -16,7 +16,7 @@ export interface ReportedVm {
   readonly epoch: number;
   readonly generation: number;
   readonly power: string;
-  readonly fact: VmFact;
+  readonly fact: VmFact | null;
   readonly exit_detail: string;
   readonly guest_agent: string;
   readonly guest_agent_answered_at: string | null;

@@ -8,10 +8,14 @@ const MOVES: readonly FactMove[] = VM_FACTS.flatMap((fact) =>
   transitionsOnFact(fact).map(({ from, to }) => ({ fact, from_state: from, to_state: to })),
 );
 
-/** What a report means for the lifecycle. A process that is gone without a reason known has crashed. */
-export function factOf(vm: Pick<ObservedVm, 'power' | 'exitReason'>): VmFact {
+/**
+ * What a report means for the lifecycle. Null: nothing yet. A process that is gone for a reason not known (yet) is no fact,
+ * for between crashed and shut down there is no way back: the agent tells the reason with its next report.
+ */
+export function factOf(vm: Pick<ObservedVm, 'power' | 'exitReason'>): VmFact | null {
   if (vm.power !== 'stopped') return vm.power;
-  return vm.exitReason === 'guest-shutdown' || vm.exitReason === 'requested' ? 'gone' : 'crashed';
+  if (vm.exitReason === null) return null;
+  return vm.exitReason === 'crash' ? 'crashed' : 'gone';
 }
 
 /**

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { newId, type ProjectId, type Role } from '@kvorum/schema';
 import pg from 'pg';
 import { createTestDatabase } from '../../../../tests/support/database.js';
+import { GrpcAgentDirectory } from '../../src/agents/agent-directory.js';
 import type { AgentDirectory } from '../../src/agents/agent-port.js';
 import type { Actor, ControlPlane, Logger } from '../../src/control-plane.js';
 import { openDatabase } from '../../src/database/database.js';
 import { ListeningEventSignal } from '../../src/event/event-signal.store.js';
 import { readFleet } from '../../src/host/fleet.store.js';
 import { DatabaseFleetSnapshot } from '../../src/host/fleet-snapshot.js';
+import { findTrustedFingerprints } from '../../src/host/host.store.js';
 import { openImageStore } from '../../src/image/image-store.js';
 import type { Bell } from '../../src/operations/bell.js';
 import { ensureDefaultProject } from '../../src/project/default-project.js';
@@ -60,8 +62,14 @@ const NO_AGENTS: AgentDirectory = {
   close: () => Promise.resolve(),
 };
 
-/** A control plane on a database of its own, without workers, gateway and agents: for use cases and their SQL. */
-export async function openTestControlPlane(): Promise<TestControlPlane> {
+export interface TestControlPlaneOptions {
+  /** 'none': calling one fails the test. 'grpc': real connections to whatever listens at the hosts' addresses. */
+  readonly agents?: 'none' | 'grpc';
+  readonly gatewayAddress?: string;
+}
+
+/** A control plane on a database of its own, without workers and gateway: for use cases and their SQL. */
+export async function openTestControlPlane(options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
   const testDatabase = await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), 'kvorum-cp-'));
   const importDir = join(dataDir, 'import');
@@ -74,6 +82,12 @@ export async function openTestControlPlane(): Promise<TestControlPlane> {
   const images = await openImageStore({ dataDir, importDir });
   const bell = new RecordingBell();
 
+  const agents =
+    options.agents === 'grpc'
+      ? new GrpcAgentDirectory(authority, (hostId) => findTrustedFingerprints(database, hostId))
+      : NO_AGENTS;
+  closers.push(() => agents.close());
+
   const process = (ownDatabase = database): ControlPlane => {
     const fleetDatabase = openDatabase(testDatabase.url, 1);
     const eventSignal = new ListeningEventSignal(testDatabase.url, SILENT_LOG);
@@ -85,13 +99,13 @@ export async function openTestControlPlane(): Promise<TestControlPlane> {
     return {
       database: ownDatabase,
       bell,
-      agents: NO_AGENTS,
+      agents,
       authority,
       images,
       siteId,
       fleet: new DatabaseFleetSnapshot((claimed) => readFleet(fleetDatabase, claimed)),
       eventSignal,
-      gatewayAddress: '127.0.0.1:7081',
+      gatewayAddress: options.gatewayAddress ?? '127.0.0.1:7081',
       enrolAddress: '127.0.0.1:7082',
       log: SILENT_LOG,
       clock,

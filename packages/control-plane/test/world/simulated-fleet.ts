@@ -1,0 +1,124 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type Gateway, startGateway } from '@kvorum/api';
+import { FakeDriver, FakeMachine } from '@kvorum/hypervisor-driver';
+import { type Agent, startAgent } from '@kvorum/node-agent';
+import type { Flavor, ImageId } from '@kvorum/schema';
+import { vi } from 'vitest';
+import { findFreePort } from '../../../../scripts/services/free-port.mjs';
+import { createEnrolment } from '../../src/host/create-enrolment.js';
+import { createImage } from '../../src/image/create-image.js';
+import { uploadImageContent } from '../../src/image/upload-image.js';
+import { aFlavor, aName, VM_SIZE } from './fleet-builder.js';
+import { aQcow2File } from './qcow2.js';
+import { openTestControlPlane, SILENT_LOG, type TestControlPlane } from './test-control-plane.js';
+
+/** A real agent over real gRPC and mTLS; only the machine under it is simulated. */
+export interface SimulatedHost {
+  readonly hostId: string;
+  readonly machine: FakeMachine;
+  /** Ends the agent and starts another on the same machine and folders. */
+  restart(): Promise<void>;
+  /** As when the host loses its network: nobody answers. */
+  silence(): Promise<void>;
+}
+
+export interface SimulatedFleet {
+  readonly test: TestControlPlane;
+  readonly hosts: readonly SimulatedHost[];
+  readonly flavor: Flavor;
+  readonly imageId: ImageId;
+  close(): Promise<void>;
+}
+
+/** Reports come at once after a change and every 2 s. */
+export const REPORT_WAIT = { timeout: 15_000, interval: 50 };
+
+export async function openSimulatedFleet(options: { hostCount: number; vmsPerHost: number }): Promise<SimulatedFleet> {
+  const gatewayAddress = `127.0.0.1:${await findFreePort()}`;
+  const test = await openTestControlPlane({ agents: 'grpc', gatewayAddress });
+  const gateway = await startGateway(test.cp, { gateway: gatewayAddress, enrol: '127.0.0.1:0' });
+  const folder = await mkdtemp(join(tmpdir(), 'kv-'));
+  const agents = new Map<string, Agent>();
+  const hosts: SimulatedHost[] = [];
+  for (let index = 0; index < options.hostCount; index += 1) {
+    hosts.push(
+      await aSimulatedHost({ test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost, agents }),
+    );
+  }
+  await vi.waitFor(async () => {
+    const connected = await test.sql(
+      `SELECT 1 FROM hosts WHERE connectivity = 'connected' AND capacity_vcpu_count > 0`,
+    );
+    if (connected.length < options.hostCount) throw new Error('not all hosts have reported yet');
+  }, REPORT_WAIT);
+  return {
+    test,
+    hosts,
+    flavor: await aFlavor(test),
+    imageId: await anImageWithContent(test),
+    close: async () => {
+      await Promise.all([...agents.values()].map((agent) => agent.close()));
+      await gateway.close(1000);
+      await test.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface HostParts {
+  readonly test: TestControlPlane;
+  readonly gateway: Gateway;
+  readonly folder: string;
+  readonly vmCount: number;
+  readonly agents: Map<string, Agent>;
+}
+
+async function aSimulatedHost({ test, gateway, folder, vmCount, agents }: HostParts): Promise<SimulatedHost> {
+  const name = aName('host');
+  const { joinToken } = await createEnrolment(test.cp, test.admin, {
+    hostName: name,
+    validForSeconds: 600,
+    labels: {},
+  });
+  const joinFile = `${folder}-join`;
+  await writeFile(joinFile, joinToken, { mode: 0o600 });
+  const machine = new FakeMachine();
+  const start = (): Promise<Agent> =>
+    startAgent({
+      config: {
+        stateDir: `${folder}-s`,
+        runDir: `${folder}-r`,
+        joinFile,
+        enrolAddress: gateway.enrol,
+        name,
+        capacityVcpus: vmCount * VM_SIZE.vcpuCount,
+        capacityMemoryBytes: vmCount * 2 * VM_SIZE.memoryBytes,
+        capacityDiskBytes: vmCount * VM_SIZE.rootDiskBytes,
+      },
+      driver: new FakeDriver(machine),
+      log: SILENT_LOG,
+    });
+  const agent = await start();
+  const { hostId } = agent;
+  agents.set(hostId, agent);
+  const silence = async (): Promise<void> => {
+    await agents.get(hostId)?.close();
+    agents.delete(hostId);
+  };
+  const restart = async (): Promise<void> => {
+    await silence();
+    agents.set(hostId, await start());
+  };
+  return { hostId, machine, silence, restart };
+}
+
+async function anImageWithContent(test: TestControlPlane): Promise<ImageId> {
+  const { bytes, sha256 } = aQcow2File(42);
+  const request = { name: aName('image'), sha256, isPublic: true, labels: {} };
+  const { id } = await createImage(test.cp, test.admin, request);
+  await uploadImageContent(test.cp, test.admin, id, Readable.from([bytes]), bytes.byteLength);
+  return id;
+}
