@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Ask, openSite, type Site } from './open-site.js';
-import { soon } from './soon.js';
+import { SOON } from './soon.js';
 
 const ID = '019a0000-0000-7000-8000-000000000001';
 const GIB = 1024 ** 3;
@@ -42,6 +42,12 @@ const BODIES: Case[] = [
   wrong('no body', ['POST', '/v1/flavors', { as: 'admin' }], 'body'),
   wrong('an empty body', raw(''), 'body'),
   wrong('an array', raw('[]'), 'body'),
+  wrong('no content', ['PUT', `/v1/images/${ID}/content`, { as: 'admin' }], 'body'),
+  wrong(
+    'an unknown project of a token',
+    post('/v1/tokens', { name: 'a', role: 'viewer', projectId: 7 }),
+    'body.projectId',
+  ),
   wrong('null', raw('null'), 'body'),
   wrong('a deep nest', raw(`${'['.repeat(20_000)}${']'.repeat(20_000)}`), 'body'),
   wrong('text that is not UTF-8', raw(Buffer.from([0x22, 0xff, 0xfe, 0x22])), 'body'),
@@ -291,7 +297,7 @@ describe.each([
 
 it('a token that has expired, or was revoked, is refused', async () => {
   const made = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'brief', role: 'admin', validForSeconds: 1 }));
-  await soon(async () => (await site.ask('GET', '/v1/vms', { token: made.body.secret })).status).toBe(401);
+  await expect.poll(async () => (await site.ask('GET', '/v1/vms', { token: made.body.secret })).status, SOON).toBe(401);
   const other = await site.ask('POST', '/v1/tokens', asAdmin({ name: 'gone', role: 'admin' }));
   await site.ask('DELETE', `/v1/tokens/${other.body.id}`, { as: 'admin' });
   expect(await site.ask('GET', '/v1/vms', { token: other.body.secret })).toMatchObject({

@@ -22,8 +22,8 @@ export interface HostKey {
 }
 
 export async function makeHostKey(): Promise<HostKey> {
-  cryptoProvider.set(webcrypto as Crypto);
-  const keys = (await webcrypto.subtle.generateKey(KEYS, true, ['sign', 'verify'])) as CryptoKeyPair;
+  cryptoProvider.set(webcrypto as never);
+  const keys = (await webcrypto.subtle.generateKey(KEYS, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
   const csr = await Pkcs10CertificateRequestGenerator.create({ name: 'CN=host', keys, signingAlgorithm: KEYS });
   const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey);
   return { csrPem: csr.toString('pem'), keyPem: PemConverter.encode(key, 'PRIVATE KEY') };

@@ -31,13 +31,13 @@ describe('the stream of events', () => {
     expect(messages.map(resourceOf)).toEqual(ids);
     expect(messages.map((message) => message.event)).toEqual(['project.created', 'project.created', 'project.created']);
     expect(JSON.parse(messages[0]?.data ?? '')).toMatchObject({ id: messages[0]?.id, resourceKind: 'project' });
-    await stream.close();
+    stream.close();
   });
 
   it('loses nothing and repeats nothing for a reader that comes back again and again while things happen', async () => {
     const stream = await streamOf();
     let lastEventId = await stream.opened();
-    await stream.close();
+    stream.close();
     const wanted: string[] = [];
     const making = (async () => {
       for (let i = 0; i < 10; i += 1) wanted.push(...(await Promise.all([1, 2, 3, 4].map(makeProject))));
@@ -49,7 +49,7 @@ describe('the stream of events', () => {
         seen.push(resourceOf(message));
         lastEventId = message.id;
       }
-      await part.close();
+      part.close();
     }
     await making;
     expect(new Set(seen).size).toBe(40);
@@ -57,7 +57,7 @@ describe('the stream of events', () => {
     const rest = await streamOf('', { 'last-event-id': lastEventId });
     const mark = await makeProject();
     expect((await rest.take(1)).map(resourceOf)).toEqual([mark]);
-    await rest.close();
+    rest.close();
   });
 
   it('can begin at a place given in the query, and the header goes before it', async () => {
@@ -65,36 +65,36 @@ describe('the stream of events', () => {
     const start = await stream.opened();
     const [first, second] = [await makeProject(), await makeProject()];
     const messages = await stream.take(2);
-    await stream.close();
+    stream.close();
     const again = await streamOf(`?after=${start}`);
     expect((await again.take(2)).map(resourceOf)).toEqual([first, second]);
-    await again.close();
+    again.close();
     const later = await streamOf(`?after=${start}`, { 'last-event-id': messages[0]?.id ?? '' });
     expect((await later.take(1)).map(resourceOf)).toEqual([second]);
-    await later.close();
+    later.close();
   });
 
   it('filters by type and by object, and moves the place on past what was filtered out', async () => {
     const start = await streamOf();
     const from = await start.opened();
-    await start.close();
+    start.close();
     const [one, other] = [await makeProject(), await makeProject()];
     const created = await site.ask('POST', '/v1/tokens', { as: 'admin', body: { name: 'x', role: 'viewer' } });
 
     const byObject = await streamOf(`?after=${from}&resourceId=${other}`);
     expect((await byObject.take(1)).map(resourceOf)).toEqual([other]);
-    await byObject.close();
+    byObject.close();
     const byType = await streamOf(`?after=${from}&type=token,vm.state`);
     const [message] = await byType.take(1);
     expect(resourceOf(message as SseMessage)).toBe(created.body.id);
     const place = await byType.positionAfter(message?.id ?? '');
-    await byType.close();
+    byType.close();
     const next = await makeProject();
     const goneOn = await streamOf('', { 'last-event-id': place });
     const seen = (await goneOn.take(1)).map(resourceOf);
     expect(seen).toEqual([next]);
     expect(seen).not.toContain(one);
-    await goneOn.close();
+    goneOn.close();
   });
 
   it('shows a token of a project that project alone', async () => {
@@ -107,7 +107,7 @@ describe('the stream of events', () => {
     await site.ask('PATCH', `/v1/projects/${site.project.id}/quota`, { as: 'admin', body: quota });
     const [message] = await stream.take(1);
     expect(message).toMatchObject({ event: 'project.quota' });
-    await stream.close();
+    stream.close();
   });
 
   it('beats while nothing happens, and ends soon after its token is revoked', async () => {

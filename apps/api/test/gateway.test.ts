@@ -21,7 +21,7 @@ import {
   newJoinSecret,
 } from './enrolled-host.js';
 import { openSite, type Site } from './open-site.js';
-import { soon } from './soon.js';
+import { SOON } from './soon.js';
 
 let site: Site;
 let gateway: Gateway;
@@ -131,7 +131,7 @@ describe('the gateway', () => {
     const { call, receipts, ended } = openReports(host.gateway);
     const first = aReport();
     call.write(first);
-    await soon(() => receipts).toEqual([{ reportGeneration: first.reportGeneration, leaseMs: 10_000 }]);
+    await expect.poll(() => receipts, SOON).toEqual([{ reportGeneration: first.reportGeneration, leaseMs: 10_000 }]);
     expect(await hostNow(host.hostId)).toMatchObject({
       connectivity: 'connected',
       accelerator: 'tcg',
@@ -150,7 +150,7 @@ describe('the gateway', () => {
       aReport({ capacity: { vcpuCount: 1 + i, memoryBytes: GIB, diskBytes: GIB }, isFull: i === 0 }),
     );
     for (const report of reports) call.write(report);
-    await soon(() => receipts.at(-1)?.reportGeneration).toBe(reports.at(-1)?.reportGeneration);
+    await expect.poll(() => receipts.at(-1)?.reportGeneration, SOON).toBe(reports.at(-1)?.reportGeneration);
     expect(receipts.length).toBeLessThanOrEqual(reports.length);
     expect((await hostNow(host.hostId)).capacity.vcpuCount).toBe(150);
     const order = receipts.map((receipt) => receipt.reportGeneration);
@@ -174,11 +174,11 @@ describe('the gateway', () => {
     const host = await newHost('host-d');
     const older = openReports(host.gateway);
     older.call.write(aReport());
-    await soon(() => older.receipts).toHaveLength(1);
+    await expect.poll(() => older.receipts, SOON).toHaveLength(1);
     const newer = openReports(host.gateway);
     newer.call.write(aReport());
     expect(await older.ended).toMatchObject({ code: 'stale_generation' });
-    await soon(() => newer.receipts).toHaveLength(1);
+    await expect.poll(() => newer.receipts, SOON).toHaveLength(1);
     newer.call.end();
   });
 
@@ -186,7 +186,7 @@ describe('the gateway', () => {
     const host = await newHost('host-e');
     const { call, receipts, ended } = openReports(host.gateway);
     call.write(aReport());
-    await soon(() => receipts).toHaveLength(1);
+    await expect.poll(() => receipts, SOON).toHaveLength(1);
     const revoked = await site.ask('POST', `/v1/hosts/${host.hostId}/revoke`, { as: 'admin' });
     expect(revoked).toMatchObject({ status: 200, body: { state: 'revoked' } });
     const reporting = setInterval(() => call.write(aReport()), 100);
@@ -238,7 +238,7 @@ describe('the gateway', () => {
     clients.push(host.gateway);
     const { call, receipts, ended } = openReports(host.gateway);
     call.write(aReport());
-    await soon(() => receipts).toHaveLength(1);
+    await expect.poll(() => receipts, SOON).toHaveLength(1);
     await other.close(5000);
     expect(await ended).toMatchObject({ code: 'unavailable' });
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeQcow2, sha256Of, type TestImage } from './make-qcow2.js';
 import { type Answer, openSite, type Site } from './open-site.js';
-import { soon } from './soon.js';
+import { SOON } from './soon.js';
 
 const IMAGE_BYTES_MAX = 4 * 1024 * 1024;
 const BYTES = { 'content-type': 'application/octet-stream' };
@@ -166,15 +166,15 @@ describe('content that is refused', () => {
     });
     sending.on('error', () => {});
     sending.write(image.bytes.subarray(0, 100_000));
-    await soon(() => readdir(join(site.dataDir, 'images/incoming'))).toHaveLength(1);
+    await expect.poll(() => readdir(join(site.dataDir, 'images/incoming')), SOON).toHaveLength(1);
     const closed = new Promise((resolve) => sending.once('close', resolve));
     sending.destroy();
     await closed;
-    await soon(() => readdir(join(site.dataDir, 'images/incoming'))).toEqual([]);
+    await expect.poll(() => readdir(join(site.dataDir, 'images/incoming')), SOON).toEqual([]);
     expect(await filesOfImages()).toEqual(files);
-    await soon(async () => (await site.ask('GET', `/v1/images/${id}`, { as: 'viewer' })).body.state).not.toBe(
-      'available',
-    );
+    await expect
+      .poll(async () => (await site.ask('GET', `/v1/images/${id}`, { as: 'viewer' })).body.state, SOON)
+      .not.toBe('available');
   });
 });
 

@@ -14,6 +14,7 @@ import { readEvents } from './read-events.js';
 
 const GIB = 1024 ** 3;
 const HOST_VCPUS = 4;
+const UNKNOWN_ID = '019a0000-0000-7000-8000-000000000001';
 
 let site: Site;
 let base: string;
@@ -88,7 +89,7 @@ async function finished(accepted: Answer): Promise<Operation> {
     if (message?.event !== 'operation') continue;
     const operation = JSON.parse(message.data) as Operation;
     if (['succeeded', 'failed', 'cancelled', 'stuck'].includes(operation.state)) {
-      await stream.close();
+      stream.close();
       return operation;
     }
   }
@@ -202,6 +203,23 @@ describe('a VM', () => {
   });
 });
 
+describe('a VM that is asked for wrongly', () => {
+  it.each([
+    ['a flavor that is not there', { flavorId: UNKNOWN_ID }, 404, 'not_found'],
+    ['an image that is not there', { imageId: UNKNOWN_ID }, 404, 'not_found'],
+    ['a project that is not there', { projectId: UNKNOWN_ID }, 404, 'not_found'],
+    ['a disk smaller than its image', { rootDiskBytes: 1024 ** 2 }, 400, 'invalid_request'],
+    ['a host, by no admin', { hostId: UNKNOWN_ID }, 403, 'forbidden'],
+  ])('with %s is refused, naming the field, and nothing changes', async (_case, fields, status, code) => {
+    const before = await site.contents();
+    const refused = await ask('POST', '/v1/vms', requestOf('wrong', fields));
+    expect(refused).toMatchObject({ status, body: { code, errors: [{ field: `body.${Object.keys(fields)[0]}` }] } });
+    const after = await site.contents();
+    // The host goes on reporting.
+    expect({ ...after, hosts: '' }).toEqual({ ...before, hosts: '' });
+  });
+});
+
 describe('an operation', () => {
   it('is listed by object, read, and refuses verbs that its state does not allow', async () => {
     const vmId = await createdVm('listed', { start: false });
@@ -224,7 +242,9 @@ describe('an operation', () => {
     const { items } = (await ask('GET', `/v1/operations?resourceId=${vmId}`)).body;
     const watched = await site.ask('GET', `/v1/operations/${items[0].id}/watch`, { as: 'viewer' });
     expect(watched).toMatchObject({ status: 200, headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
-    expect(watched.body).toBe(`retry: 2000\n\nevent: operation\ndata: ${JSON.stringify(items[0])}\n\n`);
+    const [, ...blocks] = watched.body.trimEnd().split('\n\n');
+    expect(blocks.map((block: string) => block.split('\ndata: ')[0])).toEqual(['event: operation']);
+    expect(JSON.parse(blocks[0].split('\ndata: ')[1])).toEqual(items[0]);
     await deleteVm(vmId);
   });
 });

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { authenticate } from '@kvorum/control-plane';
 import { DomainError } from '@kvorum/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
@@ -35,7 +35,8 @@ export function mountRoute(app: FastifyInstance, route: Route, deps: MountDeps):
         }
       : {}),
     handler: async (request, reply) => {
-      if (route.body === undefined && route.upload === undefined) refuseBody(request);
+      if (route.upload !== undefined) requireContent(request, route.upload);
+      else if (route.body === undefined) refuseBody(request);
       const result = await route.handler(contextOf(route, request, deps));
       if ('open' in result) return sendEvents(result, request, reply, deps);
       return sendAnswer(route, result, reply);
@@ -55,6 +56,10 @@ export function mountRoute(app: FastifyInstance, route: Route, deps: MountDeps):
     );
     scope.route(options);
   });
+}
+
+function requireContent(request: FastifyRequest, mediaType: string): void {
+  if (!(request.body instanceof Readable)) throw refusalOfField('body', `is missing: send it as ${mediaType}`);
 }
 
 function refuseBody(request: FastifyRequest): void {

@@ -24,8 +24,8 @@ export async function getImage(cp: ControlPlane, actor: Actor, imageId: ImageId)
 }
 
 /** The image, if the actor may use it; otherwise there is none. */
-export function visible(actor: Actor, image: Image | null): Image {
-  if (image === null || !(image.isPublic || canSeeProject(actor, image.projectId))) throw notFound('the image');
+export function visible(actor: Actor, image: Image | null, field?: string): Image {
+  if (image === null || !(image.isPublic || canSeeProject(actor, image.projectId))) throw notFound('the image', field);
   return image;
 }
 

@@ -20,11 +20,11 @@ export async function ensureDefaultProject(database: Database, now: Date): Promi
 
 /** The project a new object goes into: the one asked for, else the token's, else `default`. Throws not_found. */
 export async function projectForNew(tx: Tx | Database, actor: Actor, asked: ProjectId | undefined): Promise<Project> {
-  if (asked !== undefined) requireProject(actor, asked, 'the project');
+  if (asked !== undefined) requireProject(actor, asked, 'the project', 'body.projectId');
   const id = asked ?? actor.projectId;
   const project = id === null ? await findProjectByName(tx, DEFAULT_PROJECT_NAME) : await findProject(tx, id);
   if (project !== null) return project;
-  if (id !== null) throw notFound('the project');
+  if (id !== null) throw notFound('the project', 'body.projectId');
   throw new DomainError('invalid_request', 'there is no project called default; name one', {
     details: { fields: [{ field: 'body.projectId', message: 'is needed' }] },
   });

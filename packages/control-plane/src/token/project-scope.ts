@@ -9,8 +9,8 @@ export const canSeeProject = (actor: Actor, projectId: string | null): boolean =
   actor.projectId === null || actor.projectId === projectId;
 
 /** Throws not_found, naming `what`, when the object is of a project the actor must not know of. */
-export function requireProject(actor: Actor, projectId: string | null, what: string): void {
-  if (!canSeeProject(actor, projectId)) throw notFound(what);
+export function requireProject(actor: Actor, projectId: string | null, what: string, field?: string): void {
+  if (!canSeeProject(actor, projectId)) throw notFound(what, field);
 }
 
 export function requireWholeSite(actor: Actor): void {
@@ -20,8 +20,12 @@ export function requireWholeSite(actor: Actor): void {
 
 /** The project a list is limited to; null: all. */
 export function listedProject(actor: Actor, asked: ProjectId | undefined): ProjectId | null {
-  if (asked !== undefined) requireProject(actor, asked, 'the project');
+  if (asked !== undefined) requireProject(actor, asked, 'the project', 'query.projectId');
   return asked ?? actor.projectId;
 }
 
-export const notFound = (what: string): DomainError => new DomainError('not_found', `${what} was not found`);
+/** `field`: where the request named it, if it was not in the path. */
+export const notFound = (what: string, field?: string): DomainError =>
+  new DomainError('not_found', `${what} was not found`, {
+    details: field === undefined ? {} : { fields: [{ field, message: `${what} was not found` }] },
+  });

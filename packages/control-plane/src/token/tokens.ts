@@ -22,7 +22,7 @@ export async function createToken(cp: ControlPlane, actor: Actor, request: Creat
   requireWholeSite(actor);
   return withTransaction(cp.database, async (tx) => {
     if (request.projectId !== undefined && (await findProject(tx, request.projectId)) === null) {
-      throw notFound('the project');
+      throw notFound('the project', 'body.projectId');
     }
     return issue(tx, cp, request);
   });
