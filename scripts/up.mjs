@@ -13,6 +13,7 @@ import { stopSite } from './up/stop-site.mjs';
 
 const STATUS_INTERVAL_MS = 30_000;
 const CONSOLE_LINES = 12;
+const INTERRUPTED_EXIT_CODE = 130; // as a shell reports SIGINT
 const KNOWN_ARGUMENTS = new Set(['--once', '--help']);
 const HELP = `npm run up [-- --once]
   Starts a site on this machine and boots a Linux VM on it. Ctrl-C ends it.
@@ -22,7 +23,7 @@ class Interrupted extends Error {}
 
 const progress = createProgress();
 const ending = new AbortController();
-const site = { api: null, url: null, demoVmId: null, hosts: [], controlPlane: null, postgres: null };
+const site = { api: null, url: null, demoVmId: null, hosts: [], controlPlane: null, postgres: null, isUp: false };
 
 const listenForSignals = () => {
   let count = 0;
@@ -31,7 +32,7 @@ const listenForSignals = () => {
       count += 1;
       if (count === 1) ending.abort(new Interrupted());
       // The kernel ends services and PostgreSQL with us; `npm run down` finds VMs.
-      else if (count === 3) process.exit(130);
+      else if (count === 3) process.exit(INTERRUPTED_EXIT_CODE);
       else progress.note('ending; once more to give up waiting (then run: npm run down)');
     });
   }
@@ -148,6 +149,7 @@ const runSite = async (isOnce) => {
   const images = await prepare({ progress, purpose: 'run', images: ['tiny'], signal });
   await startEverything(signal);
   show(await bootVm(images.tiny, signal));
+  site.isUp = true;
   if (!isOnce) await stay(signal);
 };
 
@@ -173,6 +175,7 @@ const main = async () => {
   releaseCheckout();
   for (const text of failures) console.error(text);
   if (failure instanceof Interrupted) progress.note('ended; nothing is left running');
+  if (failure instanceof Interrupted && !site.isUp) return INTERRUPTED_EXIT_CODE;
   const isGood = (failure === null || failure instanceof Interrupted) && failures.length === 0;
   return isGood ? 0 : 1;
 };
