@@ -87,7 +87,10 @@ describe('uploading an image', () => {
   it('refuses an image that rests on another file, though its checksum is right', async () => {
     const { bytes, sha256 } = aFile({ backingFile: '/etc/passwd' });
     const image = await announce(sha256);
-    await expect(upload(image.id, bytes)).rejects.toMatchObject({ code: 'image_invalid', message: expect.stringContaining('a backing file (/etc/passwd)') });
+    await expect(upload(image.id, bytes)).rejects.toMatchObject({
+      code: 'image_invalid',
+      message: expect.stringContaining('a backing file (/etc/passwd)'),
+    });
     expect(await filesOf(image.id)).toEqual([]);
   });
 
