@@ -136,7 +136,9 @@ describe('the trust in a host', () => {
 
   it('ends with the certificate', async () => {
     const { hostId, peer } = await enrolled();
-    await test.sql(`UPDATE host_certificates SET expires_at = now() WHERE host_id = $1`, [hostId]);
+    await test.sql(`UPDATE host_certificates SET expires_at = now() - interval '1 second' WHERE host_id = $1`, [
+      hostId,
+    ]);
     await expect(authoriseHost(test.cp, peer)).rejects.toMatchObject({ code: 'host_not_trusted' });
   });
 });

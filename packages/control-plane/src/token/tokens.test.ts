@@ -49,7 +49,7 @@ describe('an API token', () => {
 
   it('is refused once it has expired', async () => {
     const { id, secret } = await issue();
-    await test.sql('UPDATE api_tokens SET expires_at = now() WHERE id = $1', [id]);
+    await test.sql(`UPDATE api_tokens SET expires_at = now() - interval '1 second' WHERE id = $1`, [id]);
     await refused(secret);
   });
 

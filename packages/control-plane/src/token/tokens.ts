@@ -31,11 +31,20 @@ export async function createToken(cp: ControlPlane, actor: Actor, request: Creat
 /** One year: the first admin has the time to set up better ones. */
 const FIRST_TOKEN_VALID_SECONDS = 31_536_000;
 
-/** The first admin token, made when there is none at all; null otherwise. */
-export async function createFirstToken(cp: ControlPlane): Promise<IssuedToken | null> {
+/**
+ * The first admin token, made when there is none at all; null otherwise. `keep` stores its secret before the token becomes
+ * valid: a crash between the two leaves a secret that opens nothing, and the next start makes another.
+ */
+export async function createFirstToken(
+  cp: ControlPlane,
+  keep: (secret: string) => Promise<void> = async () => {},
+): Promise<IssuedToken | null> {
   return withTransaction(cp.database, async (tx) => {
     if ((await lockTokensAndCount(tx)) > 0) return null;
-    return issue(tx, cp, { name: 'first-admin', role: 'admin', validForSeconds: FIRST_TOKEN_VALID_SECONDS });
+    const request = { name: 'first-admin', role: 'admin', validForSeconds: FIRST_TOKEN_VALID_SECONDS } as const;
+    const token = await issue(tx, cp, request);
+    await keep(token.secret);
+    return token;
   });
 }
 

@@ -1,9 +1,11 @@
-import { nextOnFact, VM_STATES, type VmId, type VmState } from '@kvorum/schema';
+import { type HostId, nextOnFact, VM_STATES, type VmId, type VmState } from '@kvorum/schema';
+import { HostReport, PowerState } from '@kvorum/schema/agent-wire';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aHost, aVm, type Ingredients, ingredients } from '../../test/world/fleet-builder.js';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
 import type { ObservedVm } from '../agents/agent-port.js';
 import { withTransaction } from '../database/database.js';
+import { observeHostReport } from '../host/observe-host-report.js';
 import { factOf, HOST_LOST_MOVES, observeMissingVms, observeVms } from './observe-vm.js';
 import { applyHostLost } from './observe-vm.store.js';
 
@@ -150,11 +152,15 @@ describe('what a host reports of a VM', () => {
 
   it('ends in the state of the newest report whatever the order of arrival', async () => {
     const { vmId } = await aVm(test, from, 'running');
-    const reports = Array.from({ length: 10 }, (_, index) =>
-      report(vmId, { power: index % 2 === 0 ? 'running' : 'paused' }),
-    );
+    const reports = Array.from({ length: 10 }, (_, index) => {
+      const { POWER_STATE_PAUSED, POWER_STATE_RUNNING } = PowerState;
+      const power = index % 2 === 0 ? POWER_STATE_RUNNING : POWER_STATE_PAUSED;
+      reportGeneration += 1;
+      const vm = { vmId, epoch: 1, generation: 1, power, reportGeneration };
+      return HostReport.fromPartial({ reportGeneration, vms: [vm] });
+    });
     const shuffled = [...reports.slice(5).reverse(), ...reports.slice(0, 5)];
-    await Promise.all(shuffled.map((one) => observe(one)));
+    await Promise.all(shuffled.map((one) => observeHostReport(test.cp, hostId as HostId, one)));
     expect(await stateOf(vmId)).toBe('paused');
   });
 });

@@ -3,7 +3,7 @@ import { DomainError, nextOnRequest, VM_REQUESTS, VM_STATES, type VmId } from '@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aHost, aProject, aVm, type Ingredients, ingredients } from '../../test/world/fleet-builder.js';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
-import { type RequestableVm, requestVm } from './request-vm.js';
+import { requestVm } from './request-vm.js';
 import { getVm } from './vms.js';
 
 let test: TestControlPlane;
@@ -15,9 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const REQUESTS = VM_REQUESTS.filter((request): request is RequestableVm => request !== 'migrate');
-const ask = (vmId: VmId, request: RequestableVm, options = {}) =>
-  requestVm(test.cp, test.admin, vmId, request, options);
+const REQUESTS = VM_REQUESTS;
+const ask = (vmId: VmId, request: VmRequest, options = {}) => requestVm(test.cp, test.admin, vmId, request, options);
 const rowOf = async (vmId: VmId) =>
   (await test.sql('SELECT state, generation::int, epoch::int, operation_id FROM vms WHERE id = $1', [vmId]))[0];
 
@@ -57,7 +56,7 @@ describe('a request for a VM', () => {
   it('says what is possible instead', async () => {
     const { vmId } = await aVm(test, from, 'stopped');
     await expect(ask(vmId, 'pause')).rejects.toMatchObject({
-      message: 'pause is not possible while the VM is stopped; possible now: start, stop, migrate, delete',
+      message: 'pause is not possible while the VM is stopped; possible now: start, stop, delete',
     });
   });
 

@@ -21,9 +21,6 @@ import { operationDefinitions } from './operation-definitions.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import type { VmTarget } from './vm-operation.js';
 
-/** What may be asked of a VM; migration has its own way. */
-export type RequestableVm = Exclude<VmRequest, 'migrate'>;
-
 export interface RequestVmOptions {
   /** Of stop and reboot: how long the guest may take before it is ended hard. */
   readonly graceMs?: number | undefined;
@@ -48,7 +45,7 @@ export async function requestVm(
   cp: ControlPlane,
   actor: Actor,
   vmId: VmId,
-  request: RequestableVm,
+  request: VmRequest,
   options: RequestVmOptions = {},
 ): Promise<AcceptedOperation> {
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
@@ -81,7 +78,7 @@ async function decideAndRecord(
   cp: ControlPlane,
   actor: Actor,
   vmId: VmId,
-  request: RequestableVm,
+  request: VmRequest,
   options: RequestVmOptions,
 ): Promise<Answer> {
   const vm = await findVmForIntent(tx, vmId);
@@ -98,7 +95,7 @@ async function decideAndRecord(
   return record(tx, cp, actor, vm, { request, state: decision.state, operationId, graceMs: options.graceMs });
 }
 
-function decide(vm: VmForIntent, request: RequestableVm, { ifMatch }: RequestVmOptions): Decision {
+function decide(vm: VmForIntent, request: VmRequest, { ifMatch }: RequestVmOptions): Decision {
   if (vm.isDeleted && request !== 'delete') return { kind: 'refused', error: notFound('the VM') };
   if (ifMatch !== undefined && ifMatch !== vm.generation) {
     const error = new DomainError('precondition_failed', `the VM is at generation ${vm.generation}`, {
@@ -126,7 +123,7 @@ async function record(
   cp: ControlPlane,
   actor: Actor,
   vm: VmForIntent,
-  intent: { request: RequestableVm; state: VmState; operationId: string; graceMs: number | undefined },
+  intent: { request: VmRequest; state: VmState; operationId: string; graceMs: number | undefined },
 ): Promise<Answer> {
   const { request, state, operationId } = intent;
   const epoch = NEW_RUN.includes(request) ? vm.epoch + 1 : vm.epoch;
