@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Site, TestHost } from './site.js';
 
 /** QEMU processes of this host, found by its run folder in their command lines, whatever the agent believes. */
-export function qemuPids(host: TestHost): number[] {
+export function qemuPids(host: Pick<TestHost, 'runDir'>): number[] {
   return readdirSync('/proc').flatMap((entry) => {
     if (!/^\d+$/.test(entry)) return [];
     try {

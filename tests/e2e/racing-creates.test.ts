@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { FakeDriver, FakeMachine } from '@kvorum/hypervisor-driver';
 import { type Agent, startAgent } from '@kvorum/node-agent';
@@ -19,6 +19,7 @@ const RACE_MS_MAX = 180_000;
 describe(`${REQUEST_COUNT} creates racing for capacity of ${CAPACITY}`, () => {
   let site: Site;
   const agents: Agent[] = [];
+  const runDirs: string[] = [];
   let body: Record<string, unknown>;
 
   beforeAll(async () => {
@@ -29,11 +30,13 @@ describe(`${REQUEST_COUNT} creates racing for capacity of ${CAPACITY}`, () => {
       const joinFile = path.join(site.folder, `${name}.join`);
       writeFileSync(joinFile, String(enrolment['joinToken']), { mode: 0o600 });
       const stateDir = path.join(site.folder, name);
+      const runDir = path.join('/run/kvorum', `s${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`);
+      runDirs.push(runDir);
       agents.push(
         await startAgent({
           config: {
             stateDir,
-            runDir: path.join('/run/kvorum', `s${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`),
+            runDir,
             joinFile,
             enrolAddress: String(site.control.ready['enrol']),
             name,
@@ -55,6 +58,7 @@ describe(`${REQUEST_COUNT} creates racing for capacity of ${CAPACITY}`, () => {
   }, 180_000);
   afterAll(async () => {
     await Promise.all(agents.map((agent) => agent.close()));
+    for (const runDir of runDirs) rmSync(runDir, { recursive: true, force: true });
     await site?.close();
   });
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { findFreePort } from '../../scripts/services/free-port.mjs';
 import { createTestDatabase } from '../support/database.js';
 import { makeScratchFolder } from '../support/scratch-folder.js';
 import { type Child, startChild } from './child-process.js';
 import { eventually } from './eventually.js';
+import { qemuPids } from './leftovers.js';
 import { type ApiAnswer, type Rest, restOf } from './rest.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -45,30 +46,37 @@ export interface SiteOptions {
 
 /** A whole site of real processes: control plane and agents from the build, own database, own folders. */
 export async function startSite(options: SiteOptions): Promise<Site> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const close = async () => {
+    for (const undo of closers.splice(0).reverse()) await undo();
+  };
+  try {
+    return { ...(await start(options, closers)), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(options: SiteOptions, closers: (() => Promise<void> | void)[]): Promise<Omit<Site, 'close'>> {
   const scratch = makeScratchFolder();
+  closers.push(() => scratch.remove());
   const database = options.databaseUrl === undefined ? await createTestDatabase() : null;
+  if (database !== null) closers.push(() => database.drop());
   const databaseUrl = options.databaseUrl ?? database!.url;
   const tokenFile = path.join(scratch.path, 'admin.token');
-  const environment: Record<string, string> = {
-    KVORUM_DATABASE_URL: databaseUrl,
-    KVORUM_DATA_DIR: path.join(scratch.path, 'cp'),
-    KVORUM_LISTEN: '127.0.0.1:0',
-    // Known beforehand: hosts are told these addresses when they enrol, and keep them.
-    KVORUM_GATEWAY_LISTEN: `127.0.0.1:${await findFreePort()}`,
-    KVORUM_ENROL_LISTEN: `127.0.0.1:${await findFreePort()}`,
-    KVORUM_BOOTSTRAP_TOKEN_FILE: tokenFile,
-    KVORUM_ROLES: options.roles ?? 'api,worker,reconciler',
-    ...(options.redisUrl === undefined ? {} : { KVORUM_REDIS_URL: options.redisUrl }),
-  };
+  const environment = await environmentOf(options, { databaseUrl, folder: scratch.path, tokenFile });
   const control = await startChild(API_MAIN, {
     env: environment,
     logPath: path.join(scratch.path, 'control-plane.log'),
     event: 'listening',
   });
+  closers.push(() => control.stop());
   const rest = restOf(String(control.ready['url']), readFileSync(tokenFile, 'utf8').trim());
   const hosts: TestHost[] = [];
+  const enrolAddress = String(control.ready['enrol']);
   for (const name of options.hostNames) {
-    hosts.push(await enrolHost({ rest, folder: scratch.path, enrolAddress: String(control.ready['enrol']), name }));
+    hosts.push(await enrolHost({ rest, folder: scratch.path, enrolAddress, name, closers }));
   }
   return {
     folder: scratch.path,
@@ -87,16 +95,33 @@ export async function startSite(options: SiteOptions): Promise<Site> {
       const operation = answer.body['operation'] as { id: string };
       return { vmId: String(answer.body['resourceId']), operationId: operation.id };
     },
-    close: async () => {
-      for (const host of hosts) await host.agent.stop();
-      await control.stop();
-      await database?.drop();
-      scratch.remove();
-    },
   };
 }
 
-async function enrolHost(at: { rest: Rest; folder: string; enrolAddress: string; name: string }): Promise<TestHost> {
+async function environmentOf(
+  options: SiteOptions,
+  at: { databaseUrl: string; folder: string; tokenFile: string },
+): Promise<Record<string, string>> {
+  return {
+    KVORUM_DATABASE_URL: at.databaseUrl,
+    KVORUM_DATA_DIR: path.join(at.folder, 'cp'),
+    KVORUM_LISTEN: '127.0.0.1:0',
+    // Known beforehand: hosts are told these addresses when they enrol, and keep them.
+    KVORUM_GATEWAY_LISTEN: `127.0.0.1:${await findFreePort()}`,
+    KVORUM_ENROL_LISTEN: `127.0.0.1:${await findFreePort()}`,
+    KVORUM_BOOTSTRAP_TOKEN_FILE: at.tokenFile,
+    KVORUM_ROLES: options.roles ?? 'api,worker,reconciler',
+    ...(options.redisUrl === undefined ? {} : { KVORUM_REDIS_URL: options.redisUrl }),
+  };
+}
+
+async function enrolHost(at: {
+  rest: Rest;
+  folder: string;
+  enrolAddress: string;
+  name: string;
+  closers: (() => Promise<void> | void)[];
+}): Promise<TestHost> {
   const enrolment = await at.rest.expect(201, 'POST', '/v1/host-enrolments', { hostName: at.name });
   const stateDir = path.join(at.folder, at.name);
   const joinFile = path.join(at.folder, `${at.name}.join`);
@@ -113,22 +138,30 @@ async function enrolHost(at: { rest: Rest; folder: string; enrolAddress: string;
       event: 'ready',
     });
   const agent = await start();
+  let host: TestHost | null = null;
+  at.closers.push(async () => {
+    await (host?.agent ?? agent).stop();
+    // What a test has left running ends with it; `leftovers` has told by then.
+    for (const pid of qemuPids({ runDir })) process.kill(pid, 'SIGKILL');
+    rmSync(runDir, { recursive: true, force: true });
+  });
   const found = await eventually(`host ${at.name} is connected`, 15_000, async () => {
     const { body } = await at.rest.expect(200, 'GET', `/v1/hosts?name=${at.name}`);
     return (body['items'] as { id: string; connectivity: string }[]).find((host) => host.connectivity === 'connected');
   });
-  const host: TestHost = {
+  const enrolled: TestHost = {
     name: at.name,
     id: found.id,
     stateDir,
     runDir,
     agent,
     restartAgent: async (how) => {
-      await host.agent[how]();
-      host.agent = await start();
+      await enrolled.agent[how]();
+      enrolled.agent = await start();
     },
   };
-  return host;
+  host = enrolled;
+  return enrolled;
 }
 
 async function uploadImage(rest: Rest, name: string, file: string): Promise<string> {

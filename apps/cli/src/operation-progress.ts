@@ -21,11 +21,14 @@ export function progressOf(operation: Operation): ProgressUpdate {
   const step = steps[at];
   if (step === undefined) return settled(1, 'finishing');
   const head = `step ${at + 1} of ${steps.length}, ${step.name}${attemptText(step)}`;
-  const bytes = bytesFraction(operation.progress);
+  // Progress is written a moment after the step; that of the step before would only confuse.
+  const progress = operation.progress?.phase === step.name ? operation.progress : null;
+  const bytes = bytesFraction(progress);
+  const details = progress === null ? '' : progressText(progress, bytes);
   return {
     fraction: (doneCount + (bytes ?? 0)) / steps.length,
-    text: operation.progress === null ? head : `${head}: ${progressText(operation.progress, bytes)}`,
-    milestone: `${head} ${operation.progress?.phase} ${bytes === null ? '' : Math.floor((bytes * PERCENT) / MILESTONE_PERCENT)}`,
+    text: details === '' ? head : `${head}: ${details}`,
+    milestone: `${head} ${bytes === null ? '' : Math.floor((bytes * PERCENT) / MILESTONE_PERCENT)}`,
   };
 }
 
@@ -46,10 +49,10 @@ const bytesFraction = (progress: Progress | null): number | null =>
     : Math.min(1, progress.doneBytes / progress.totalBytes);
 
 function progressText(progress: Progress, fraction: number | null): string {
-  if (fraction === null) return progress.phase;
+  if (fraction === null) return '';
   const { doneBytes, totalBytes, bytesPerSecond, etaSeconds } = progress;
   return [
-    `${progress.phase} ${Math.floor(fraction * PERCENT)}% of ${formatByteSize(totalBytes ?? doneBytes)}`,
+    `${Math.floor(fraction * PERCENT)}% of ${formatByteSize(totalBytes ?? doneBytes)}`,
     ...(bytesPerSecond === null ? [] : [`${formatByteSize(bytesPerSecond)}/s`]),
     ...(etaSeconds === null ? [] : [`${etaSeconds} s left`]),
   ].join(', ');

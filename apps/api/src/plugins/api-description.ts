@@ -53,6 +53,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     uiConfig: { url: '/v1/openapi.json', deepLinking: true, persistAuthorization: false },
-    theme: { title: 'Kvorum API' },
+    // The bar on top offers to read other documents; ours is the only one here.
+    theme: { title: 'Kvorum API', css: [{ filename: 'kvorum.css', content: '.swagger-ui .topbar { display: none }' }] },
   });
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { DomainError, nextOnRequest, VM_REQUESTS, VM_STATES, type VmId } from '@kvorum/schema';
+import { DomainError, nextOnRequest, VM_REQUESTS, VM_STATES, type VmId, type VmRequest } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aHost, aProject, aVm, type Ingredients, ingredients } from '../../test/world/fleet-builder.js';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
@@ -15,13 +15,12 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const REQUESTS = VM_REQUESTS;
 const ask = (vmId: VmId, request: VmRequest, options = {}) => requestVm(test.cp, test.admin, vmId, request, options);
 const rowOf = async (vmId: VmId) =>
   (await test.sql('SELECT state, generation::int, epoch::int, operation_id FROM vms WHERE id = $1', [vmId]))[0];
 
 describe('a request for a VM', () => {
-  it.each(REQUESTS)('%s is accepted, refused or changes nothing as the lifecycle table says', async (request) => {
+  it.each(VM_REQUESTS)('%s is accepted, refused or changes nothing as the lifecycle table says', async (request) => {
     for (const state of VM_STATES.filter((candidate) => candidate !== 'deleted')) {
       const { vmId, operationId } = await aVm(test, from, state);
       const before = await rowOf(vmId);

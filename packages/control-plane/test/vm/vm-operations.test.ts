@@ -8,7 +8,7 @@ import { reconcileLostHosts } from '../../src/reconcilers/lost-hosts.reconciler.
 import { createVm } from '../../src/vm/create-vm.js';
 import { operationDefinitions } from '../../src/vm/operation-definitions.js';
 import { readVmConsole } from '../../src/vm/read-vm-console.js';
-import { type RequestableVm, requestVm } from '../../src/vm/request-vm.js';
+import { requestVm } from '../../src/vm/request-vm.js';
 import type { VmServices } from '../../src/vm/vm-operation.js';
 import { makeWorker, proveOperation, workToEnd } from '../operation-harness.js';
 import { aProject, vmRequest } from '../world/fleet-builder.js';
@@ -46,7 +46,7 @@ const perform = async (operationId: OperationId, kind: Parameters<typeof definit
   }
 };
 
-const ask = async (vmId: VmId, request: RequestableVm, graceMs?: number): Promise<OperationId> =>
+const ask = async (vmId: VmId, request: VmRequest, graceMs?: number): Promise<OperationId> =>
   (await requestVm(fleet.test.cp, fleet.test.admin, vmId, request, { graceMs })).operation.id;
 
 async function aWorld(): Promise<World> {
@@ -178,7 +178,7 @@ proveOperation<World, VmServices>({
 });
 
 /** Operations that change nothing but the power of a VM that has its room. */
-const POWER: readonly [request: VmRequest & RequestableVm, from: 'running' | 'paused', to: VmState, epoch: number][] = [
+const POWER: readonly [request: VmRequest, from: 'running' | 'paused', to: VmState, epoch: number][] = [
   ['stop', 'running', 'stopped', 1],
   ['reboot', 'running', 'running', 2],
   ['reset', 'running', 'running', 1],

@@ -18,14 +18,16 @@ export type VmState =
   | 'resuming'
   | 'rebooting'
   | 'stopping'
-  | 'migrating'
   | 'unknown'
   | 'failed'
   | 'deleting'
   | 'deleted';
 
-/** `reset` presses the reset button of the running machine; `reboot` shuts the guest down and starts it again. */
-export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'migrate' | 'delete';
+/**
+ * What people may ask for. Live migration is not built, so it has neither a request nor a state here: nothing may offer it.
+ * `reset` presses the reset button of the running machine; `reboot` shuts the guest down and starts it again.
+ */
+export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'delete';
 
 /** `done` and `doneStopped` are the two good ends (a VM can be created without being started). */
 export type VmResult = 'done' | 'doneStopped' | 'unwound';
@@ -57,7 +59,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: false,
   }),
   stopped: row({
-    request: { start: 'starting', stop: 'stopped', migrate: 'migrating', delete: 'deleting' },
+    request: { start: 'starting', stop: 'stopped', delete: 'deleting' },
     result: {},
     fact: { running: 'running', paused: 'paused' },
     holdsResources: 'yes',
@@ -78,7 +80,6 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
       reset: 'rebooting',
       pause: 'pausing',
       resume: 'running',
-      migrate: 'migrating',
       delete: 'deleting',
     },
     result: {},
@@ -121,13 +122,6 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     holdsResources: 'yes',
     settled: false,
   }),
-  migrating: row({
-    request: {},
-    result: { done: 'running', doneStopped: 'stopped', unwound: 'unknown' },
-    fact: {},
-    holdsResources: 'yes',
-    settled: false,
-  }),
   unknown: row({
     request: { delete: 'deleting' },
     result: {},
@@ -160,7 +154,6 @@ export const VM_REQUESTS = [
   'reset',
   'pause',
   'resume',
-  'migrate',
   'delete',
 ] as const satisfies readonly VmRequest[];
 export const VM_RESULTS = ['done', 'doneStopped', 'unwound'] as const satisfies readonly VmResult[];
