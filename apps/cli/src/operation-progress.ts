@@ -22,13 +22,14 @@ export function progressOf(operation: Operation): ProgressUpdate {
   if (step === undefined) return settled(1, 'finishing');
   const head = `step ${at + 1} of ${steps.length}, ${step.name}${attemptText(step)}`;
   // Progress is written a moment after the step; that of the step before would only confuse.
-  const progress = operation.progress?.phase === step.name ? operation.progress : null;
+  const isStale = steps.some((other) => other !== step && other.name === operation.progress?.phase);
+  const progress = isStale ? null : operation.progress;
   const bytes = bytesFraction(progress);
-  const details = progress === null ? '' : progressText(progress, bytes);
+  const details = progress === null ? '' : progressText(progress, bytes, step.name);
   return {
     fraction: (doneCount + (bytes ?? 0)) / steps.length,
     text: details === '' ? head : `${head}: ${details}`,
-    milestone: `${head} ${bytes === null ? '' : Math.floor((bytes * PERCENT) / MILESTONE_PERCENT)}`,
+    milestone: `${head} ${progress?.phase} ${bytes === null ? '' : Math.floor((bytes * PERCENT) / MILESTONE_PERCENT)}`,
   };
 }
 
@@ -48,11 +49,12 @@ const bytesFraction = (progress: Progress | null): number | null =>
     ? null
     : Math.min(1, progress.doneBytes / progress.totalBytes);
 
-function progressText(progress: Progress, fraction: number | null): string {
-  if (fraction === null) return '';
+function progressText(progress: Progress, fraction: number | null, stepName: string): string {
+  const phase = progress.phase === stepName ? '' : progress.phase;
+  if (fraction === null) return phase;
   const { doneBytes, totalBytes, bytesPerSecond, etaSeconds } = progress;
   return [
-    `${Math.floor(fraction * PERCENT)}% of ${formatByteSize(totalBytes ?? doneBytes)}`,
+    `${phase} ${Math.floor(fraction * PERCENT)}% of ${formatByteSize(totalBytes ?? doneBytes)}`.trimStart(),
     ...(bytesPerSecond === null ? [] : [`${formatByteSize(bytesPerSecond)}/s`]),
     ...(etaSeconds === null ? [] : [`${etaSeconds} s left`]),
   ].join(', ');
