@@ -1,5 +1,5 @@
 import { newId, type ProjectId } from '@kvorum/schema';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
 import type { Actor } from '../control-plane.js';
 import { type Tx, withTransaction } from '../database/database.js';
