@@ -120,8 +120,13 @@ describe('a Linux guest from a REST call', () => {
     expect(await consoleText()).toContain('KVORUM-GUEST-DOWN poweroff');
   });
 
-  test('starts again under a higher epoch', { timeout: BOOT_MS_MAX }, async () => {
-    expect(await request('start')).toMatchObject({ state: 'succeeded' });
+  test('starts again under a higher epoch, though PostgreSQL restarts meanwhile', {
+    timeout: BOOT_MS_MAX,
+  }, async () => {
+    const { body } = await site.rest.expect(202, 'POST', `/v1/vms/${vmId}/start`);
+    await postgres.restart();
+    const { id } = body['operation'] as { id: string };
+    expect(await operationEnd(site.rest, id, BOOT_MS_MAX)).toMatchObject({ state: 'succeeded' });
     expect(await vm()).toMatchObject({ state: 'running', epoch: 2 });
     expect(qemuPids(await runningHost())).toHaveLength(1);
   });
