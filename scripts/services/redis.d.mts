@@ -4,6 +4,8 @@ export interface RedisServer {
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;
+  /** Stops it and starts it again, empty, at the same address. */
+  restart(): Promise<void>;
 }
 
 export const startRedis: (options: { readonly dataDir: string }) => Promise<RedisServer>;

@@ -84,9 +84,26 @@ const waitUntilServing = async (child, port, password) => {
   return failure;
 };
 
+/** One attempt on one port; throws with the server's log if it does not come up. */
+const startOn = async (folder, port, password) => {
+  const child = launch(folder, port, password);
+  const failure = await waitUntilServing(child, port, password);
+  const identity = child.pid ? identityOf(child.pid) : null;
+  const stop = async () => {
+    if (identity) await endProcess(identity, STOP_SIGNALS);
+  };
+  if (failure === null) {
+    child.unref();
+    return { pid: child.pid, stop };
+  }
+  await stop();
+  const log = path.join(folder, 'redis.log');
+  throw new Error(`redis-server did not start: ${failure}. ${log}:\n${readFileSync(log, 'utf8')}`);
+};
+
 /**
  * Starts a Redis in `dataDir` that ends with the calling process, even if that is killed.
- * Returns { url, port, pid, stop() }; `url` carries the password.
+ * Returns { url, port, pid, stop(), restart() }; `url` carries the password. After `restart` it is empty, at the same address.
  */
 export const startRedis = async ({ dataDir }) => {
   const folder = path.resolve(dataDir);
@@ -94,20 +111,20 @@ export const startRedis = async ({ dataDir }) => {
   const password = randomBytes(PASSWORD_BYTES).toString('base64url');
   for (let attempt = 1; ; attempt += 1) {
     const port = await findFreePort();
-    const child = launch(folder, port, password);
-    const failure = await waitUntilServing(child, port, password);
-    const identity = child.pid ? identityOf(child.pid) : null;
-    const stop = async () => {
-      if (identity) await endProcess(identity, STOP_SIGNALS);
-    };
-    if (failure === null) {
-      child.unref();
-      return { url: `redis://:${password}@127.0.0.1:${port}`, port, pid: child.pid, stop };
-    }
-    await stop();
-    const log = path.join(folder, 'redis.log');
-    if (attempt >= START_ATTEMPTS || failure.includes('ENOENT')) {
-      throw new Error(`redis-server did not start: ${failure}. ${log}:\n${readFileSync(log, 'utf8')}`);
+    try {
+      let server = await startOn(folder, port, password);
+      return {
+        url: `redis://:${password}@127.0.0.1:${port}`,
+        port,
+        pid: server.pid,
+        stop: () => server.stop(),
+        restart: async () => {
+          await server.stop();
+          server = await startOn(folder, port, password);
+        },
+      };
+    } catch (error) {
+      if (attempt >= START_ATTEMPTS || error.message.includes('ENOENT')) throw error;
     }
   }
 };

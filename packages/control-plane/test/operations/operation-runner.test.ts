@@ -22,7 +22,10 @@ import {
 
 const actor: Actor = { tokenId: newId<TokenId>(), tokenName: 'ops', role: 'operator', projectId: null };
 const bell = { ring: async () => {}, remind: async () => {}, listen: () => Promise.reject(), close: async () => {} };
-const SHORT_LEASE_MS = 300;
+/** Short to wait for, long enough for a busy machine to extend it in time. */
+const SHORT_LEASE_MS = 2000;
+/** Passes while a step is held, and not before that step was reached. */
+const SHORT_DEADLINE_MS = 3000;
 
 let shared: TestDatabase;
 let world: ToyWorld;
@@ -146,7 +149,7 @@ describe('an operation that is cancelled', () => {
 
 describe('deadlines', () => {
   it('end the running step and unwind', async () => {
-    const toy = toyOperation({ deadlineMs: 400 });
+    const toy = toyOperation({ deadlineMs: SHORT_DEADLINE_MS });
     const id = await requestToy(world, toy);
     const held = holdIn('run device');
     expect(await work(toy, id)).toMatchObject({ state: 'failed', error: { code: 'deadline_exceeded' } });
@@ -163,7 +166,7 @@ describe('deadlines', () => {
   });
 
   it('end the retries of a host that does not answer', async () => {
-    const toy = toyOperation({ deadlineMs: 300 });
+    const toy = toyOperation({ deadlineMs: SHORT_DEADLINE_MS });
     const unreachable = throwing(toy, 2, new DomainError('host_unreachable', 'no answer'));
     const id = await requestToy(world, unreachable);
     expect(await work(unreachable, id)).toMatchObject({ state: 'failed', error: { code: 'deadline_exceeded' } });
@@ -172,7 +175,7 @@ describe('deadlines', () => {
   });
 
   it('leave it to a person once a step that cannot be undone has begun', async () => {
-    const wiping = irreversibleToy({ deadlineMs: 400 });
+    const wiping = irreversibleToy({ deadlineMs: SHORT_DEADLINE_MS });
     const id = await requestToy(world, wiping);
     holdIn('run wipe');
     expect(await work(wiping, id)).toMatchObject({ state: 'stuck', error: { code: 'deadline_exceeded' } });

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newId, type TokenId } from '@kvorum/schema';
 import { Redis } from 'ioredis';
@@ -64,7 +62,6 @@ const onPostgres = async (): Promise<BellServer> => ({
 const onRedis = async (): Promise<BellServer> => {
   const folder = makeScratchFolder();
   const server = await startRedis({ dataDir: folder.path });
-  const again: { process: ReturnType<typeof spawn> | null } = { process: null };
   return {
     redisUrl: server.url,
     empty: async () => {
@@ -72,29 +69,9 @@ const onRedis = async (): Promise<BellServer> => {
       await client.flushall();
       client.disconnect();
     },
-    interrupt: async () => {
-      await server.stop();
-      await sleep(300);
-      const started = spawn(
-        'setpriv',
-        ['--pdeathsig', 'KILL', '--', 'redis-server', path.join(folder.path, 'redis.conf')],
-        {
-          stdio: 'ignore',
-        },
-      );
-      again.process = started;
-      const client = new Redis(server.url);
-      client.on('error', () => {});
-      await client.ping();
-      client.disconnect();
-    },
+    interrupt: () => server.restart(),
     stop: async () => {
       await server.stop();
-      if (again.process !== null) {
-        const ended = new Promise((resolve) => again.process?.once('exit', resolve));
-        again.process.kill('SIGTERM');
-        await ended;
-      }
       folder.remove();
     },
   };
