@@ -22,6 +22,7 @@ import { StateFolders } from './state/state-folders.js';
 import { StateLock } from './state/state-lock.js';
 import { siteChannelOptions, siteCredentials } from './trust/site-channel.js';
 import { controlPlaneSpiffeId } from './trust/spiffe.js';
+import { MonitorWatch } from './vm/monitor-watch.js';
 import { recoverVms } from './vm/recover-vms.js';
 import { VmDirectory } from './vm/vm-directory.js';
 import type { VmHost } from './vm/vm-host.js';
@@ -165,6 +166,7 @@ interface AgentParts {
   readonly inventory: HostInventory;
   readonly writer: ReportWriter;
   readonly guests: GuestPoller;
+  readonly monitors: MonitorWatch;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
 }
@@ -202,6 +204,7 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     (vmId) => stream.vmChanged(vmId),
     log,
   );
+  const monitors = new MonitorWatch(() => directory.actors, log);
   const writer = new ReportWriter({ directory, guests, inventory, counter, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
@@ -210,7 +213,7 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     await directory.close();
     throw thrown;
   });
-  return { folders, directory, images, inventory, writer, guests, stream, lease };
+  return { folders, directory, images, inventory, writer, guests, monitors, stream, lease };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
@@ -222,6 +225,7 @@ function startBackground(parts: AgentParts, log: Log): () => void {
   const warn = (what: string) => (thrown: unknown) => log.warn({ error: String(thrown) }, what);
   parts.stream.start();
   parts.guests.start();
+  parts.monitors.start();
   const inventory = setInterval(() => {
     parts.inventory
       .refresh()
@@ -237,5 +241,6 @@ function startBackground(parts: AgentParts, log: Log): () => void {
     clearInterval(inventory);
     clearInterval(tombstones);
     parts.guests.stop();
+    parts.monitors.stop();
   };
 }

@@ -64,6 +64,7 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     accelerator: vm.accelerator,
     exited: vm.exited,
     queryPower: () => vm.queryPower(),
+    checkMonitor: (timeoutMs) => vm.checkMonitor(timeoutMs),
     pause: life.guard(() => vm.pause()),
     resume: life.guard(() => vm.resume()),
     reset: life.guard(() => vm.reset()),

@@ -24,8 +24,9 @@ export interface HypervisorDriver {
   /** Starts a VM that is not running. Resolves when the monitor answers and vCPU threads are pinned as asked. */
   launch(launch: LaunchSpec): Promise<RunningVm>;
   /**
-   * Finds the process that an earlier agent left running in `runDir`, or null. Ends processes of that folder which
-   * cannot be controlled any more (no monitor), so that null means: nothing of this VM runs.
+   * Finds the process that an earlier agent left running in `runDir`, or null. A process that is certainly this VM's is
+   * taken over also when its monitor does not answer: `checkMonitor` tells, and only `end` ends it. What runs there and is
+   * not on record as a confirmed run of this VM is ended, so that null means: nothing of this VM runs.
    */
   adopt(vmId: string, runDir: string): Promise<RunningVm | null>;
   /** Ends whatever runs in `runDir` and removes its sockets and pid file; the console log stays. Idempotent. */
@@ -73,6 +74,19 @@ export interface PastExit {
   readonly exit: VmExit;
 }
 
+/** What stopped a VM: its disk could not be written, and its guest has not seen an error. It goes on after `resume`. */
+export interface DiskFault {
+  readonly kind: 'full' | 'failing';
+  /** In the hypervisor's words; bounded to 512 characters. */
+  readonly detail: string;
+}
+
+export interface MonitorAnswer {
+  readonly power: VmPower;
+  /** Null unless the VM stands still because of it. */
+  readonly diskFault: DiskFault | null;
+}
+
 export interface GuestAnswer {
   readonly isResponding: boolean;
 }
@@ -85,6 +99,12 @@ export interface RunningVm {
   readonly accelerator: Accelerator;
 
   queryPower(): Promise<VmPower>;
+  /**
+   * Asks the monitor for a sign of life, connecting to it anew if the connection is lost. Safe to call at any rate: at
+   * most one question is under way. `deadline_exceeded`: no answer within `timeoutMs`, the process lives; `host_fault`:
+   * there is no way to the monitor any more, and the message says why.
+   */
+  checkMonitor(timeoutMs: number): Promise<MonitorAnswer>;
   pause(): Promise<void>;
   resume(): Promise<void>;
   /** The reset button: the guest starts anew without being asked. QMP system_reset. */

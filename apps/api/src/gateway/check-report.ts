@@ -14,6 +14,8 @@ import { z } from 'zod';
 export const VM_REPORT_COUNT_MAX = 4096;
 const TEXT_LENGTH_MAX = 1024;
 const EXIT_DETAIL_LENGTH_MAX = 4096;
+/** One of each kind, and room for kinds of later agents. */
+const CONDITION_COUNT_MAX = 16;
 /** Of flags, KVM extensions, findings, NUMA nodes: each kernel in use has under 300. */
 const FACT_COUNT_MAX = 1024;
 /** NR_CPUS of Debian's kernels. */
@@ -60,6 +62,11 @@ function checkVm(vm: VmReport): VmReport {
     accelerator: known(Accelerator, vm.accelerator),
     // A guest or QEMU may have written it: its length is no reason to lose the report.
     exitDetail: printable(vm.exitDetail.slice(0, EXIT_DETAIL_LENGTH_MAX)),
+    conditions: vm.conditions.slice(0, CONDITION_COUNT_MAX).map((condition) => ({
+      ...condition,
+      kind: text('vms.conditions.kind', condition.kind),
+      detail: printable(condition.detail.slice(0, TEXT_LENGTH_MAX)),
+    })),
   };
 }
 

@@ -63,8 +63,8 @@ export class GuestPoller {
       const live = actor.live;
       if (live === null) continue;
       running.add(actor.vmId);
-      // A paused guest cannot answer; what was known of it stays.
-      if (live.power === 'paused') continue;
+      // A paused or hanging guest cannot answer; what was known of it stays.
+      if (live.power === 'paused' || live.isHung) continue;
       const guest = this.#guestOf(actor.vmId, live.epoch, nowMs);
       if (guest.dueMs > nowMs || guest.isPolling || this.#pollCount >= POLLS_AT_ONCE) continue;
       void this.#poll(actor, guest);

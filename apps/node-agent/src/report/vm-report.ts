@@ -6,10 +6,13 @@ import type { GuestObservation } from './guest-poller.js';
 /** Of a driver's 4 KiB, so that a full report of a host with thousands of stopped VMs fits into one message. */
 const EXIT_DETAIL_LENGTH_MAX = 512;
 
+const CONDITION_DETAIL_LENGTH_MAX = 512;
+
 const POWER = {
   running: PowerState.POWER_STATE_RUNNING,
   paused: PowerState.POWER_STATE_PAUSED,
   stopped: PowerState.POWER_STATE_STOPPED,
+  unknown: PowerState.POWER_STATE_UNSPECIFIED,
 } as const;
 const EXIT_REASON = {
   'guest-shutdown': ExitReason.EXIT_REASON_GUEST_SHUTDOWN,
@@ -38,5 +41,10 @@ export function toVmReport(snapshot: VmSnapshot, guest: GuestObservation, report
     accelerator: toWireAccelerator(snapshot.accelerator),
     pid: snapshot.pid ?? 0,
     reportGeneration,
+    conditions: snapshot.conditions.map(({ kind, sinceMs, detail }) => ({
+      kind,
+      sinceMs,
+      detail: detail.slice(0, CONDITION_DETAIL_LENGTH_MAX),
+    })),
   };
 }

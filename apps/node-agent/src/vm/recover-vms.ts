@@ -9,16 +9,20 @@ const RECOVERIES_AT_ONCE = 8;
 
 /**
  * Brings a restarted agent back in charge: every recorded VM is found again and left as it is, removals that were
- * interrupted are finished, and processes in our run folder that no record knows are ended. Throws if a VM could not be
- * examined: an agent that does not know what runs must not answer requests.
+ * interrupted are finished, and processes in our run folder that no record knows are ended. A VM that could not be
+ * examined is known as such to its actor, which answers no request until it was.
  */
 export async function recoverVms(host: VmHost, directory: VmDirectory): Promise<void> {
   await forEachBounded(directory.actors, RECOVERIES_AT_ONCE, (actor) => actor.recover());
   for (const vmId of await foldersOfVms(host.folders.runDir)) {
     if (directory.find(vmId) !== null) continue;
     host.log.warn({ vmId }, 'ending what an unknown VM left in the run folder');
-    await host.driver.sweep(vmId, host.folders.runDirOf(vmId));
-    await rm(host.folders.runDirOf(vmId), { recursive: true, force: true });
+    try {
+      await host.driver.sweep(vmId, host.folders.runDirOf(vmId));
+      await rm(host.folders.runDirOf(vmId), { recursive: true, force: true });
+    } catch (thrown) {
+      host.log.error({ vmId, error: String(thrown) }, 'what an unknown VM left could not be removed');
+    }
   }
   for (const vmId of await foldersOfVms(host.folders.disks)) {
     // Data of a tenant: records are written before disks, so this is for a person to judge.

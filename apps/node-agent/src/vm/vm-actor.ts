@@ -4,6 +4,7 @@ import { type Accelerator, DomainError, type ErrorCode } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
 import { Mailbox } from './mailbox.js';
 import { admit, type Demand, type Intent, type WantedPower } from './vm-actor-rules.js';
+import type { VmCondition } from './vm-condition.js';
 import type { VmHost } from './vm-host.js';
 import { VmMemory } from './vm-memory.js';
 import { VmProcess } from './vm-process.js';
@@ -14,10 +15,12 @@ export interface VmSnapshot {
   readonly vmId: string;
   readonly epoch: number;
   readonly generation: number;
-  readonly power: VmPower | 'stopped';
+  /** `unknown`: the agent could not find out; see `conditions`. */
+  readonly power: VmPower | 'stopped' | 'unknown';
   readonly exit: VmExit | null;
   readonly accelerator: Accelerator | null;
   readonly pid: number | null;
+  readonly conditions: readonly VmCondition[];
 }
 
 export interface DiskDemand {
@@ -40,9 +43,14 @@ export class VmActor {
   #newest: Fence = { generation: 0, fencingToken: 0 };
   #current: { fence: Fence; superseded: AbortController } | null = null;
   #isClosing = false;
+  /** Why nothing is known of the VM's process, or of the VM at all. */
+  #obstacle: VmCondition | null;
 
-  constructor(host: VmHost, vmId: string, record: VmRecord | null) {
+  /** `unreadable`: why the VM's record cannot be understood; the VM is left untouched then. */
+  constructor(host: VmHost, vmId: string, record: VmRecord | null, unreadable: string | null = null) {
     this.#host = host;
+    this.#obstacle =
+      unreadable === null ? null : { kind: 'record-unreadable', sinceMs: Date.now(), detail: unreadable };
     this.vmId = vmId;
     this.#memory = new VmMemory(host, vmId, record);
     this.#process = new VmProcess(host, this.#memory, (settle) => this.#postExit(settle));
@@ -56,7 +64,11 @@ export class VmActor {
   }
   /** Nothing is known of the VM and nobody asks for it. */
   get isForgettable(): boolean {
-    return this.#memory.record === null && this.#mailbox.isIdle;
+    return this.#memory.record === null && this.#obstacle === null && this.#mailbox.isIdle;
+  }
+  /** It could not be found out whether its process runs: `recover` tries again. */
+  get isUnexamined(): boolean {
+    return this.#obstacle?.kind === 'unexamined';
   }
 
   /** Throws `guest_fault` if the VM ought to run but the run of this epoch has ended. */
@@ -136,30 +148,36 @@ export class VmActor {
   /** null: nothing of this VM is on the host that would be worth a report. */
   snapshot(): VmSnapshot | null {
     const record = this.#memory.record;
+    if (this.#obstacle?.kind === 'record-unreadable') return unreadableSnapshot(this.vmId, this.#obstacle);
     if (record === null || record.spec === null) return null;
     const live = this.#process.live;
+    const obstacles = this.#obstacle === null ? [] : [this.#obstacle];
     return {
       vmId: this.vmId,
       // Nothing runs: that is true for every epoch up to the highest that was seen.
       epoch: live?.epoch ?? record.epoch,
       generation: record.fence.generation,
-      power: live?.power ?? 'stopped',
-      exit: live === null ? exitOf(record) : null,
+      power: live?.power ?? (this.#obstacle === null ? 'stopped' : 'unknown'),
+      exit: live === null && this.#obstacle === null ? exitOf(record) : null,
       accelerator: live?.vm.accelerator ?? record.spec.accelerator,
       pid: live?.vm.pid ?? null,
+      conditions: [...obstacles, ...(live?.conditions ?? [])],
     };
   }
 
   /**
    * Takes over after a restart of the agent: finds the process and holds it again, untouched. One that is gone is a
-   * crash, to be reported; it is never started again from here. Finishes removals that were interrupted.
+   * crash, to be reported; it is never started again from here. Finishes removals that were interrupted. What goes wrong
+   * is this VM's condition, and no other's: `isUnexamined` then.
    */
   recover(): Promise<void> {
+    return this.#mailbox.postInternal(() => this.#examine().catch(() => undefined));
+  }
+
+  /** Lets the VM go on if its full disk was what stopped it, and has space again. */
+  resumeWithSpace(): Promise<void> {
     return this.#mailbox.postInternal(async () => {
-      const record = this.#memory.record;
-      if (record === null || record.tombstone?.isSwept === true) return;
-      if (record.tombstone !== null) return this.#process.sweep();
-      if (record.run !== null) await this.#process.adopt(record, record.run);
+      if (this.#memory.record !== null) await this.#process.resumeWithSpace(this.#memory.record);
     });
   }
 
@@ -194,6 +212,7 @@ export class VmActor {
       if (compareFences(this.#newest, intent) > 0 || this.#isClosing) superseded.abort();
       this.#current = { fence: intent, superseded };
       try {
+        await this.#assertKnown();
         return await task(superseded.signal);
       } catch (thrown) {
         if (this.#isClosing)
@@ -203,6 +222,35 @@ export class VmActor {
         this.#current = null;
       }
     }, signal);
+  }
+
+  /** Throws what stands in the way of finding the VM's process, and remembers it. */
+  async #examine(): Promise<void> {
+    const record = this.#memory.record;
+    try {
+      if (record?.tombstone?.isSwept === false) await this.#process.sweep();
+      else if (record?.tombstone === null && record.run !== null) await this.#process.adopt(record, record.run);
+    } catch (thrown) {
+      const detail = thrown instanceof Error ? thrown.message : String(thrown);
+      this.#host.log.warn({ vmId: this.vmId, error: detail }, 'a VM could not be examined; trying again');
+      if (this.#obstacle?.detail !== detail) {
+        this.#obstacle = { kind: 'unexamined', sinceMs: this.#obstacle?.sinceMs ?? Date.now(), detail };
+        this.#host.onChange(this.vmId);
+      }
+      throw thrown;
+    }
+    if (this.#obstacle?.kind !== 'unexamined') return;
+    this.#obstacle = null;
+    this.#host.onChange(this.vmId);
+  }
+
+  /** No request is acted upon while it is not known what it would meet: there might be a second process. */
+  async #assertKnown(): Promise<void> {
+    if (this.#obstacle?.kind === 'record-unreadable') throw new DomainError('host_fault', this.#obstacle.detail);
+    if (!this.isUnexamined) return;
+    await this.#examine().catch((cause: unknown) => {
+      throw new DomainError('unavailable', `whether the VM runs is not known: ${this.#obstacle?.detail}`, { cause });
+    });
   }
 
   #postExit(settle: () => Promise<void>): void {
@@ -243,6 +291,18 @@ export class VmActor {
     return snapshot;
   }
 }
+
+/** Epoch and generation are in the record: whatever is reported with 0 changes no state of the VM. */
+const unreadableSnapshot = (vmId: string, condition: VmCondition): VmSnapshot => ({
+  vmId,
+  epoch: 0,
+  generation: 0,
+  power: 'unknown',
+  exit: null,
+  accelerator: null,
+  pid: null,
+  conditions: [condition],
+});
 
 /** Of the highest epoch; a run of an earlier one was ended for the sake of what came later. */
 function exitOf(record: VmRecord): VmExit | null {

@@ -1,7 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import { VmActor, type VmSnapshot } from './vm-actor.js';
 import type { VmHost } from './vm-host.js';
-import type { VmRecord } from './vm-record.js';
+import type { RecordsOnDisk } from './vm-record-files.js';
 
 /** Records of VMs and of removed VMs together; keeps a full report below a gRPC message of 4 MiB. */
 const VMS_PER_HOST_MAX = 4_096;
@@ -14,9 +14,10 @@ export class VmDirectory {
   readonly #actors = new Map<string, VmActor>();
   #isClosing = false;
 
-  constructor(host: VmHost, records: readonly VmRecord[]) {
+  constructor(host: VmHost, { records, unreadable }: RecordsOnDisk) {
     this.#host = host;
     for (const record of records) this.#actors.set(record.vmId, new VmActor(host, record.vmId, record));
+    for (const { vmId, detail } of unreadable) this.#actors.set(vmId, new VmActor(host, vmId, null, detail));
   }
 
   /** The actor of a VM, new if the VM is. Throws `no_capacity` when the host has too many. */

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
-import { DomainError } from '@kvorum/schema';
+import { DomainError, MIB } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
 import { LiveVm } from './live-vm.js';
 import { stopGracefully } from './stop-gracefully.js';
@@ -14,6 +14,10 @@ import type { Run, VmRecord } from './vm-record.js';
 const END_TIMEOUT_MS = 10_000;
 /** Sweep, end, launch, reset, resume: no way is longer; more means that two rules contradict each other. */
 const ACTIONS_PER_REQUEST_MAX = 8;
+/** A sign of life right after an adoption; a monitor that says nothing is found hanging then. */
+const FIRST_CHECK_TIMEOUT_MS = 500;
+/** Less than this and the next write of the guest would stop it again. */
+const FREE_DISK_BYTES_MIN = 64 * MIB;
 
 /**
  * The process of one VM, on behalf of its actor. Called from the actor's mailbox alone, so that no two of its methods
@@ -56,20 +60,34 @@ export class VmProcess {
    * crash; it is never started again from here.
    */
   async adopt(record: VmRecord, run: Run): Promise<void> {
+    // Before anything can fail: what a VM that cannot be examined may be using is not given to another.
+    if (run.phase !== 'ended') this.#host.cpus.restore(record.vmId, run.pinnedCpus);
     const vm = await this.#host.driver.adopt(record.vmId, this.#host.folders.runDirOf(record.vmId));
     if (vm === null) {
+      this.#host.cpus.release(record.vmId);
       if (run.phase !== 'ended') await this.#rememberLoss(record, run);
       return;
     }
     this.#host.cpus.restore(record.vmId, run.pinnedCpus);
-    const live = this.#attach(vm, 'running');
-    // If it ends right now the exit is noted by its own task.
-    live.power = await vm.queryPower().catch(() => 'running' as const);
+    // Of one that hangs the power is not known: as it was wanted is most likely. If it ends right now, its own task tells.
+    const live = this.#attach(vm, record.wanted?.power === 'paused' ? 'paused' : 'running');
+    await live.check(FIRST_CHECK_TIMEOUT_MS);
     await this.#memory.save({
       ...record,
       epoch: Math.max(record.epoch, vm.epoch),
       run: { ...run, epoch: vm.epoch, phase: 'up', exit: null },
     });
+  }
+
+  /** Lets a VM that ought to run go on after its disk was full, if the disk has space again. */
+  async resumeWithSpace(record: VmRecord): Promise<void> {
+    const live = this.#live;
+    if (live === null || !live.isOutOfDisk || live.power !== 'paused' || record.wanted?.power !== 'running') return;
+    const { bavail, bsize } = await statfs(this.#host.folders.disksOf(record.vmId));
+    if (bavail * bsize < FREE_DISK_BYTES_MIN) return;
+    await live.vm.resume();
+    this.#host.log.info({ vmId: record.vmId }, 'a VM goes on: its disk has space again');
+    this.#powerIs(live, 'running');
   }
 
   /** Ends what runs and removes all the host keeps of the VM but the tombstone. */
@@ -211,7 +229,7 @@ export class VmProcess {
 
   #attach(vm: LiveVm['vm'], power: VmPower): LiveVm {
     this.#live = new LiveVm(vm, power, {
-      onPowerChange: () => this.#host.onChange(vm.vmId),
+      onChange: () => this.#host.onChange(vm.vmId),
       onExit: (live) => this.#onExit(() => this.#settle(live)),
     });
     this.#host.onChange(vm.vmId);

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '@kvorum/schema';
@@ -37,10 +37,10 @@ describe('records of VMs', () => {
     const record = aRecord();
     await files.save(record);
     await writeFile(`${folders.recordOf(record.vmId)}.tmp`, '{"half');
-    expect(await files.loadAll()).toEqual([record]);
+    expect(await files.loadAll()).toEqual({ records: [record], unreadable: [] });
     expect(await readdir(folders.vms)).toEqual([`${record.vmId}.json`]);
     await files.forget(record.vmId);
-    expect(await files.loadAll()).toEqual([]);
+    expect(await files.loadAll()).toEqual({ records: [], unreadable: [] });
   });
 
   it.each<[string, (record: VmRecord) => string]>([
@@ -48,9 +48,16 @@ describe('records of VMs', () => {
     ['of a later version', (record) => JSON.stringify({ ...record, version: 2 })],
     ['of another VM', (record) => JSON.stringify({ ...record, vmId: newId() })],
     ['without a fence', ({ fence: _without, ...record }) => JSON.stringify(record)],
-  ])('that are %s stop the agent: it must not guess', async (_name, text) => {
+  ])('that are %s are told by the id of their VM, and the others are read', async (_name, text) => {
     const record = aRecord();
-    await writeFile(folders.recordOf(record.vmId), text(record));
-    await expect(files.loadAll()).rejects.toMatchObject({ code: 'host_fault' });
+    const written = text(record);
+    await writeFile(folders.recordOf(record.vmId), written);
+    const other = aRecord();
+    await files.save(other);
+    await writeFile(join(folders.vms, 'notes.json'), 'not ours');
+    const { records, unreadable } = await files.loadAll();
+    expect(records).toEqual([other]);
+    expect(unreadable).toEqual([{ vmId: record.vmId, detail: expect.stringContaining(record.vmId) }]);
+    expect(await readFile(folders.recordOf(record.vmId), 'utf8')).toBe(written);
   });
 });

@@ -1,9 +1,19 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DomainError } from '@kvorum/schema';
+import { DomainError, VmId } from '@kvorum/schema';
 import type { StateFolders } from '../state/state-folders.js';
 import { syncFolder, TEMPORARY_SUFFIX, writeDurably } from '../state/write-durably.js';
 import { VmRecord } from './vm-record.js';
+
+export interface UnreadableRecord {
+  readonly vmId: string;
+  readonly detail: string;
+}
+
+export interface RecordsOnDisk {
+  readonly records: readonly VmRecord[];
+  readonly unreadable: readonly UnreadableRecord[];
+}
 
 /** Where actors remember. A file per VM, replaced as a whole. */
 export interface VmRecords {
@@ -33,26 +43,35 @@ export class VmRecordFiles implements VmRecords {
   }
 
   /**
-   * All records. Throws `host_fault` if one cannot be understood: without its fence and epoch the agent could start a VM
-   * a second time, so a person has to look. Leftovers of interrupted writes are removed.
+   * All records. One that cannot be understood keeps its VM from being touched, and no other: without its fence and epoch
+   * the agent could start that VM a second time, so a person has to look. Leftovers of interrupted writes are removed.
    */
-  async loadAll(): Promise<VmRecord[]> {
+  async loadAll(): Promise<RecordsOnDisk> {
     const records: VmRecord[] = [];
+    const unreadable: UnreadableRecord[] = [];
     for (const name of await readdir(this.#folders.vms)) {
       const path = join(this.#folders.vms, name);
+      const vmId = name.slice(0, -'.json'.length);
       if (name.endsWith(TEMPORARY_SUFFIX)) await rm(path, { force: true });
-      else if (name.endsWith('.json')) records.push(await this.#load(path, name.slice(0, -'.json'.length)));
+      // Files of other names are not ours.
+      if (!name.endsWith('.json') || !VmId.safeParse(vmId).success) continue;
+      const record = await load(path);
+      if (record?.vmId === vmId) records.push(record);
+      else
+        unreadable.push({
+          vmId,
+          detail: `the record ${path} ${record === null ? 'cannot be understood' : 'is of another VM'}`,
+        });
     }
-    return records;
+    return { records, unreadable };
   }
+}
 
-  async #load(path: string, vmId: string): Promise<VmRecord> {
-    try {
-      const record = VmRecord.parse(JSON.parse(await readFile(path, 'utf8')));
-      if (record.vmId === vmId) return record;
-    } catch (cause) {
-      throw new DomainError('host_fault', `the record ${path} cannot be understood`, { cause });
-    }
-    throw new DomainError('host_fault', `the record ${path} is of another VM`);
+/** Null: it cannot be read or understood. */
+async function load(path: string): Promise<VmRecord | null> {
+  try {
+    return VmRecord.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return null;
   }
 }

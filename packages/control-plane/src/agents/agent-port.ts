@@ -1,4 +1,4 @@
-import type { Accelerator } from '@kvorum/schema';
+import type { Accelerator, VmCondition } from '@kvorum/schema';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -67,7 +67,8 @@ export interface ObservedVm {
   readonly vmId: string;
   readonly epoch: number;
   readonly generation: number;
-  readonly power: 'running' | 'paused' | 'stopped';
+  /** `unknown`: the agent could not find out; `conditions` says why. */
+  readonly power: 'running' | 'paused' | 'stopped' | 'unknown';
   readonly exitReason: 'guest-shutdown' | 'requested' | 'crash' | null;
   readonly exitDetail: string;
   readonly guestAgent: 'unknown' | 'absent' | 'responding';
@@ -75,6 +76,7 @@ export interface ObservedVm {
   readonly balloonBytes: number | null;
   readonly accelerator: Accelerator | null;
   readonly reportGeneration: number;
+  readonly conditions: readonly VmCondition[];
 }
 
 export interface ConsolePart {

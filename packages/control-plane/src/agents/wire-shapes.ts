@@ -1,10 +1,11 @@
-import type { Accelerator } from '@kvorum/schema';
+import { type Accelerator, type VmCondition, VmConditionKind } from '@kvorum/schema';
 import {
   ExitReason,
   GuestAgentState,
   PowerState,
   type VmReport,
   Accelerator as WireAccelerator,
+  type VmCondition as WireCondition,
 } from '@kvorum/schema/agent-wire';
 import type { ObservedVm } from './agent-port.js';
 
@@ -21,7 +22,7 @@ export const toWireAccelerator = (accelerator: Accelerator): WireAccelerator =>
 const powerOf = (wire: PowerState): ObservedVm['power'] => {
   if (wire === PowerState.POWER_STATE_RUNNING) return 'running';
   if (wire === PowerState.POWER_STATE_PAUSED) return 'paused';
-  return 'stopped';
+  return wire === PowerState.POWER_STATE_STOPPED ? 'stopped' : 'unknown';
 };
 
 const exitReasonOf = (wire: ExitReason): ObservedVm['exitReason'] => {
@@ -40,6 +41,15 @@ const guestAgentOf = (wire: GuestAgentState): ObservedVm['guestAgent'] => {
 /** ECMA-262 section 21.4.1.1: no Date lies beyond this many ms. */
 const DATE_MS_MAX = 8.64e15;
 
+const dateOf = (ms: number): Date | null => (ms > 0 && ms <= DATE_MS_MAX ? new Date(ms) : null);
+
+/** Of kinds we do not know nothing can be said. */
+function conditionOf({ kind, sinceMs, detail }: WireCondition): VmCondition[] {
+  const known = VmConditionKind.safeParse(kind);
+  const since = dateOf(sinceMs);
+  return known.success && since !== null ? [{ kind: known.data, since: since.toISOString(), detail }] : [];
+}
+
 export const observedVmOf = (report: VmReport): ObservedVm => ({
   vmId: report.vmId,
   epoch: report.epoch,
@@ -48,11 +58,9 @@ export const observedVmOf = (report: VmReport): ObservedVm => ({
   exitReason: exitReasonOf(report.exitReason),
   exitDetail: report.exitDetail,
   guestAgent: guestAgentOf(report.guestAgent),
-  guestAgentAnsweredAt:
-    report.guestAgentLastAnswerMs > 0 && report.guestAgentLastAnswerMs <= DATE_MS_MAX
-      ? new Date(report.guestAgentLastAnswerMs)
-      : null,
+  guestAgentAnsweredAt: dateOf(report.guestAgentLastAnswerMs),
   balloonBytes: report.balloonBytes > 0 ? report.balloonBytes : null,
   accelerator: acceleratorOf(report.accelerator),
   reportGeneration: report.reportGeneration,
+  conditions: report.conditions.flatMap(conditionOf),
 });

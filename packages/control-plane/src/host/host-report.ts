@@ -15,6 +15,8 @@ const FACTS_BYTES_MAX = 256 * KIB;
 const EXIT_DETAIL_LENGTH_MAX = 4 * KIB;
 const VERSION_LENGTH_MAX = 128;
 const TEXT_LENGTH_MAX = 1024;
+/** One of each kind, and room. */
+const CONDITION_COUNT_MAX = 16;
 
 const Amount = (max: number) => z.int().min(0).max(max);
 const Capacity = z.object({
@@ -62,7 +64,10 @@ export function checkReport(report: HostReport): CheckedReport {
 function checkVm(report: VmReport, index: number): ObservedVm {
   const vm = observedVmOf(report);
   const numbers = check(`vms.${index}`, VmNumbers, vm);
-  return { ...vm, ...numbers, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX) };
+  const conditions = vm.conditions
+    .slice(0, CONDITION_COUNT_MAX)
+    .map((condition) => ({ ...condition, detail: cleanLine(condition.detail, TEXT_LENGTH_MAX) }));
+  return { ...vm, ...numbers, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
 }
 
 function checkFacts(wire: WireFacts): HostFacts {

@@ -1,4 +1,4 @@
-import type { VmFact, VmState } from '@kvorum/schema';
+import type { VmCondition, VmFact, VmState } from '@kvorum/schema';
 import type { Tx } from '../database/database.js';
 import { ringEventSignal } from '../event/event.store.js';
 import { REPORT_LEASE_MS } from '../host/host-report.store.js';
@@ -22,6 +22,7 @@ export interface ReportedVm {
   readonly guest_agent_answered_at: string | null;
   readonly balloon_bytes: number | null;
   readonly report_generation: number;
+  readonly conditions: readonly VmCondition[];
 }
 
 /** The time of the guest agent's last answer moves all the time; it is written once it is this much newer. */
@@ -31,7 +32,7 @@ const ANSWER_STEP_SECONDS = 30;
  * One statement per report. `news` picks the VMs of which the report says something new, without locking any, so that the
  * usual report, which says what the last one said, writes nothing. `locked` locks those in the order of their ids (two
  * transactions then never wait for each other) and reads them as they are once the lock is held; only what it returns is
- * judged. Every move of a state leaves its event.
+ * judged. Every move of a state leaves its event, and so does every condition that comes or goes.
  */
 export async function applyFacts(
   tx: Tx,
@@ -43,7 +44,7 @@ export async function applyFacts(
     WITH reported AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(vms)}::jsonb) AS r (
         vm_id uuid, epoch bigint, generation bigint, power text, fact text, exit_detail text, guest_agent text,
-        guest_agent_answered_at timestamptz, balloon_bytes bigint, report_generation bigint)),
+        guest_agent_answered_at timestamptz, balloon_bytes bigint, report_generation bigint, conditions jsonb)),
     moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
         fact text, from_state text, to_state text)),
@@ -53,18 +54,20 @@ export async function applyFacts(
         JOIN vms v ON v.id = r.vm_id
        WHERE v.host_id = ${hostId}::uuid AND v.deleted_at IS NULL AND r.report_generation >= v.report_generation
          AND (v.observed_power IS DISTINCT FROM r.power OR v.observed_epoch <> r.epoch
-              OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
+              OR v.conditions <> r.conditions OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
               OR coalesce(r.guest_agent_answered_at > v.guest_agent_answered_at
                             + ${ANSWER_STEP_SECONDS}::int * interval '1 second',
                           r.guest_agent_answered_at IS NOT NULL AND v.guest_agent_answered_at IS NULL)
               OR EXISTS (SELECT FROM moves m WHERE m.fact = r.fact AND m.from_state = v.state
                             AND r.epoch = v.epoch AND r.generation >= v.settled_generation))),
     locked AS MATERIALIZED (
-      SELECT id, state, epoch, settled_generation, report_generation
+      SELECT id, state, epoch, settled_generation, report_generation, conditions
         FROM vms WHERE id IN (SELECT id FROM news) AND host_id = ${hostId}::uuid AND deleted_at IS NULL
        ORDER BY id FOR NO KEY UPDATE),
     judged AS MATERIALIZED (
-      SELECT r.*, l.state AS old_state, m.to_state AS new_state
+      SELECT r.*, l.state AS old_state, m.to_state AS new_state,
+             jsonb_path_query_array(l.conditions, '$[*].kind') AS old_kinds,
+             jsonb_path_query_array(r.conditions, '$[*].kind') AS new_kinds
         FROM locked l
         JOIN reported r ON r.vm_id = l.id
         LEFT JOIN moves m ON m.fact = r.fact AND m.from_state = l.state
@@ -75,7 +78,7 @@ export async function applyFacts(
          SET observed_power = j.power, observed_epoch = j.epoch, observed_at = clock_timestamp(),
              report_generation = j.report_generation, guest_agent = j.guest_agent,
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
-             balloon_bytes = j.balloon_bytes,
+             balloon_bytes = j.balloon_bytes, conditions = j.conditions,
              state = coalesce(j.new_state, v.state),
              failure = CASE WHEN j.new_state IS NULL THEN v.failure
                             WHEN j.fact = 'crashed' THEN jsonb_build_object('code', 'guest_fault',
@@ -84,11 +87,15 @@ export async function applyFacts(
                             ELSE NULL END,
              updated_at = CASE WHEN j.new_state IS NULL THEN v.updated_at ELSE clock_timestamp() END
         FROM judged j WHERE v.id = j.vm_id
-      RETURNING v.id, v.project_id, j.old_state, j.new_state, j.fact)
+      RETURNING v.id, v.project_id, j.old_state, j.new_state, j.fact, j.old_kinds, j.new_kinds, j.conditions)
     INSERT INTO events (type, project_id, resource_kind, resource_id, data)
     SELECT 'vm.state', project_id, 'vm', id,
            jsonb_build_object('from', old_state, 'to', new_state, 'fact', fact)
-      FROM written WHERE new_state IS NOT NULL`;
+      FROM written WHERE new_state IS NOT NULL
+    UNION ALL
+    SELECT 'vm.condition', project_id, 'vm', id,
+           jsonb_build_object('from', old_kinds, 'to', new_kinds, 'conditions', conditions)
+      FROM written WHERE old_kinds <> new_kinds`;
   if (changed > 0) await ringEventSignal(tx);
 }
 
@@ -115,7 +122,7 @@ export async function applyMissing(
        ORDER BY v.id FOR NO KEY UPDATE OF v),
     written AS (
       UPDATE vms v
-         SET state = l.new_state, observed_power = 'stopped', observed_at = clock_timestamp(),
+         SET state = l.new_state, observed_power = 'stopped', conditions = '[]', observed_at = clock_timestamp(),
              updated_at = clock_timestamp(),
              failure = jsonb_build_object('code', 'host_fault', 'message', 'the host does not know the VM any more',
                                           'details', '{}'::jsonb)

@@ -34,6 +34,7 @@ const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
     balloonBytes: null,
     accelerator: 'tcg',
     reportGeneration,
+    conditions: [],
     ...changes,
   };
 };
@@ -55,6 +56,7 @@ const REPORTED: readonly [string, Partial<ObservedVm>][] = [
   ['gone, as asked', { power: 'stopped', exitReason: 'requested' }],
   ['crashed', { power: 'stopped', exitReason: 'crash', exitDetail: 'signal 11' }],
   ['gone for a reason not known yet', { power: 'stopped' }],
+  ['not examined', { power: 'unknown' }],
 ];
 
 describe('what a host reports of a VM', () => {
@@ -69,6 +71,26 @@ describe('what a host reports of a VM', () => {
       const moves = next === null ? [] : [{ from: state, to: next, fact }];
       expect([state, await eventsOf(vmId)]).toEqual([state, moves]);
     }
+  });
+
+  it('tells of conditions while they last, once when they come and once when they go', async () => {
+    const { vmId } = await aVm(test, from, 'running');
+    const hung = { kind: 'hung', since: '2026-01-02T03:04:05.000Z', detail: 'no answer' } as const;
+    const conditionsOf = async () => (await test.sql('SELECT conditions FROM vms WHERE id = $1', [vmId]))[0];
+    await observe(report(vmId, { conditions: [hung] }));
+    await observe(report(vmId, { conditions: [{ ...hung, detail: 'still no answer' }] }));
+    expect(await conditionsOf()).toEqual({ conditions: [{ ...hung, detail: 'still no answer' }] });
+    await observe(report(vmId));
+    expect(await conditionsOf()).toEqual({ conditions: [] });
+    const events = await test.sql<{ data: object }>(
+      `SELECT data FROM events WHERE resource_id = $1 AND type = 'vm.condition' ORDER BY seq`,
+      [vmId],
+    );
+    expect(events.map((row) => row.data)).toEqual([
+      { from: [], to: ['hung'], conditions: [hung] },
+      { from: ['hung'], to: [], conditions: [] },
+    ]);
+    expect(await stateOf(vmId)).toBe('running');
   });
 
   it.each([

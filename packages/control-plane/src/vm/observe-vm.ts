@@ -13,6 +13,7 @@ const MOVES: readonly FactMove[] = VM_FACTS.flatMap((fact) =>
  * for between crashed and shut down there is no way back: the agent tells the reason with its next report.
  */
 export function factOf(vm: Pick<ObservedVm, 'power' | 'exitReason'>): VmFact | null {
+  if (vm.power === 'unknown') return null;
   if (vm.power !== 'stopped') return vm.power;
   if (vm.exitReason === null) return null;
   return vm.exitReason === 'crash' ? 'crashed' : 'gone';
@@ -38,6 +39,7 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   guest_agent_answered_at: vm.guestAgentAnsweredAt?.toISOString() ?? null,
   balloon_bytes: vm.balloonBytes,
   report_generation: vm.reportGeneration,
+  conditions: vm.conditions,
 });
 
 /** A full report that lacks a VM says that the host knows nothing of it: whatever ran there has ended. */

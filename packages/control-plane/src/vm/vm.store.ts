@@ -36,6 +36,7 @@ interface VmRow {
   readonly guest_agent: Vm['guest']['agent'];
   readonly guest_agent_answered_at: Date | null;
   readonly balloon_bytes: bigint | null;
+  readonly conditions: Vm['conditions'];
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly volumes: { id: string; role: 'root'; sizeBytes: number }[] | null;
@@ -63,6 +64,7 @@ const vmOf = (row: VmRow): Vm => ({
     lastAnswerAt: row.guest_agent_answered_at?.toISOString() ?? null,
     balloonBytes: row.balloon_bytes === null ? null : Number(row.balloon_bytes),
   },
+  conditions: row.conditions,
   failure: row.failure,
   operationId: row.operation_id as OperationId | null,
   observedAt: row.observed_at?.toISOString() ?? null,

@@ -62,8 +62,10 @@ export class FakeDriver implements HypervisorDriver {
     if (held?.isLive === true && held.vmId === vmId) return held;
     const process = this.machine.processes.get(runDir);
     if (process === undefined) return null;
-    if (process.launch.vmId === vmId && !process.isHung) return this.#hold(new FakeVm(process));
-    process.exit({ reason: 'crash', detail: 'its monitor did not answer, so it was ended' });
+    const failure = this.machine.takeAdoptFailure();
+    if (failure !== undefined) throw failure;
+    if (process.launch.vmId === vmId) return this.#hold(new FakeVm(process));
+    process.exit({ reason: 'crash', detail: 'a process of another VM was in the run folder' });
     return null;
   }
 

@@ -45,12 +45,32 @@ describe('faults of the fake machine', () => {
     await driver.ensureDisk(disk);
   });
 
-  it('hang the monitor: time limits pass, the end still works, and another agent ends it', async () => {
+  it('hang the monitor: time limits pass, the end still works, and another agent takes it over as it is', async () => {
     const vm = await driver.launch(launch);
     machine.processOf(vm.vmId).isHung = true;
     await expect(vm.queryPower()).rejects.toMatchObject({ code: 'deadline_exceeded' });
-    expect(await new FakeDriver(machine).adopt(vm.vmId, launch.runDir)).toBeNull();
-    expect((await vm.exited).reason).toBe('crash');
+    const adopted = await new FakeDriver(machine).adopt(vm.vmId, launch.runDir);
+    expect(adopted?.pid).toBe(vm.pid);
+    await adopted?.end(1);
+    expect((await vm.exited).reason).toBe('requested');
+  });
+
+  it('fail the next adoption only, and the process lives on', async () => {
+    const vm = await driver.launch(launch);
+    machine.failNextAdopt(new DomainError('host_fault', 'injected'));
+    const next = new FakeDriver(machine);
+    await expect(next.adopt(vm.vmId, launch.runDir)).rejects.toThrow('injected');
+    expect((await next.adopt(vm.vmId, launch.runDir))?.pid).toBe(vm.pid);
+  });
+
+  it('stop a VM at a write, until it is resumed', async () => {
+    const vm = await driver.launch(launch);
+    const process = machine.processOf(vm.vmId);
+    process.diskFault = { kind: 'full', detail: 'No space left on device' };
+    process.changePowerUnasked('paused');
+    expect(await vm.checkMonitor(1)).toEqual({ power: 'paused', diskFault: process.diskFault });
+    await vm.resume();
+    expect(await vm.checkMonitor(1)).toEqual({ power: 'running', diskFault: null });
   });
 
   it('pause a guest unasked: listeners hear it, released ones do not', async () => {

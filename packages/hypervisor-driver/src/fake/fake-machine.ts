@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { DomainError, HostFacts } from '@kvorum/schema';
 import {
   CONSOLE_LOG_NAME,
+  type DiskFault,
   type DiskSpec,
   type LaunchSpec,
   type PastExit,
@@ -29,6 +30,7 @@ export class FakeMachine {
   readonly launches: LaunchSpec[] = [];
   readonly #launchFailures: DomainError[] = [];
   readonly #diskFailures: DomainError[] = [];
+  readonly #adoptFailures: DomainError[] = [];
   #nextPid = FIRST_PID;
 
   constructor(facts: Partial<HostFacts> = {}) {
@@ -42,6 +44,15 @@ export class FakeMachine {
 
   failNextDisk(error: DomainError): void {
     this.#diskFailures.push(error);
+  }
+
+  /** The next adoption of a process that runs throws this. */
+  failNextAdopt(error: DomainError): void {
+    this.#adoptFailures.push(error);
+  }
+
+  takeAdoptFailure(): DomainError | undefined {
+    return this.#adoptFailures.shift();
   }
 
   takeLaunchFailure(): DomainError | undefined {
@@ -85,6 +96,8 @@ export class FakeProcess {
   obeysPowerButton = true;
   /** The monitor does not answer: as after SIGSTOP, or with storage gone. */
   isHung = false;
+  /** Why the VM stands still; a resume clears it, as if the disk had space again. */
+  diskFault: DiskFault | null = null;
   resetCount = 0;
   isEnded = false;
   #counted = 0;
@@ -118,6 +131,7 @@ export class FakeProcess {
   changePower(power: VmPower): void {
     const isFirstRun = power === 'running' && this.#counted === 0 && this.power === 'paused';
     this.power = power;
+    if (power === 'running') this.diskFault = null;
     if (isFirstRun) this.print(`GUEST UP ${this.launch.name} epoch ${this.launch.epoch}`);
   }
 

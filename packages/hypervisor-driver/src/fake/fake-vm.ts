@@ -1,5 +1,5 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
-import type { GuestAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type { GuestAnswer, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
 import { deferred } from '../process/deferred.js';
 import type { FakeProcess } from './fake-machine.js';
 
@@ -48,6 +48,12 @@ export class FakeVm implements RunningVm {
     await this.#assertAnswers();
     this.#process.tick();
     return this.#process.power;
+  }
+
+  async checkMonitor(): Promise<MonitorAnswer> {
+    await this.#assertAnswers();
+    const { power, diskFault } = this.#process;
+    return { power, diskFault };
   }
 
   async pause(): Promise<void> {

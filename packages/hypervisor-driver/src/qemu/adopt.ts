@@ -2,17 +2,16 @@ import { DomainError } from '@kvorum/schema';
 import type { PastExit } from '../driver.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
-import { endedOf, type Pidfd } from '../process/pidfd.js';
-import { connectWhenBound } from './connect-socket.js';
+import type { Pidfd } from '../process/pidfd.js';
 import { deriveExit, EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { endRunsOf, openRecordedProcess, pidsOfFolder } from './find-run.js';
 import { removeRunFiles } from './launch.js';
+import { MonitorLink } from './monitor-link.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
-import { QmpClient } from './qmp-client.js';
 import { readTail } from './read-tail.js';
 import { type RunFolder, runFolder, runFolderRefusal } from './run-folder.js';
-import { type RunRecord, readRunRecord, writeRunRecord } from './run-record.js';
+import { type RunRecord, readRunRecord } from './run-record.js';
 
 /** Driver port: HypervisorDriver.adopt. */
 export async function adopt(
@@ -28,13 +27,15 @@ export async function adopt(
     await endRunsOf(folder, record);
     return null;
   }
-  const monitor = await openMonitor(folder, options.adoptTimeoutMs, pidfd);
-  if (monitor === null) {
-    pidfd.close();
-    await endUncontrollable(folder, record);
-    return null;
+  const monitor = new MonitorLink(folder.monitorSocket);
+  const vm = new QemuVm({ folder, record, pidfd, monitor, exitStatus: null }, watch, options.commandTimeoutMs);
+  try {
+    await vm.checkMonitor(options.adoptTimeoutMs);
+  } catch (thrown) {
+    // It ended just now. Any other failure is no reason to end a guest that may be well.
+    if ((thrown as DomainError).code === 'guest_fault') return null;
   }
-  return new QemuVm({ folder, record, pidfd, monitor, exitStatus: null }, watch, options.commandTimeoutMs);
+  return vm;
 }
 
 /** Driver port: HypervisorDriver.sweep, for a run that no QemuVm of this driver holds. */
@@ -64,26 +65,6 @@ export async function readExit(vmId: string, runDir: string): Promise<PastExit |
 
 function openAdoptable(folder: RunFolder, record: RunRecord, vmId: string): Pidfd | null {
   return record.phase === 'running' && record.vmId === vmId ? openRecordedProcess(folder, record) : null;
-}
-
-/** Null when the monitor cannot be had, for whatever reason: the process is beyond control then. */
-async function openMonitor(folder: RunFolder, timeoutMs: number, pidfd: Pidfd): Promise<QmpClient | null> {
-  const giveUpAtMs = performance.now() + timeoutMs;
-  const hasEnded = () =>
-    endedOf([pidfd]).length > 0 ? new DomainError('guest_fault', 'the process ended while it was adopted') : null;
-  try {
-    const socket = await connectWhenBound(folder.monitorSocket, timeoutMs, hasEnded);
-    return await QmpClient.open(socket, Math.max(1, giveUpAtMs - performance.now()));
-  } catch {
-    return null;
-  }
-}
-
-/** On record first, so that its end is not taken for a crash of the guest's own making. */
-async function endUncontrollable(folder: RunFolder, record: RunRecord): Promise<void> {
-  const exit = { reason: 'crash', detail: 'its monitor did not answer, so it was ended' } as const;
-  if (pidsOfFolder(folder, record).length > 0) await writeRunRecord(folder, { ...record, exit });
-  await endRunsOf(folder, record);
 }
 
 function checkedFolder(runDir: string): RunFolder {

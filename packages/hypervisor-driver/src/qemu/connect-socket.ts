@@ -37,7 +37,8 @@ type Attempt =
   | { readonly kind: 'connected'; readonly socket: Socket }
   | { readonly kind: 'failed'; readonly code: string };
 
-function connectOnce(path: string): Promise<Attempt> {
+/** One attempt. The socket that is returned has no listeners. */
+export function connectOnce(path: string): Promise<Attempt> {
   return new Promise((resolve) => {
     const socket = connect({ path });
     const onError = (error: NodeJS.ErrnoException) => {

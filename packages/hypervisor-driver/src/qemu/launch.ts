@@ -12,6 +12,7 @@ import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
 import { assertLaunchable } from './launch-refusal.js';
+import { MonitorLink } from './monitor-link.js';
 import { QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
@@ -62,7 +63,8 @@ async function bringUp({ spec, options, watch, folder, record, child }: Launchin
   const pidfd = Pidfd.open(process.pid);
   if (pidfd === null) throw await startFailure(folder, child);
   try {
-    const monitor = await openMonitor(folder, options.launchTimeoutMs, child);
+    const session = await openMonitor(folder, options.launchTimeoutMs, child);
+    const monitor = new MonitorLink(folder.monitorSocket, session);
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
     pinVcpus(threadIds, spec.pinnedCpus);

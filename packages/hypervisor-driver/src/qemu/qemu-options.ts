@@ -6,7 +6,7 @@ export interface QemuOptions {
   readonly launchTimeoutMs: number;
   /** One QMP command. */
   readonly commandTimeoutMs: number;
-  /** To reach the monitor of a process that an earlier agent started. It is ended when it does not answer. */
+  /** To reach the monitor of a process that an earlier agent started. It is kept without one when that does not answer. */
   readonly adoptTimeoutMs: number;
   /** One run of qemu-img. */
   readonly imageTimeoutMs: number;
@@ -19,8 +19,8 @@ export const QEMU_OPTIONS: QemuOptions = {
   launchTimeoutMs: 30_000,
   // Answers take under 1 ms; QEMU's main loop stalls for seconds only when its storage does.
   commandTimeoutMs: 10_000,
-  // Generous, as the price of giving up is a running guest.
-  adoptTimeoutMs: 30_000,
+  // Short: a monitor that answers later is heard later, and the VMs that answer need not wait for it.
+  adoptTimeoutMs: 3_000,
   // Metadata only; what takes longer waits for storage that has gone away.
   imageTimeoutMs: 60_000,
 };

@@ -1,14 +1,16 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
-import type { GuestAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type { GuestAnswer, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
+import { DiskFaults } from './disk-faults.js';
 import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
 import { GuestAgentClient } from './guest-agent-client.js';
-import type { QmpClient, QmpEvent } from './qmp-client.js';
+import type { MonitorLink } from './monitor-link.js';
+import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
 import { readTail } from './read-tail.js';
 import type { RunFolder } from './run-folder.js';
@@ -16,20 +18,22 @@ import { type RunRecord, writeRunRecord } from './run-record.js';
 
 /** How soon the end of a process follows the close of its monitor. */
 const END_CONFIRM_MS = 1_000;
+/** One question waits at a hanging monitor, however often `checkMonitor` is called: this is when it is given up. */
+const CHECK_ANSWER_TIMEOUT_MS = 24 * 3_600_000;
 
-/** What a run consists of once its monitor answers; made by launch.ts and adopt.ts. */
+/** What a run consists of; made by launch.ts and adopt.ts. */
 export interface QemuRun {
   readonly folder: RunFolder;
   readonly record: RunRecord;
   readonly pidfd: Pidfd;
-  readonly monitor: QmpClient;
+  readonly monitor: MonitorLink;
   /** Resolves when the process, being our child, has been reaped; null when it is not our child. */
   readonly exitStatus: Promise<ExitStatus> | null;
 }
 
 /**
- * A QEMU process with its monitor. When the monitor is lost while the process lives (it broke the protocol), methods
- * throw `host_fault` and only `end` and `release` still work; to try again, release it and adopt anew.
+ * A QEMU process with the link to its monitor. When the monitor hangs or is lost while the process lives, methods throw
+ * `deadline_exceeded` or `host_fault`; each call tries again to reach it, and `end` and `release` work in any case.
  */
 export class QemuVm implements RunningVm {
   readonly vmId: string;
@@ -47,6 +51,8 @@ export class QemuVm implements RunningVm {
   #record: RunRecord;
   #phase: 'live' | 'ended' | 'released' = 'live';
   #shutdownReason: string | null = null;
+  #check: Promise<MonitorAnswer> | null = null;
+  readonly #diskFaults = new DiskFaults();
   /** Commands of ours under way that cause STOP or RESUME: those events are no news. */
   #ownPowerChanges = 0;
 
@@ -63,7 +69,7 @@ export class QemuVm implements RunningVm {
     this.exited = this.#exit.promise;
     run.monitor.onEvent((event) => this.#hear(event));
     this.#unwatch = watch.add(run.pidfd, () => this.#onEnded());
-    void run.monitor.closed.then(() => watch.hurry());
+    run.monitor.onLoss(() => watch.hurry());
   }
 
   get folder(): RunFolder {
@@ -76,6 +82,16 @@ export class QemuVm implements RunningVm {
 
   async queryPower(): Promise<VmPower> {
     return (await this.#ask('query-status')).isRunning ? 'running' : 'paused';
+  }
+
+  async checkMonitor(timeoutMs: number): Promise<MonitorAnswer> {
+    await this.#assertLive();
+    this.#check ??= this.#askForStatus().finally(() => {
+      this.#check = null;
+    });
+    const check = this.#check;
+    if (await isSettledWithin(check, timeoutMs)) return check;
+    throw new DomainError('deadline_exceeded', `the monitor did not answer within ${timeoutMs} ms`);
   }
 
   pause(): Promise<void> {
@@ -102,7 +118,7 @@ export class QemuVm implements RunningVm {
     // A monitor that does not take the command is no obstacle: SIGKILL follows.
     const quit = this.#run.monitor.execute('quit', undefined, timeoutMs).catch(() => undefined);
     await Promise.race([quit, this.exited]);
-    const leftMs = this.#run.monitor.isClosed ? END_CONFIRM_MS : giveUpAtMs - performance.now();
+    const leftMs = !this.#run.monitor.isConnected ? END_CONFIRM_MS : giveUpAtMs - performance.now();
     if (await isSettledWithin(this.exited, Math.max(0, Math.min(leftMs, timeoutMs)))) return;
     // SAFE: a closed pidfd is never used, so this hits our process or nothing.
     this.#run.pidfd.kill();
@@ -164,6 +180,15 @@ export class QemuVm implements RunningVm {
     }
   }
 
+  async #askForStatus(): Promise<MonitorAnswer> {
+    try {
+      const { isRunning, status } = await this.#run.monitor.execute('query-status', undefined, CHECK_ANSWER_TIMEOUT_MS);
+      return { power: isRunning ? 'running' : 'paused', diskFault: this.#diskFaults.of(status) };
+    } catch (thrown) {
+      throw await this.#explain(thrown);
+    }
+  }
+
   async #ask<Name extends QmpCommandName>(
     name: Name,
     args?: QmpCommands[Name]['arguments'],
@@ -178,7 +203,7 @@ export class QemuVm implements RunningVm {
 
   /** A lost monitor mostly means a lost process, which is the better answer. */
   async #explain(thrown: unknown): Promise<unknown> {
-    const isLost = this.#run.monitor.isClosed && this.#phase !== 'released';
+    const isLost = this.#run.monitor.isLostWithin(END_CONFIRM_MS) && this.#phase !== 'released';
     return isLost && (await isSettledWithin(this.exited, END_CONFIRM_MS)) ? guestFault(await this.exited) : thrown;
   }
 
@@ -194,6 +219,7 @@ export class QemuVm implements RunningVm {
   #hear(event: QmpEvent): void {
     const { reason } = event.data;
     if (event.name === 'SHUTDOWN' && typeof reason === 'string') this.#shutdownReason ??= reason;
+    if (event.name === 'BLOCK_IO_ERROR') this.#diskFaults.hear(event.data);
     const power = POWER_EVENTS[event.name];
     // A VM that ends also stops first; that is not a pause.
     if (power === undefined || this.#ownPowerChanges > 0 || this.#shutdownReason !== null) return;
@@ -213,7 +239,7 @@ export class QemuVm implements RunningVm {
 
   async #settleExit(): Promise<void> {
     // Events sent before the end may still be in the socket; its close comes after them.
-    await isSettledWithin(this.#run.monitor.closed, END_CONFIRM_MS);
+    await isSettledWithin(this.#run.monitor.sessionClosed, END_CONFIRM_MS);
     this.#run.monitor.close();
     const { exitStatus, folder } = this.#run;
     const isReaped = exitStatus !== null && (await isSettledWithin(exitStatus, END_CONFIRM_MS));

@@ -21,7 +21,7 @@ type Reader<Name extends QmpCommandName> = (answer: unknown) => QmpCommands[Name
 /** Null: the answer has not the shape that QEMU documents. Commands that answer `{}` are not looked at. */
 export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = {
   qmp_capabilities: () => undefined,
-  // qapi/run-state.json: StatusInfo
+  // qapi/run-state.json: StatusInfo; `status` is a RunState
   'query-status': (answer) => {
     const { running, status } = fieldsOf(answer);
     return typeof running === 'boolean' && typeof status === 'string' ? { isRunning: running, status } : null;

@@ -18,12 +18,16 @@ export interface DriverSubject {
   readonly damagedImagePath: string;
   /** Makes the process end as by SIGKILL from elsewhere. */
   kill(vm: RunningVm): void;
+  /** Makes the process stand still, as by SIGSTOP, and go on. */
+  hang(vm: RunningVm): void;
+  unhang(vm: RunningVm): void;
   close(): void;
 }
 
 const DISK_BYTES = 8 * MIB;
 const MEMORY_BYTES = 64 * MIB;
 const END_TIMEOUT_MS = 5_000;
+const SHORT_MS = 300;
 
 export function describeDriverContract(name: string, openSubject: () => DriverSubject): void {
   describe(`the driver contract: ${name}`, () => {
@@ -180,6 +184,18 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         await driver.sweep(vm.vmId, spec.runDir);
       });
 
+      it('answers a sign of life; none comes while it hangs, and one when it goes on', async () => {
+        const { vm, spec } = await launch();
+        expect(await vm.checkMonitor(END_TIMEOUT_MS)).toEqual({ power: 'running', diskFault: null });
+        subject.hang(vm);
+        for (const _ of [1, 2, 3]) {
+          await expect(vm.checkMonitor(SHORT_MS)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+        }
+        subject.unhang(vm);
+        expect(await vm.checkMonitor(END_TIMEOUT_MS)).toEqual({ power: 'running', diskFault: null });
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
       it('starts anew after a reset, in the same process', async () => {
         const { vm, spec } = await launch();
         await waitForGuest(vm, spec, 2);
@@ -226,6 +242,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
           vm.setBalloon(MEMORY_BYTES),
           vm.queryVcpuThreads(),
           vm.pingGuest(100),
+          vm.checkMonitor(100),
         ];
         const outcomes = await Promise.allSettled(calls);
         for (const outcome of outcomes) {
@@ -284,6 +301,34 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         await waitUntil('the end', async () => (await next.readExit(spec.vmId, spec.runDir)) !== null);
         expect(await next.adopt(spec.vmId, spec.runDir)).toBeNull();
         expect(await next.readExit(spec.vmId, spec.runDir)).toMatchObject({ epoch: 1, exit: { reason: 'crash' } });
+      });
+
+      it('takes over a VM that hangs, without harm to it, and controls it when it answers again', async () => {
+        const { vm, spec } = await launch({ epoch: 3 });
+        await waitForGuest(vm, spec, 2);
+        await vm.release();
+        subject.hang(vm);
+        const adopted = await subject.openDriver().adopt(spec.vmId, spec.runDir);
+        if (adopted === null) throw new Error('the VM was not found');
+        expect(adopted).toMatchObject({ vmId: spec.vmId, epoch: 3, pid: vm.pid });
+        await expect(adopted.checkMonitor(SHORT_MS)).rejects.toMatchObject({ code: 'deadline_exceeded' });
+        subject.unhang(vm);
+        await waitUntil('an answer', async () => (await adopted.checkMonitor(SHORT_MS).catch(() => null)) !== null);
+        const before = countsOf(spec);
+        await waitForGuest(adopted, spec, before + 1);
+        expect(consoleOf(spec).match(/GUEST UP/g)).toHaveLength(1);
+        await adopted.end(END_TIMEOUT_MS);
+      });
+
+      it('ends a VM that hangs when it is told to', async () => {
+        const { vm, spec } = await launch();
+        await vm.release();
+        subject.hang(vm);
+        const next = subject.openDriver();
+        const adopted = await next.adopt(spec.vmId, spec.runDir);
+        await adopted?.end(SHORT_MS);
+        expect(await adopted?.exited).toMatchObject({ reason: 'requested' });
+        expect(await next.adopt(spec.vmId, spec.runDir)).toBeNull();
       });
 
       it('finds nothing where nothing was', async () => {

@@ -12,6 +12,12 @@ describeDriverContract('in memory', () => {
     imagePath: `${folder}/image.qcow2`,
     damagedImagePath: `${folder}/damaged.qcow2`,
     kill: (vm) => machine.processOf(vm.vmId).crash(),
+    hang: (vm) => {
+      machine.processOf(vm.vmId).isHung = true;
+    },
+    unhang: (vm) => {
+      machine.processOf(vm.vmId).isHung = false;
+    },
     close: () => rmSync(folder, { recursive: true }),
   };
 });

@@ -3,16 +3,21 @@ import { openQemuDriver } from '../../src/index.js';
 import { buildGuestImage, openScratch } from '../qemu/scratch.js';
 import { describeDriverContract } from './driver.contract.js';
 
+/** Of a process that hangs on purpose nothing comes, however long one waits. */
+const ADOPT_TIMEOUT_MS = 1_000;
+
 describeDriverContract('QEMU', () => {
   const { path: folder, remove } = openScratch();
   const damagedImagePath = `${folder}/damaged.qcow2`;
   writeFileSync(damagedImagePath, 'not an image, but long enough to be taken for one'.repeat(10));
   return {
-    openDriver: () => openQemuDriver(),
+    openDriver: () => openQemuDriver({ adoptTimeoutMs: ADOPT_TIMEOUT_MS }),
     folder,
     imagePath: buildGuestImage(folder),
     damagedImagePath,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
+    hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
+    unhang: (vm) => process.kill(vm.pid, 'SIGCONT'),
     close: remove,
   };
 });

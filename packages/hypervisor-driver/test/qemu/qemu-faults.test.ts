@@ -105,14 +105,44 @@ describe('a hanging QEMU', () => {
     expect(isAlive(vm.pid)).toBe(false);
   });
 
-  it('cannot be adopted: it is ended, so that null means nothing runs', async () => {
+  it('is adopted as it is and ended only on request', async () => {
     const { vm, spec } = await start();
     await vm.release();
     process.kill(vm.pid, 'SIGSTOP');
-    const driver = openQemuDriver({ adoptTimeoutMs: SHORT_MS });
-    expect(await driver.adopt(spec.vmId, spec.runDir)).toBeNull();
+    const adopted = await openQemuDriver({ adoptTimeoutMs: SHORT_MS }).adopt(spec.vmId, spec.runDir);
+    expect(adopted?.pid).toBe(vm.pid);
+    await expect(adopted?.pause()).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    expect(isAlive(vm.pid)).toBe(true);
+    await adopted?.end(SHORT_MS);
     expect(isAlive(vm.pid)).toBe(false);
-    expect(await driver.readExit(spec.vmId, spec.runDir)).toMatchObject({ exit: { reason: 'crash' } });
+  });
+
+  it('greets an agent that came while it hung, and tells it of pauses from then on', async () => {
+    const { vm, spec } = await start();
+    await vm.release();
+    process.kill(vm.pid, 'SIGSTOP');
+    const adopted = await openQemuDriver({ adoptTimeoutMs: SHORT_MS }).adopt(spec.vmId, spec.runDir);
+    if (adopted === null) throw new Error('the VM was not found');
+    process.kill(vm.pid, 'SIGCONT');
+    expect(await adopted.checkMonitor(END_TIMEOUT_MS * 10)).toEqual({ power: 'running', diskFault: null });
+    await adopted.end(END_TIMEOUT_MS);
+  });
+});
+
+describe('a monitor', () => {
+  it('whose socket was removed goes on over the open connection; a later agent says that there is no way in', async () => {
+    const { vm, spec } = await start();
+    rmSync(join(spec.runDir, 'qmp.sock'));
+    expect(await vm.queryPower()).toBe('running');
+    await vm.release();
+    const adopted = await openQemuDriver({ adoptTimeoutMs: SHORT_MS }).adopt(spec.vmId, spec.runDir);
+    await expect(adopted?.checkMonitor(SHORT_MS)).rejects.toMatchObject({
+      code: 'host_fault',
+      message: expect.stringContaining('was removed'),
+    });
+    expect(isAlive(vm.pid)).toBe(true);
+    await adopted?.end(SHORT_MS);
+    expect(isAlive(vm.pid)).toBe(false);
   });
 });
 

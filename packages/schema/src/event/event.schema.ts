@@ -4,7 +4,7 @@ import { ProjectId } from '../ids.js';
 export const Event = z
   .object({
     id: z.string().meta({ description: 'Position in the stream; send as Last-Event-ID to go on from here' }),
-    type: z.string().meta({ description: 'Such as vm.state, operation.state, host.connectivity' }),
+    type: z.string().meta({ description: 'Such as vm.state, vm.condition, operation.state, host.connectivity' }),
     projectId: ProjectId.nullable(),
     resourceKind: z.string(),
     resourceId: z.string(),

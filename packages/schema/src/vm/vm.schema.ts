@@ -75,6 +75,21 @@ export const Volume = z
   })
   .meta({ id: 'Volume' });
 
+export const VmConditionKind = z.enum(['hung', 'disk-full', 'disk-failing', 'unexamined', 'record-unreadable']).meta({
+  id: 'VmConditionKind',
+  description:
+    'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
+});
+
+export const VmCondition = z
+  .object({
+    kind: VmConditionKind,
+    since: z.iso.datetime().meta({ description: 'As the agent saw it' }),
+    detail: z.string(),
+  })
+  .meta({ id: 'VmCondition' });
+export type VmCondition = z.infer<typeof VmCondition>;
+
 export const Vm = z
   .object({
     id: VmId,
@@ -100,6 +115,7 @@ export const Vm = z
         balloonBytes: z.int().nullable().meta({ description: 'Memory the guest has now, as its balloon says' }),
       })
       .meta({ description: 'What the guest itself says' }),
+    conditions: z.array(VmCondition).meta({ description: 'What is wrong with it now; each goes away by itself' }),
     failure: StoredErrorShape.nullable(),
     operationId: OperationId.nullable().meta({ description: 'The operation that owns the present state' }),
     observedAt: z.iso.datetime().nullable(),

@@ -1,0 +1,14 @@
+/**
+ * What is wrong with a VM at this moment, for people to see. It goes away by itself when it is over.
+ *   hung               its process lives, but its monitor does not answer or cannot be reached
+ *   disk-full          it stands still because its disk could not grow; it goes on when there is space again
+ *   disk-failing       it stands still because its disk could not be written
+ *   unexamined         this agent could not find out whether its process runs; it tries again
+ *   record-unreadable  what the host remembers of it cannot be understood; it is left untouched until a person repairs it
+ */
+export interface VmCondition {
+  readonly kind: 'hung' | 'disk-full' | 'disk-failing' | 'unexamined' | 'record-unreadable';
+  /** Unix ms; as this agent saw it. */
+  readonly sinceMs: number;
+  readonly detail: string;
+}
