@@ -23,6 +23,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   accelerator: 'kvm',
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],
   guest: { agent: 'responding', lastAnswerAt: AT, balloonBytes: null },
+  conditions: [],
   failure: null,
   operationId: null,
   observedAt: AT,
