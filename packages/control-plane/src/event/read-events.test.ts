@@ -8,7 +8,7 @@ import { readEvents, waitForEvents } from './read-events.js';
 
 let test: TestControlPlane;
 beforeAll(async () => {
-  test = await openTestControlPlane();
+  test = await openTestControlPlane({ server: 'own' });
 });
 afterAll(() => test.close());
 

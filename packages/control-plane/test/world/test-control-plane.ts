@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId, type ProjectId, type Role } from '@kvorum/schema';
 import pg from 'pg';
-import { createTestDatabase } from '../../../../tests/support/database.js';
+import { createTestDatabase, type TestDatabase } from '../../../../tests/support/database.js';
+import { createMigratedTemplate, withDatabaseName } from '../../../../tests/support/migrated-template.js';
+import { startPostgres } from '../../../../tests/support/postgres.js';
 import { GrpcAgentDirectory } from '../../src/agents/agent-directory.js';
 import type { AgentDirectory } from '../../src/agents/agent-port.js';
 import type { Actor, ControlPlane, Logger } from '../../src/control-plane.js';
@@ -66,11 +68,23 @@ export interface TestControlPlaneOptions {
   /** 'none': calling one fails the test. 'grpc': real connections to whatever listens at the hosts' addresses. */
   readonly agents?: 'none' | 'grpc';
   readonly gatewayAddress?: string;
+  /**
+   * 'own': a PostgreSQL server of this test alone. For tests of the event log's horizon: transactions of other databases of
+   * the same server hold it back as well. Default 'shared'.
+   */
+  readonly server?: 'shared' | 'own';
+}
+
+/** An empty, migrated database on a server that nobody else uses. */
+async function databaseOfOwnServer(): Promise<TestDatabase> {
+  const server = await startPostgres();
+  const name = await createMigratedTemplate(server.adminUrl);
+  return { url: withDatabaseName(server.adminUrl, name), drop: () => server.stop() };
 }
 
 /** A control plane on a database of its own, without workers and gateway: for use cases and their SQL. */
 export async function openTestControlPlane(options: TestControlPlaneOptions = {}): Promise<TestControlPlane> {
-  const testDatabase = await createTestDatabase();
+  const testDatabase = options.server === 'own' ? await databaseOfOwnServer() : await createTestDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), 'kvorum-cp-'));
   const importDir = join(dataDir, 'import');
   const closers: (() => Promise<unknown>)[] = [];
