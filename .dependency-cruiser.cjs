@@ -14,7 +14,8 @@ const LAYERS = {
   'packages/control-plane': ['packages/schema', 'packages/scheduler'],
   'apps/api': ['packages/schema', 'packages/control-plane'],
   'apps/node-agent': ['packages/schema', 'packages/hypervisor-driver'],
-  'apps/cli': ['packages/client'],
+  // The driver for one verb, see driver-for-the-host-check-only.
+  'apps/cli': ['packages/client', 'packages/hypervisor-driver'],
 };
 
 const layerRules = Object.entries(LAYERS).map(([workspace, allowed]) => ({
@@ -29,6 +30,21 @@ const layerRules = Object.entries(LAYERS).map(([workspace, allowed]) => ({
 module.exports = {
   forbidden: [
     ...layerRules,
+    {
+      name: 'driver-for-the-host-check-only',
+      comment:
+        '`kvorum host check` looks at the machine it runs on, without a control plane. Nothing else of the command line may need the driver and its native library, and a machine that cannot load it must still run every other verb.',
+      severity: 'error',
+      from: { path: '^apps/cli/', pathNot: ['^apps/cli/src/commands/host/check\\.ts$', ...TESTS] },
+      to: { path: '^packages/hypervisor-driver/' },
+    },
+    {
+      name: 'driver-on-demand',
+      comment: 'Imported when the verb runs: a static import would load it at the start of each command.',
+      severity: 'error',
+      from: { path: '^apps/cli/', pathNot: TESTS },
+      to: { path: '^packages/hypervisor-driver/', dynamic: false },
+    },
     {
       name: 'no-cycles',
       comment: 'Files that need each other are one file, or hide a third thing that both need.',

@@ -37,6 +37,8 @@ const PLANTED: readonly [file: string, imports: string, rule: string | null][] =
   ['apps/node-agent/src/a.ts', '@kvorum/control-plane', 'layer-apps-node-agent'],
   ['apps/cli/src/a.ts', '@kvorum/control-plane', 'layer-apps-cli'],
   ['apps/cli/src/b.ts', '@kvorum/client', null],
+  ['apps/cli/src/c.ts', '@kvorum/hypervisor-driver', 'driver-for-the-host-check-only'],
+  ['apps/cli/src/commands/host/check.ts', '@kvorum/hypervisor-driver', 'driver-on-demand'],
   ['packages/control-plane/src/c.ts', '../../schema/src/inner.js', 'packages-by-their-root'],
   ['apps/node-agent/src/b.ts', '@kvorum/schema/agent-wire', null],
   ['packages/scheduler/src/c.ts', 'node:fs', 'scheduler-is-pure'],

@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { createKvorumClient, type KvorumClient } from '@kvorum/client';
 import type { Command } from 'commander';
 import type { CliEnvironment } from './cli-environment.js';
+import { EXIT_CODES } from './exit-code.js';
 import { Interrupted } from './interrupted.js';
 import { type Column, type Field, formatFields, formatTable } from './print-table.js';
 import { readLogin } from './stored-login.js';
@@ -27,9 +28,13 @@ export interface Cli {
   connect(): KvorumClient;
   /** One object: its fields for people, or the API's own body as JSON. */
   show<Body>(body: Body, describe: (body: Body) => readonly Field[]): void;
+  /** One object that reads best as lines of its own form. */
+  showText<Body>(body: Body, format: (body: Body, head: (text: string) => string) => string): void;
   /** A list, in the same way. */
   showPage<Row>(page: { readonly items: readonly Row[] }, columns: readonly Column<Row>[]): void;
   readonly format: 'table' | 'json';
+  /** What the process exits with although nothing failed: for commands whose answer may be no. */
+  exitCode: number;
   /** A word to the person beside the result, on stderr. */
   note(text: string): void;
   /** Runs what may last, until it is done or Ctrl-C is pressed; then throws Interrupted with `hint`. */
@@ -48,6 +53,7 @@ export function openCli(io: CliIo, program: Command): Cli {
   const printJson = (body: unknown) => io.stdout.write(`${JSON.stringify(body, null, JSON_INDENT)}\n`);
   return {
     io,
+    exitCode: EXIT_CODES.ok.code,
     get format() {
       return formatOf();
     },
@@ -55,6 +61,10 @@ export function openCli(io: CliIo, program: Command): Cli {
     show: (body, describe) => {
       if (formatOf() === 'json') printJson(body);
       else io.stdout.write(formatFields(describe(body), head));
+    },
+    showText: (body, format) => {
+      if (formatOf() === 'json') printJson(body);
+      else io.stdout.write(format(body, head));
     },
     showPage: (page, columns) => {
       if (formatOf() === 'json') printJson(page);

@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { type AddVerb, type CliIo, openCli } from './cli.js';
+import { type AddVerb, type Cli, type CliIo, openCli } from './cli.js';
 import { addEventVerbs } from './commands/event/add-event-verbs.js';
 import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
@@ -42,15 +42,16 @@ Environment:
 /** Runs one command line (without node and script) and returns what the process is to exit with. Never throws. */
 export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
   try {
-    await buildProgram(io).parseAsync(args, { from: 'user' });
-    return 0;
+    const { program, cli } = buildProgram(io);
+    await program.parseAsync(args, { from: 'user' });
+    return cli.exitCode;
   } catch (error) {
     printError(io, error);
     return exitCodeOf(error);
   }
 }
 
-function buildProgram(io: CliIo): Command {
+function buildProgram(io: CliIo): { program: Command; cli: Cli } {
   const program = new Command('kvorum')
     .description('Virtual machines on your own hosts')
     .version(VERSION)
@@ -81,5 +82,5 @@ function buildProgram(io: CliIo): Command {
     .addHelpText('after', `${ENVIRONMENT_HELP}\n${exitCodeHelp()}`);
   const cli = openCli(io, program);
   for (const add of COMMANDS) add(program, cli);
-  return program;
+  return { program, cli };
 }

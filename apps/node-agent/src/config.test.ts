@@ -10,6 +10,7 @@ describe('the configuration', () => {
       ...STATE,
       listen: { host: '127.0.0.1', port: 0 },
       allowEmulation: false,
+      trustSoftwareKvm: false,
       logLevel: 'info',
     });
   });

@@ -50,6 +50,8 @@ export const AgentConfig = z
     enrolAddress: HostPortShape.optional(),
     name: ResourceName.optional(),
     allowEmulation: z.boolean().default(false),
+    /** Offers KVM also where only software answers for it: right guests on wrong hardware are the operator's risk. */
+    trustSoftwareKvm: z.boolean().default(false),
     capacityVcpus: Amount.optional(),
     capacityMemoryBytes: Amount.optional(),
     capacityDiskBytes: Amount.optional(),

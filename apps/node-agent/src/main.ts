@@ -24,6 +24,7 @@ function readFlags(): AgentOptions {
       'enrol-address': string,
       name: string,
       'allow-emulation': { type: 'boolean' },
+      'trust-software-kvm': { type: 'boolean' },
       'capacity-vcpus': string,
       'capacity-memory-bytes': string,
       'capacity-disk-bytes': string,

@@ -177,6 +177,7 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     driver,
     disksFolder: folders.disks,
     allowEmulation: config.allowEmulation,
+    trustSoftwareKvm: config.trustSoftwareKvm,
     limits: {
       vcpuCount: config.capacityVcpus,
       memoryBytes: config.capacityMemoryBytes,

@@ -4,6 +4,7 @@ export * from './errors/problem.schema.js';
 export * from './event/event.schema.js';
 export * from './flavor/flavor.schema.js';
 export * from './host/host.schema.js';
+export * from './host/host-hardware.schema.js';
 export * from './ids.js';
 export * from './image/image.schema.js';
 export * from './limits.js';

@@ -4,6 +4,7 @@ import {
   HostFacts,
   HostReport,
   PowerState,
+  Switch,
   VmReport,
 } from '@kvorum/schema/agent-wire';
 import { describe, expect, it } from 'vitest';
@@ -25,7 +26,13 @@ describe('a report of a host', () => {
       facts: HostFacts.create({
         kernel: '6.1',
         cpuFlags: ['vmx'],
-        kvm: { apiVersion: 12, extensions: { KVM_CAP_X: 1 } },
+        kvm: { apiVersion: 12, extensions: { KVM_CAP_X: 1 }, verdict: 'proven' },
+        hardware: {
+          virtualisation: { technology: 'vt-x', modules: ['kvm_intel'], nestingSwitch: Switch.SWITCH_ON },
+          cores: [{ socketId: 0, coreId: 0, cpus: '0,1' }],
+          caches: [{ level: 1, type: 'data', sizeBytes: 32_768, sharedBy: ['0,1'] }],
+          numaDistances: [10],
+        },
       }),
       vms: [aVm({ power: PowerState.POWER_STATE_RUNNING })],
     });
@@ -55,6 +62,18 @@ describe('a report of a host', () => {
     ['capacity.vcpuCount', { capacity: { vcpuCount: 4_000_000_000, memoryBytes: 1, diskBytes: 1 } }],
     ['facts.cpuFlags', { facts: HostFacts.create({ cpuFlags: Array.from({ length: 1025 }, () => 'f') }) }],
     ['facts.cpuModel', { facts: HostFacts.create({ cpuModel: 'm'.repeat(1025) }) }],
+    [
+      'facts.hardware.numaDistances',
+      { facts: HostFacts.create({ hardware: { numaDistances: Array.from({ length: 4097 }, () => 10) } }) },
+    ],
+    [
+      'facts.hardware.cores',
+      { facts: HostFacts.create({ hardware: { cores: Array.from({ length: 8193 }, () => ({ cpus: '0' })) } }) },
+    ],
+    [
+      'facts.hardware.modules',
+      { facts: HostFacts.create({ hardware: { virtualisation: { modules: ['m'.repeat(1025)] } } }) },
+    ],
     [
       'facts.numaNodes.cpus',
       { facts: HostFacts.create({ numaNodes: [{ id: 0, cpus: Array.from({ length: 8193 }, () => 1) }] }) },

@@ -3,9 +3,11 @@ import {
   Accelerator,
   ExitReason,
   GuestAgentState,
+  type Hardware,
   type HostFacts,
   type HostReport,
   PowerState,
+  Switch,
   type VmReport,
 } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
@@ -20,6 +22,8 @@ const CONDITION_COUNT_MAX = 16;
 const FACT_COUNT_MAX = 1024;
 /** NR_CPUS of Debian's kernels. */
 const CPU_COUNT_MAX = 8192;
+/** The square of the most NUMA nodes that x86 machines are built with. */
+const DISTANCE_COUNT_MAX = 64 * 64;
 /** Counts are PostgreSQL `int`. */
 const INT_MAX = 2_147_483_647;
 const ADDRESS = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$/;
@@ -71,15 +75,6 @@ function checkVm(vm: VmReport): VmReport {
 }
 
 function checkFacts(facts: HostFacts): HostFacts {
-  const bounded = <Item>(
-    field: string,
-    items: readonly Item[],
-    countMax: number,
-    check: (item: Item) => Item,
-  ): Item[] => {
-    if (items.length > countMax) throw refusal(`facts.${field}`, `more than ${countMax}`);
-    return items.map(check);
-  };
   const counts = (field: string, map: { [key: string]: number }): { [key: string]: number } =>
     Object.fromEntries(
       bounded(field, Object.entries(map), FACT_COUNT_MAX, ([key, count]) => [text(field, key), count]),
@@ -97,6 +92,7 @@ function checkFacts(facts: HostFacts): HostFacts {
         : {
             ...facts.kvm,
             reason: text('facts.kvm.reason', facts.kvm.reason),
+            verdict: text('facts.kvm.verdict', facts.kvm.verdict),
             extensions: counts('kvm.extensions', facts.kvm.extensions),
           },
     numaNodes: bounded('numaNodes', facts.numaNodes, FACT_COUNT_MAX, (node) => ({
@@ -104,12 +100,55 @@ function checkFacts(facts: HostFacts): HostFacts {
       cpus: bounded('numaNodes.cpus', node.cpus, CPU_COUNT_MAX, (cpu) => cpu),
       hugePages: counts('numaNodes.hugePages', node.hugePages),
     })),
+    hardware: facts.hardware === undefined ? undefined : checkHardware(facts.hardware),
     findings: bounded('findings', facts.findings, FACT_COUNT_MAX, (finding) => ({
       name: text('facts.findings.name', finding.name),
       value: text('facts.findings.value', finding.value),
       evidence: text('facts.findings.evidence', finding.evidence),
       remedy: text('facts.findings.remedy', finding.remedy),
     })),
+  };
+}
+
+function bounded<Item>(field: string, items: readonly Item[], countMax: number, check: (item: Item) => Item): Item[] {
+  if (items.length > countMax) throw refusal(`facts.${field}`, `more than ${countMax}`);
+  return items.map(check);
+}
+
+function checkHardware(hardware: Hardware): Hardware {
+  const texts = (field: string, values: string[], countMax = FACT_COUNT_MAX): string[] =>
+    bounded(`hardware.${field}`, values, countMax, (value) => text(`facts.hardware.${field}`, value));
+  const { virtualisation } = hardware;
+  return {
+    virtualisation:
+      virtualisation === undefined
+        ? undefined
+        : {
+            ...virtualisation,
+            technology: text('facts.hardware.technology', virtualisation.technology),
+            nestedPaging: text('facts.hardware.nestedPaging', virtualisation.nestedPaging),
+            nestedPagingSwitch: known(Switch, virtualisation.nestedPagingSwitch),
+            nestingSwitch: known(Switch, virtualisation.nestingSwitch),
+            modules: texts('modules', virtualisation.modules),
+          },
+    iommuUnits: texts('iommuUnits', hardware.iommuUnits),
+    iommuGroupCount: hardware.iommuGroupCount,
+    microcode: text('facts.hardware.microcode', hardware.microcode),
+    cores: bounded('hardware.cores', hardware.cores, CPU_COUNT_MAX, (core) => ({
+      ...core,
+      cpus: text('facts.hardware.cores', core.cpus),
+    })),
+    caches: bounded('hardware.caches', hardware.caches, FACT_COUNT_MAX, (cache) => ({
+      ...cache,
+      type: text('facts.hardware.caches', cache.type),
+      sharedBy: texts('caches', cache.sharedBy, CPU_COUNT_MAX),
+    })),
+    numaDistances: bounded(
+      'hardware.numaDistances',
+      hardware.numaDistances,
+      DISTANCE_COUNT_MAX,
+      (distance) => distance,
+    ),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator, HostFacts } from '@kvorum/schema';
-import { acceleratorsOf } from './choose-accelerator.js';
+import { acceleratorsOf, factsUnderTrust, type HostTrust } from './choose-accelerator.js';
 import { type Capacity, type CapacityLimits, capacityOf, usableDiskBytes } from './host-capacity.js';
 
 export interface HostObservation {
@@ -10,10 +10,9 @@ export interface HostObservation {
   readonly capacity: Capacity;
 }
 
-export interface InventoryOptions {
+export interface InventoryOptions extends HostTrust {
   readonly driver: HypervisorDriver;
   readonly disksFolder: string;
-  readonly allowEmulation: boolean;
   readonly limits: CapacityLimits;
 }
 
@@ -44,10 +43,10 @@ export class HostInventory {
 }
 
 async function observe(options: InventoryOptions): Promise<HostObservation> {
-  const facts = await options.driver.observeHost();
+  const facts = factsUnderTrust(await options.driver.observeHost(), options);
   return {
     facts,
-    accelerators: acceleratorsOf(facts, options.allowEmulation),
+    accelerators: acceleratorsOf(facts, options),
     capacity: capacityOf(facts, await usableDiskBytes(options.disksFolder), options.limits),
   };
 }

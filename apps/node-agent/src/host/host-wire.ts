@@ -1,5 +1,6 @@
 import type { HostFacts } from '@kvorum/schema';
 import { Accelerator, type HostFacts as WireHostFacts } from '@kvorum/schema/agent-wire';
+import { toWireHardware } from './hardware-wire.js';
 
 /** protobuf has no null: an absent text is empty, an absent number 0, as facts.proto says. */
 export function toWireFacts(facts: HostFacts): WireHostFacts {
@@ -8,9 +9,11 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
     qemuVersion: facts.qemuVersion ?? '',
     kvm: {
       ...facts.kvm,
+      verdict: facts.kvm.verdict ?? '',
       apiVersion: facts.kvm.apiVersion ?? 0,
       supportedCpuidEntryCount: facts.kvm.supportedCpuidEntryCount ?? 0,
     },
+    hardware: facts.hardware === null ? undefined : toWireHardware(facts.hardware),
     findings: facts.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? '' })),
   };
 }

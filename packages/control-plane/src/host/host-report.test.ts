@@ -1,6 +1,7 @@
 import { newId } from '@kvorum/schema';
-import { Accelerator, HostReport, PowerState, VmReport } from '@kvorum/schema/agent-wire';
+import { Accelerator, HostReport, PowerState, Switch, VmReport } from '@kvorum/schema/agent-wire';
 import { describe, expect, it } from 'vitest';
+import { storedFactsOf } from './hardware-shapes.js';
 import { checkReport } from './host-report.js';
 
 const aVmReport = (changes: Partial<VmReport> = {}): VmReport =>
@@ -53,6 +54,67 @@ describe('a report of a host', () => {
       facts: { qemuVersion: null, kvm: { apiVersion: null, isProven: false } },
       vms: [{ power: 'running', guestAgent: 'unknown', balloonBytes: null }],
     });
+  });
+
+  it('gives its hardware, with null for what the wire has no word for', () => {
+    const told = aReport({
+      facts: {
+        ...FACTS,
+        kvm: { ...FACTS.kvm, verdict: 'software-nested' },
+        hardware: {
+          virtualisation: {
+            technology: 'vt-x',
+            nestedPaging: '',
+            nestedPagingSwitch: Switch.SWITCH_OFF,
+            nestingSwitch: Switch.SWITCH_UNSPECIFIED,
+            modules: ['kvm_intel'],
+            isGuest: true,
+          },
+          iommuUnits: ['dmar0'],
+          iommuGroupCount: 7,
+          cores: [{ socketId: 1, coreId: 2, cpus: '0,2' }],
+          caches: [{ level: 1, type: 'data', sizeBytes: 32_768, sharedBy: ['0,2'] }],
+          numaDistances: [10, 21, 21, 10],
+        },
+      },
+    });
+    const facts = checkReport(told).facts;
+    expect(facts?.kvm.verdict).toBe('software-nested');
+    expect(facts?.hardware).toEqual({
+      virtualisation: {
+        technology: 'vt-x',
+        nestedPaging: null,
+        isNestedPagingOn: false,
+        isNestingOn: null,
+        modules: ['kvm_intel'],
+        isGuest: true,
+      },
+      iommu: { units: ['dmar0'], groupCount: 7 },
+      microcode: null,
+      cores: [{ socketId: 1, coreId: 2, cpus: '0,2' }],
+      caches: [{ level: 1, type: 'data', sizeBytes: 32_768, sharedBy: ['0,2'] }],
+      numaDistances: [
+        [10, 21],
+        [21, 10],
+      ],
+    });
+  });
+
+  it('of an agent that is older or newer than we are says null where we do not know', () => {
+    const facts = checkReport(aReport({ facts: { ...FACTS, kvm: { ...FACTS.kvm, verdict: 'enlightened' } } })).facts;
+    expect([facts?.hardware, facts?.kvm.verdict]).toEqual([null, null]);
+    const odd = checkReport(aReport({ facts: { ...FACTS, hardware: { numaDistances: [10, 21, 21] } } })).facts;
+    expect(odd?.hardware?.numaDistances).toEqual([]);
+    expect(
+      fieldOf(aReport({ facts: { ...FACTS, hardware: { caches: [{ level: 1, type: 'odd', sizeBytes: 1 }] } } })),
+    ).toBe('invalid_request facts.hardware.caches.0.type');
+  });
+
+  it('that was stored before an upgrade is read with null for what was not told then', () => {
+    const { hardware: _none, ...facts } = checkReport(aReport({ facts: FACTS })).facts ?? {};
+    const stored = { ...facts, kvm: { isProven: true, reason: 'x' } };
+    expect(storedFactsOf(stored)).toMatchObject({ kernel: '6.1', hardware: null, kvm: { verdict: null } });
+    expect(storedFactsOf(null)).toBeNull();
   });
 
   it('does not change the accelerator when it tells no facts', () => {

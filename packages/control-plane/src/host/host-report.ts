@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { ObservedVm } from '../agents/agent-port.js';
 import { acceleratorOf, observedVmOf } from '../agents/wire-shapes.js';
 import { cleanLine } from '../plain-text.js';
+import { hardwareShapeOf, verdictOf } from './hardware-shapes.js';
 import { HostAddress } from './host-address.js';
 
 /** What a host may say of itself at most. A host is enrolled, not trusted: it can lie, but not flood or overflow. */
@@ -78,7 +79,9 @@ function checkFacts(wire: WireFacts): HostFacts {
       ...(wire.kvm ?? { extensions: {}, isProven: false, reason: 'the agent did not say' }),
       apiVersion: wire.kvm?.apiVersion || null,
       supportedCpuidEntryCount: wire.kvm?.supportedCpuidEntryCount || null,
+      verdict: verdictOf(wire.kvm?.verdict),
     },
+    hardware: wire.hardware === undefined ? null : hardwareShapeOf(wire.hardware),
     findings: wire.findings.map((finding) => ({ ...finding, remedy: finding.remedy === '' ? null : finding.remedy })),
   });
   const checked = check('facts', HostFacts, facts);

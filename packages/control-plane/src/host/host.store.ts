@@ -1,6 +1,7 @@
-import type { Accelerator, Host, HostFacts, HostId } from '@kvorum/schema';
+import type { Accelerator, Host, HostId } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import type { PageBounds } from '../page-cursor.js';
+import { storedFactsOf } from './hardware-shapes.js';
 
 const WITH_CERTIFICATE = {
   // The newest one is what the host uses: renewals and new enrolments revoke those before it.
@@ -31,7 +32,7 @@ const hostOf = (row: HostRow): Host => ({
     diskBytes: Number(row.reservedDiskBytes),
   },
   generation: Number(row.generation),
-  facts: row.facts as HostFacts | null,
+  facts: storedFactsOf(row.facts),
   labels: row.labels as Record<string, string>,
   lastReportAt: row.lastReportAt?.toISOString() ?? null,
   certificateExpiresAt: row.hostCertificates[0]?.expiresAt.toISOString() ?? null,

@@ -174,6 +174,7 @@ const FAKE_FACTS: HostFacts = {
     extensions: { USER_MEMORY: 1, NR_VCPUS: 288, MAX_VCPUS: 1024 },
     supportedCpuidEntryCount: 28,
     isProven: true,
+    verdict: 'proven',
     reason: 'simulated hardware',
   },
   hostCpuCount: FAKE_CPU_COUNT,
@@ -186,5 +187,20 @@ const FAKE_FACTS: HostFacts = {
     },
   ],
   memoryBytes: FAKE_MEMORY_BYTES,
+  hardware: {
+    virtualisation: {
+      technology: 'vt-x',
+      nestedPaging: 'ept',
+      isNestedPagingOn: true,
+      isNestingOn: true,
+      modules: ['kvm_intel'],
+      isGuest: false,
+    },
+    iommu: { units: [], groupCount: 0 },
+    microcode: '0x1',
+    cores: Array.from({ length: FAKE_CPU_COUNT }, (_, core) => ({ socketId: 0, coreId: core, cpus: `${core}` })),
+    caches: [],
+    numaDistances: [[10]],
+  },
   findings: [],
 };

@@ -1,8 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GIB, HostFacts, KIB } from '@kvorum/schema';
+import { HostFacts, KIB } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
-import { deriveFindings } from './derive-findings.js';
 import { HostObserver } from './observe-host.js';
 import { parseCpuinfo } from './parse-cpuinfo.js';
 import { parseCount, parseHugePageSize } from './parse-huge-pages.js';
@@ -13,6 +12,7 @@ import { readNumaNodes } from './read-numa-nodes.js';
 const XEON = `processor\t: 0
 vendor_id\t: GenuineIntel
 model name\t: Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz
+microcode\t: 0xd0003a5
 flags\t\t: fpu vme vmx est constant_tsc nonstop_tsc x2apic
 vmx flags\t: vnmi preemption_timer posted_intr ept vpid ept_ad
 bugs\t\t:
@@ -31,6 +31,7 @@ describe('cpuinfo', () => {
       model: 'Intel(R) Xeon(R) Gold 6338 CPU @ 2.00GHz',
       cpuCount: 2,
       flags: ['vmx', 'ept', 'ept_ad', 'vpid', 'vnmi', 'x2apic', 'constant_tsc', 'nonstop_tsc'],
+      microcode: '0xd0003a5',
     });
   });
 
@@ -39,7 +40,7 @@ describe('cpuinfo', () => {
   });
 
   it('of nothing is unknown, not an error', () => {
-    expect(parseCpuinfo('')).toEqual({ vendor: 'unknown', model: 'unknown', cpuCount: 0, flags: [] });
+    expect(parseCpuinfo('')).toEqual({ vendor: 'unknown', model: 'unknown', cpuCount: 0, flags: [], microcode: null });
   });
 });
 
@@ -112,42 +113,6 @@ describe('NUMA nodes', () => {
 
   it('are none on a kernel without NUMA', async () => {
     expect(await readNumaNodes(join(folder, 'absent'))).toEqual([]);
-  });
-});
-
-describe('findings', () => {
-  const facts = {
-    kernel: '6.12',
-    qemuVersion: '10.0.2',
-    cpuVendor: 'GenuineIntel',
-    cpuModel: 'x',
-    cpuFlags: ['vmx'],
-    kvm: { apiVersion: 12, extensions: {}, supportedCpuidEntryCount: 1, isProven: true, reason: 'proven' },
-    hostCpuCount: 1,
-    numaNodes: [{ id: 0, cpus: [0], memoryBytes: GIB, hugePages: { 2048: 8 } }],
-    memoryBytes: GIB,
-  };
-  const remedyOf = (changes: object, name: string) =>
-    deriveFindings({ ...facts, ...changes }).find((finding) => finding.name === name)?.remedy;
-
-  it('of a good host ask for nothing', () => {
-    expect(deriveFindings(facts).map(({ name, value, remedy }) => ({ name, value, remedy }))).toEqual([
-      { name: 'cpu-virtualisation', value: 'vmx', remedy: null },
-      { name: 'kvm', value: 'proven', remedy: null },
-      { name: 'qemu', value: '10.0.2', remedy: null },
-      { name: 'huge-pages', value: '8 x 2048 KiB', remedy: null },
-      { name: 'numa', value: '1 node', remedy: null },
-    ]);
-  });
-
-  it.each([
-    ['no flags', { cpuFlags: [] }, 'cpu-virtualisation', /firmware/],
-    ['no flags in a guest', { cpuFlags: ['hypervisor'] }, 'cpu-virtualisation', /nested/],
-    ['no proof', { kvm: { ...facts.kvm, isProven: false } }, 'kvm', /emulation/],
-    ['QEMU 9', { qemuVersion: '9.2.0' }, 'qemu', /10 or newer/],
-    ['no QEMU', { qemuVersion: null }, 'qemu', /Install/],
-  ])('of a host with %s name a remedy', (_what, changes, name, remedy) => {
-    expect(remedyOf(changes, name)).toMatch(remedy);
   });
 });
 

@@ -1,12 +1,14 @@
 import { readFile, stat } from 'node:fs/promises';
-import { DomainError, type HostFacts } from '@kvorum/schema';
+import { DomainError, type HostFacts, type HostHardware } from '@kvorum/schema';
 import { type KvmFacts, proveKvm } from '../kvm/prove-kvm.js';
 import { runTool } from '../process/run-tool.js';
 import { deriveFindings } from './derive-findings.js';
-import { parseCpuinfo } from './parse-cpuinfo.js';
+import { type CpuInfo, parseCpuinfo } from './parse-cpuinfo.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
 import { parseQemuVersion } from './parse-qemu-version.js';
+import { readHardware } from './read-hardware.js';
 import { readNumaNodes } from './read-numa-nodes.js';
+import { readFact } from './sysfs.js';
 
 const VERSION_TIMEOUT_MS = 10_000;
 
@@ -17,6 +19,7 @@ const VERSION_TIMEOUT_MS = 10_000;
 export class HostObserver {
   readonly #qemuPath: string;
   #version: { key: string; value: string | null } | undefined;
+  #hardware: { key: string; value: HostHardware } | undefined;
   #proof: { key: string; value: KvmFacts } | undefined;
 
   constructor(qemuPath: string) {
@@ -52,8 +55,20 @@ export class HostObserver {
       hostCpuCount: cpuinfo.cpuCount,
       numaNodes,
       memoryBytes: meminfo,
+      hardware: await this.#readHardware(cpuinfo),
     };
     return { ...facts, findings: deriveFindings(facts) };
+  }
+
+  /** Some thousand small files on a large host, and none of them changes but with its CPUs, modules or microcode. */
+  async #readHardware(cpuinfo: CpuInfo): Promise<HostHardware> {
+    const [online, modules] = await Promise.all([
+      readFact('/sys/devices/system/cpu/online'),
+      Promise.all(['kvm_intel', 'kvm_amd'].map((name) => fileKey(`/sys/module/${name}`))),
+    ]);
+    const key = JSON.stringify([online, modules, cpuinfo]);
+    if (this.#hardware?.key !== key) this.#hardware = { key, value: await readHardware(cpuinfo) };
+    return this.#hardware.value;
   }
 
   async #readQemuVersion(): Promise<string | null> {

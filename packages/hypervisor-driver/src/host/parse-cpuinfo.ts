@@ -4,6 +4,8 @@ export interface CpuInfo {
   readonly cpuCount: number;
   /** Only flags about virtualisation, in the order of VIRTUALISATION_RELATED. */
   readonly flags: readonly string[];
+  /** Revision as the kernel spells it, such as 0xd0003a5; null where there is no such line. */
+  readonly microcode: string | null;
 }
 
 /**
@@ -53,5 +55,6 @@ export function parseCpuinfo(text: string): CpuInfo {
     model: first.get('model name') ?? 'unknown',
     cpuCount,
     flags: VIRTUALISATION_RELATED.filter((flag) => present.has(flag)),
+    microcode: first.get('microcode') ?? null,
   };
 }

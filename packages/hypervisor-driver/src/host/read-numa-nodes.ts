@@ -1,9 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { HostFacts } from '@kvorum/schema';
 import { parseCpuList } from '../cpu/cpu-list.js';
 import { parseCount, parseHugePageSize } from './parse-huge-pages.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
+import { namesIn, numbersIn } from './sysfs.js';
 
 type NumaNode = HostFacts['numaNodes'][number];
 
@@ -11,10 +12,7 @@ export const NODE_FOLDER = '/sys/devices/system/node';
 
 /** The NUMA nodes of this host, ascending by id. Empty where the kernel has no NUMA support. */
 export async function readNumaNodes(folder = NODE_FOLDER): Promise<NumaNode[]> {
-  const ids = (await namesIn(folder))
-    .flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b);
+  const ids = await numbersIn(folder, 'node');
   return Promise.all(ids.map((id) => readNode(join(folder, `node${id}`), id)));
 }
 
@@ -36,14 +34,4 @@ async function readHugePages(folder: string): Promise<Record<string, number>> {
     if (count !== null) counts[sizeKib] = count;
   }
   return counts;
-}
-
-/** A folder that is not there means a kernel without the feature. */
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder);
-  } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw thrown;
-  }
 }

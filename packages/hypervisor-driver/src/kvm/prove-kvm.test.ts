@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
+import type { KvmVerdict } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import type { KvmProbeResult } from './probe-kvm.js';
 import { judgeKvm } from './prove-kvm.js';
 import { runTestGuest, type TestGuestResult } from './run-test-guest.js';
-import { exitsRefusal, type GuestExit, TEST_GUEST_PLAN } from './test-guest-plan.js';
+import { type GuestExit, runRefusal, TEST_GUEST_PLAN } from './test-guest-plan.js';
 
 const io: GuestExit = { reason: 2, io: { direction: 1, sizeBytes: 1, port: 0x3f8, data: 0x4b } };
 const halt: GuestExit = { reason: 5, io: null };
@@ -14,23 +15,30 @@ const answered: KvmProbeResult = {
 const oldApi: KvmProbeResult = { kind: 'answered', probe: { ...answered.probe, apiVersion: 11 } };
 const absent: KvmProbeResult = { kind: 'absent', reason: '/dev/kvm is not there' };
 const refused: KvmProbeResult = { kind: 'failed', reason: '/dev/kvm cannot be opened: EACCES' };
-const ran: TestGuestResult = { kind: 'ran', exits: [io, halt] };
+const ran: TestGuestResult = { kind: 'ran', exits: [io, halt], answer: 0xb4 };
 
 describe('the proof of KVM', () => {
-  it.each<[string[], KvmProbeResult, TestGuestResult | null, string | null]>([
-    [['vmx'], answered, ran, null],
-    [['svm'], answered, ran, null],
-    [['vmx'], absent, null, 'flags without /dev/kvm: disabled in firmware or module not loaded'],
-    [[], absent, null, 'neither VT-x/AMD-V flags nor /dev/kvm'],
-    [['vmx'], refused, null, '/dev/kvm cannot be opened: EACCES'],
-    [['hypervisor'], answered, ran, '/dev/kvm without VT-x/AMD-V flags: software-nested, not trusted'],
-    [['vmx'], oldApi, ran, 'KVM API version 11 instead of 12'],
-    [['vmx'], answered, null, 'no test guest was run'],
-    [['vmx'], answered, { kind: 'failed', reason: 'KVM_RUN: errno 14' }, 'KVM_RUN: errno 14'],
-    [['vmx'], answered, { kind: 'ran', exits: [halt] }, 'first exit is reason 5, not I/O'],
-  ])('with flags %j, %o and %o is refused because: %s', (flags, probe, guest, refusal) => {
+  it.each<[string[], KvmProbeResult, TestGuestResult | null, KvmVerdict, string | null]>([
+    [['vmx'], answered, ran, 'proven', null],
+    [['svm'], answered, ran, 'proven', null],
+    [['vmx'], absent, null, 'disabled', 'flags without /dev/kvm: disabled in firmware or module not loaded'],
+    [[], absent, null, 'absent', 'neither VT-x/AMD-V flags nor /dev/kvm'],
+    [['vmx'], refused, null, 'failed', '/dev/kvm cannot be opened: EACCES'],
+    [
+      ['hypervisor'],
+      answered,
+      ran,
+      'software-nested',
+      '/dev/kvm without VT-x/AMD-V flags: software-nested, not trusted',
+    ],
+    [['vmx'], oldApi, ran, 'failed', 'KVM API version 11 instead of 12'],
+    [['vmx'], answered, null, 'failed', 'no test guest was run'],
+    [[], answered, { kind: 'failed', reason: 'KVM_RUN: errno 14' }, 'failed', 'KVM_RUN: errno 14'],
+    [['vmx'], answered, { kind: 'failed', reason: 'KVM_RUN: errno 14' }, 'failed', 'KVM_RUN: errno 14'],
+    [['vmx'], answered, { kind: 'ran', exits: [halt], answer: 0xb4 }, 'failed', 'first exit is reason 5, not I/O'],
+  ])('with flags %j, %o and %o is %s: %s', (flags, probe, guest, verdict, refusal) => {
     const facts = judgeKvm(flags, probe, guest);
-    expect(facts.isProven).toBe(refusal === null);
+    expect([facts.isProven, facts.verdict]).toEqual([verdict === 'proven', verdict]);
     if (refusal !== null) expect(facts.reason).toBe(refusal);
     expect(facts.apiVersion).toBe(probe.kind === 'answered' ? probe.probe.apiVersion : null);
   });
@@ -47,13 +55,21 @@ describe('the proof of KVM', () => {
     ['a shutdown instead of a halt', [io, { reason: 8, io: null }], 'second exit is reason 8, not HLT'],
     ['one too many', [io, halt, halt], '3 exits instead of 2'],
   ])('refuses the exits of a guest: %s', (_what, exits, refusal) => {
-    expect(exitsRefusal(exits)).toBe(refusal);
+    expect(runRefusal({ exits, answer: 0xb4 })).toBe(refusal);
+  });
+});
+
+describe('the page of the test guest', () => {
+  it.each([0, 0x4b, 0xff])('with the answer %d in it is refused', (answer) => {
+    expect(runRefusal({ exits: [io, halt], answer })).toBe(
+      `the guest's page holds ${answer} where it had to write 180`,
+    );
   });
 });
 
 describe.skipIf(!existsSync('/dev/kvm'))('the test guest (needs /dev/kvm)', () => {
-  it('makes its I/O and HLT exits', async () => {
-    expect(await runTestGuest()).toEqual({ kind: 'ran', exits: [io, halt] });
+  it('makes its I/O and HLT exits and writes its answer', async () => {
+    expect(await runTestGuest()).toEqual({ kind: 'ran', exits: [io, halt], answer: 0xb4 });
   });
 
   it('that never leaves guest mode is ended after the time limit', async () => {

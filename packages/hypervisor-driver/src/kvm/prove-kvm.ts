@@ -1,8 +1,8 @@
-import type { HostFacts } from '@kvorum/schema';
+import type { HostFacts, KvmVerdict } from '@kvorum/schema';
 import { KVM_NUMBERS } from '../sys/kvm-abi.js';
 import { type KvmProbeResult, probeKvm } from './probe-kvm.js';
 import { runTestGuest, type TestGuestResult } from './run-test-guest.js';
-import { exitsRefusal } from './test-guest-plan.js';
+import { runRefusal } from './test-guest-plan.js';
 
 export type KvmFacts = HostFacts['kvm'];
 
@@ -14,6 +14,9 @@ export const VIRTUALISATION_FLAGS = ['vmx', 'svm'] as const;
  * /dev/kvm answers with the one stable API, and a guest made exactly the exits it had to. Takes about 100 ms.
  */
 export async function proveKvm(cpuFlags: readonly string[]): Promise<KvmFacts> {
+  // KVM_* numbers and the guest's code are x86-64's: asking another machine with them would mean something else there.
+  if (process.arch !== 'x64')
+    return judgeKvm(cpuFlags, { kind: 'failed', reason: `not x86-64: ${process.arch}` }, null);
   const probe = probeKvm();
   const guest = probe.kind === 'answered' ? await runTestGuest() : null;
   return judgeKvm(cpuFlags, probe, guest);
@@ -22,29 +25,47 @@ export async function proveKvm(cpuFlags: readonly string[]): Promise<KvmFacts> {
 /** The judgement alone, pure. `guest` is null when there was no device to run it on. */
 export function judgeKvm(cpuFlags: readonly string[], probe: KvmProbeResult, guest: TestGuestResult | null): KvmFacts {
   const answered = probe.kind === 'answered' ? probe.probe : null;
-  const refusal = refusalOf(cpuFlags, probe, guest);
+  const { verdict, reason } = verdictOf(cpuFlags, probe, guest);
   return {
     apiVersion: answered?.apiVersion ?? null,
     extensions: { ...answered?.extensions },
     supportedCpuidEntryCount: answered?.supportedCpuidEntryCount ?? null,
-    isProven: refusal === null,
-    reason: refusal ?? 'the CPU has VT-x or AMD-V, /dev/kvm answers, and a test guest made its I/O and HLT exits',
+    isProven: verdict === 'proven',
+    verdict,
+    reason,
   };
 }
 
-function refusalOf(cpuFlags: readonly string[], probe: KvmProbeResult, guest: TestGuestResult | null): string | null {
+function verdictOf(
+  cpuFlags: readonly string[],
+  probe: KvmProbeResult,
+  guest: TestGuestResult | null,
+): { readonly verdict: KvmVerdict; readonly reason: string } {
   const hasFlag = VIRTUALISATION_FLAGS.some((flag) => cpuFlags.includes(flag));
   if (probe.kind === 'absent') {
     return hasFlag
-      ? 'flags without /dev/kvm: disabled in firmware or module not loaded'
-      : 'neither VT-x/AMD-V flags nor /dev/kvm';
+      ? { verdict: 'disabled', reason: 'flags without /dev/kvm: disabled in firmware or module not loaded' }
+      : { verdict: 'absent', reason: 'neither VT-x/AMD-V flags nor /dev/kvm' };
   }
+  const refusal = deviceRefusal(probe, guest);
+  if (refusal !== null) return { verdict: 'failed', reason: refusal };
+  // The guest ran, but what ran it is software: it may be right for this one guest and wrong for the next.
+  return hasFlag
+    ? {
+        verdict: 'proven',
+        reason: 'the CPU has VT-x or AMD-V, /dev/kvm answers, and a test guest made its I/O and HLT exits',
+      }
+    : { verdict: 'software-nested', reason: '/dev/kvm without VT-x/AMD-V flags: software-nested, not trusted' };
+}
+
+function deviceRefusal(
+  probe: Exclude<KvmProbeResult, { kind: 'absent' }>,
+  guest: TestGuestResult | null,
+): string | null {
   if (probe.kind === 'failed') return probe.reason;
-  if (!hasFlag) return '/dev/kvm without VT-x/AMD-V flags: software-nested, not trusted';
   if (probe.probe.apiVersion !== KVM_NUMBERS.KVM_API_VERSION) {
     return `KVM API version ${probe.probe.apiVersion} instead of ${KVM_NUMBERS.KVM_API_VERSION}`;
   }
   if (guest === null) return 'no test guest was run';
-  if (guest.kind === 'failed') return guest.reason;
-  return exitsRefusal(guest.exits);
+  return guest.kind === 'failed' ? guest.reason : runRefusal(guest);
 }

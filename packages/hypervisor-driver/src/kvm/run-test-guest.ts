@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type GuestExit, TEST_GUEST_PLAN } from './test-guest-plan.js';
+import { type GuestRun, TEST_GUEST_PLAN } from './test-guest-plan.js';
 
 /** 40 to 120 ms are usual, nearly all of it Node's start; the rest is room for a host under load. */
 export const TEST_GUEST_TIMEOUT_MS = 5_000;
@@ -8,7 +8,7 @@ const OUTPUT_BYTES_MAX = 64 * 1024;
 const PROGRAM = fileURLToPath(new URL('./test-guest.mjs', import.meta.url));
 
 export type TestGuestResult =
-  | { readonly kind: 'ran'; readonly exits: readonly GuestExit[] }
+  | ({ readonly kind: 'ran' } & GuestRun)
   | { readonly kind: 'failed'; readonly reason: string };
 
 /** Runs the test guest in a process of its own, which is killed when the time is over. Never throws, never hangs. */
@@ -39,8 +39,9 @@ export function runTestGuest(
 
 function readResult(stdout: string): TestGuestResult | null {
   try {
-    const result: { exits?: GuestExit[]; failure?: string } = JSON.parse(stdout);
-    if (result.exits !== undefined) return { kind: 'ran', exits: result.exits };
+    const result: Partial<GuestRun> & { failure?: string } = JSON.parse(stdout);
+    const { exits, answer } = result;
+    if (exits !== undefined && answer !== undefined) return { kind: 'ran', exits, answer };
     return result.failure === undefined ? null : { kind: 'failed', reason: result.failure };
   } catch {
     return null;

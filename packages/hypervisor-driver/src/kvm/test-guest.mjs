@@ -98,10 +98,12 @@ function runGuest(plan) {
     return withFd(check(ioctlValue(kvm, numbers.KVM_CREATE_VM, 0), 'KVM_CREATE_VM'), (vm) =>
       withMemory(plan.pageBytes, numbers.MAP_SHARED | numbers.MAP_ANONYMOUS, -1, plan, (page, address) => {
         for (const [index, byte] of plan.code.entries()) page.setUint8(index, byte);
+        page.setUint8(plan.question.offset, plan.question.value);
         addMemory(plan, vm, address);
         return withFd(check(ioctlValue(vm, numbers.KVM_CREATE_VCPU, 0), 'KVM_CREATE_VCPU'), (vcpu) => {
           setRegisters(plan, vcpu);
-          return withMemory(runBytes, numbers.MAP_SHARED, vcpu, plan, (run) => collectExits(plan, vcpu, run));
+          const exits = withMemory(runBytes, numbers.MAP_SHARED, vcpu, plan, (run) => collectExits(plan, vcpu, run));
+          return { exits, answer: page.getUint8(plan.answerOffset) };
         });
       }),
     );
@@ -109,7 +111,7 @@ function runGuest(plan) {
 }
 
 try {
-  console.log(JSON.stringify({ exits: runGuest(JSON.parse(readFileSync(0, 'utf8'))) }));
+  console.log(JSON.stringify(runGuest(JSON.parse(readFileSync(0, 'utf8')))));
 } catch (thrown) {
   console.log(JSON.stringify({ failure: String(thrown) }));
 }

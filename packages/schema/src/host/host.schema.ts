@@ -3,6 +3,7 @@ import { EnrolmentId, HostId } from '../ids.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 import { Accelerator } from '../vm/vm.schema.js';
+import { HostHardware } from './host-hardware.schema.js';
 
 /** What an admin decided. */
 export const HostState = z.enum(['active', 'cordoned', 'revoked']).meta({ id: 'HostState' });
@@ -13,6 +14,16 @@ export const HostConnectivity = z.enum(['connected', 'unreachable']).meta({ id: 
 export const HostFinding = z
   .object({ name: z.string(), value: z.string(), evidence: z.string(), remedy: z.string().nullable() })
   .meta({ id: 'HostFinding' });
+
+/**
+ * What is to be thought of KVM here. `proven`: flags, device and test guest agree. `software-nested`: the test guest ran, but
+ * on a processor without VT-x/AMD-V. `disabled`: flags without /dev/kvm. `absent`: neither. `failed`: the device is there,
+ * and it or the test guest did not do what they must.
+ */
+export const KvmVerdict = z
+  .enum(['proven', 'software-nested', 'disabled', 'absent', 'failed'])
+  .meta({ id: 'KvmVerdict' });
+export type KvmVerdict = z.infer<typeof KvmVerdict>;
 
 export const HostFacts = z
   .object({
@@ -27,6 +38,7 @@ export const HostFacts = z
         extensions: z.record(z.string(), z.int()),
         supportedCpuidEntryCount: z.int().nullable(),
         isProven: z.boolean(),
+        verdict: KvmVerdict.nullable().meta({ description: 'null: its agent is too old to say' }),
         reason: z.string(),
       })
       .meta({ description: 'isProven: flags are there, /dev/kvm answers and a test guest made the exits it had to' }),
@@ -35,6 +47,7 @@ export const HostFacts = z
       z.object({ id: z.int(), cpus: z.array(z.int()), memoryBytes: z.int(), hugePages: z.record(z.string(), z.int()) }),
     ),
     memoryBytes: z.int(),
+    hardware: HostHardware.nullable().meta({ description: 'null: its agent is too old to say' }),
     findings: z.array(HostFinding),
   })
   .meta({ id: 'HostFacts' });

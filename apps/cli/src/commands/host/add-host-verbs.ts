@@ -1,4 +1,5 @@
 import type { AddVerb } from '../../cli.js';
+import { addHostCheck } from './check.js';
 import { addHostCordon } from './cordon.js';
 import { addHostEnrol } from './enrol.js';
 import { addHostGet } from './get.js';
@@ -11,6 +12,7 @@ export const addHostVerbs: AddVerb = (program, cli) => {
   addHostList(host, cli);
   addHostGet(host, cli);
   addHostEnrol(host, cli);
+  addHostCheck(host, cli);
   addHostCordon(host, cli);
   addHostUncordon(host, cli);
   addHostRevoke(host, cli);

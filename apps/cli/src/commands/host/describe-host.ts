@@ -41,6 +41,6 @@ const factFields = (facts: NonNullable<Host['facts']>): readonly Field[] => [
   ['kernel', facts.kernel],
   ['QEMU', facts.qemuVersion],
   ['CPU', facts.cpuModel],
-  ['KVM', `${facts.kvm.isProven ? 'proven' : 'not proven'}: ${facts.kvm.reason}`],
+  ['KVM', `${facts.kvm.verdict ?? (facts.kvm.isProven ? 'proven' : 'not proven')}: ${facts.kvm.reason}`],
   ...facts.findings.map(({ name, value, remedy }) => [name, remedy === null ? value : `${value} (${remedy})`] as const),
 ];
