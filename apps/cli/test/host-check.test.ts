@@ -6,6 +6,7 @@ import { aHost, idOf } from './shapes.js';
 const FACTS: HostCheck['facts'] = {
   kernel: '6.12.0',
   qemuVersion: null,
+  qemuMachineType: null,
   cpuVendor: 'GenuineIntel',
   cpuModel: 'Xeon',
   cpuFlags: ['vmx'],

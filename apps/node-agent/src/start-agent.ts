@@ -195,6 +195,7 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     records,
     cpus: new CpuAllocator(facts.numaNodes),
     accelerators,
+    newestMachineType: () => inventory.latest.facts.qemuMachineType,
     imagePath: (sha256) => images.pathOf(sha256),
     onChange: (vmId) => stream.vmChanged(vmId),
     log,

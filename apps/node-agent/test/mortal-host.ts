@@ -142,6 +142,7 @@ export class MortalHost {
       records,
       cpus: new CpuAllocator(this.machine.facts.numaNodes),
       accelerators: ['tcg'],
+      newestMachineType: () => this.machine.facts.qemuMachineType,
       imagePath: async (sha256) => (sha256 === 'ab'.repeat(32) ? '/image.qcow2' : null),
       onChange: () => undefined,
       log: silentLog,

@@ -115,6 +115,21 @@ describe('a VM of an actor', () => {
     expect(await next.ensureVm(intent(3), spec(), stopped(600_000))).toMatchObject({ power: 'stopped' });
   });
 
+  it('keeps the machine type of its first start, whatever QEMU has become', async () => {
+    await actor.ensureVm(intent(2), spec(), RUNNING);
+    await actor.ensureVm(intent(3), spec(), stopped(0));
+    host.machine.facts.qemuMachineType = 'pc-q35-11.0';
+    const next = await host.start();
+    await next.ensureVm(intent(4, 2), spec(), RUNNING);
+    expect(host.machine.launches.map(({ machineType }) => machineType)).toEqual(['pc-q35-10.0', 'pc-q35-10.0']);
+  });
+
+  it('is not started where no QEMU names a machine type', async () => {
+    host.machine.facts.qemuMachineType = null;
+    await expect(actor.ensureVm(intent(2), spec(), RUNNING)).rejects.toMatchObject({ code: 'host_fault' });
+    expect(host.machine.launches).toEqual([]);
+  });
+
   it('whose launch failed can be launched again under the same epoch', async () => {
     host.machine.failNextLaunch(new DomainError('guest_fault', 'QEMU said no'));
     await expect(actor.ensureVm(intent(2), spec(), RUNNING)).rejects.toMatchObject({ code: 'guest_fault' });

@@ -54,6 +54,11 @@ export interface LaunchSpec {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly accelerator: Accelerator;
+  /**
+   * The versioned machine type, such as pc-q35-10.0: what the guest sees as its mainboard. The same at each start of a VM,
+   * whatever QEMU has become meanwhile; guests take a changed one for other hardware.
+   */
+  readonly machineType: string;
   readonly diskPath: string;
   /** Host CPUs for the vCPU threads, one each in order; empty: not pinned. */
   readonly pinnedCpus: readonly number[];

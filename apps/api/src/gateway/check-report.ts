@@ -83,6 +83,7 @@ function checkFacts(facts: HostFacts): HostFacts {
     ...facts,
     kernel: text('facts.kernel', facts.kernel),
     qemuVersion: text('facts.qemuVersion', facts.qemuVersion),
+    qemuMachineType: text('facts.qemuMachineType', facts.qemuMachineType),
     cpuVendor: text('facts.cpuVendor', facts.cpuVendor),
     cpuModel: text('facts.cpuModel', facts.cpuModel),
     cpuFlags: bounded('cpuFlags', facts.cpuFlags, FACT_COUNT_MAX, (flag) => text('facts.cpuFlags', flag)),

@@ -7,6 +7,7 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
   return {
     ...facts,
     qemuVersion: facts.qemuVersion ?? '',
+    qemuMachineType: facts.qemuMachineType ?? '',
     kvm: {
       ...facts.kvm,
       verdict: facts.kvm.verdict ?? '',

@@ -110,6 +110,7 @@ function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmReco
     operationId: intent.operationId,
     epoch: record?.epoch ?? 0,
     spec: null,
+    machineType: null,
     wanted: null,
     stopBy: null,
     reset: null,

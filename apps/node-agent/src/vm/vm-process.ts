@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
 import { DomainError, MIB } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
+import { machineTypeOf } from './choose-machine-type.js';
 import { LiveVm } from './live-vm.js';
 import { stopGracefully } from './stop-gracefully.js';
 import { type Action, nextAction } from './vm-actor-rules.js';
@@ -161,12 +162,13 @@ export class VmProcess {
     if (spec === null || record.volumes[spec.rootVolumeId]?.isComplete !== true) {
       throw new DomainError('conflict_state', 'the root disk of the VM is not on this host');
     }
+    const machineType = machineTypeOf(record, this.#host);
     const runDir = this.#host.folders.runDirOf(this.#memory.vmId);
     // An earlier attempt may have left a process that nobody has heard of.
     if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
     const pinnedCpus = spec.pinVcpus ? this.#host.cpus.claim(this.#memory.vmId, spec.vcpuCount) : [];
     const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, pinnedCpus, exit: null };
-    const launching: VmRecord = { ...record, run };
+    const launching: VmRecord = { ...record, machineType, run };
     try {
       await this.#memory.save(launching);
       await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -178,6 +180,7 @@ export class VmProcess {
         vcpuCount: spec.vcpuCount,
         memoryBytes: spec.memoryBytes,
         accelerator: spec.accelerator,
+        machineType,
         diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
         pinnedCpus,
         isPaused,

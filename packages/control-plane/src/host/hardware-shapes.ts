@@ -37,12 +37,14 @@ export const verdictOf = (text: string | undefined): KvmVerdict | null => KvmVer
 /** Facts as they were stored, perhaps before an upgrade: what was not told then is null now. */
 export function storedFactsOf(stored: unknown): HostFacts | null {
   if (stored === null) return null;
-  const facts = stored as Omit<HostFacts, 'hardware' | 'kvm'> & {
+  const facts = stored as Omit<HostFacts, 'hardware' | 'kvm' | 'qemuMachineType'> & {
+    readonly qemuMachineType?: string | null;
     readonly hardware?: HostHardware | null;
     readonly kvm: Omit<HostFacts['kvm'], 'verdict'> & { readonly verdict?: KvmVerdict | null };
   };
   return {
     ...facts,
+    qemuMachineType: facts.qemuMachineType ?? null,
     hardware: facts.hardware ?? null,
     kvm: { ...facts.kvm, verdict: facts.kvm.verdict ?? null },
   };

@@ -111,9 +111,14 @@ describe('a report of a host', () => {
   });
 
   it('that was stored before an upgrade is read with null for what was not told then', () => {
-    const { hardware: _none, ...facts } = checkReport(aReport({ facts: FACTS })).facts ?? {};
+    const { hardware: _none, qemuMachineType: _neither, ...facts } = checkReport(aReport({ facts: FACTS })).facts ?? {};
     const stored = { ...facts, kvm: { isProven: true, reason: 'x' } };
-    expect(storedFactsOf(stored)).toMatchObject({ kernel: '6.1', hardware: null, kvm: { verdict: null } });
+    expect(storedFactsOf(stored)).toMatchObject({
+      kernel: '6.1',
+      hardware: null,
+      qemuMachineType: null,
+      kvm: { verdict: null },
+    });
     expect(storedFactsOf(null)).toBeNull();
   });
 

@@ -75,6 +75,7 @@ function checkFacts(wire: WireFacts): HostFacts {
   const facts = cleanDeep({
     ...wire,
     qemuVersion: wire.qemuVersion === '' ? null : wire.qemuVersion,
+    qemuMachineType: wire.qemuMachineType || null,
     kvm: {
       ...(wire.kvm ?? { extensions: {}, isProven: false, reason: 'the agent did not say' }),
       apiVersion: wire.kvm?.apiVersion || null,

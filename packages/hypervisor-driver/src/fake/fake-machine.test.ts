@@ -17,6 +17,7 @@ const launch: LaunchSpec = {
   memoryBytes: 64 * MIB,
   accelerator: 'kvm',
   diskPath: '/disks/a',
+  machineType: 'pc-q35-10.0',
   pinnedCpus: [],
   isPaused: false,
 };

@@ -166,6 +166,7 @@ const FAKE_CPU_COUNT = 16;
 const FAKE_FACTS: HostFacts = {
   kernel: '6.12.0-fake',
   qemuVersion: '10.0.2',
+  qemuMachineType: 'pc-q35-10.0',
   cpuVendor: 'GenuineIntel',
   cpuModel: 'Fake CPU',
   cpuFlags: ['vmx', 'ept', 'vpid'],

@@ -9,16 +9,16 @@ export const QEMU_MAJOR_MIN = 10;
 /** What an operator should know of the host, each with what it rests on and, where there is one, the remedy. Pure. */
 export const deriveFindings = (facts: FactsFound): Finding[] => [
   ...virtualisationFindings(facts),
-  qemuFinding(facts.qemuVersion),
+  qemuFinding(facts),
   ...hardwareFindings(facts),
 ];
 
-function qemuFinding(version: string | null): Finding {
+function qemuFinding({ qemuVersion: version, qemuMachineType }: FactsFound): Finding {
   const isRecent = version !== null && qemuMajor(version) >= QEMU_MAJOR_MIN;
   return {
     name: 'qemu',
-    value: version ?? 'absent',
-    evidence: 'qemu-system-x86_64 --version',
+    value: version === null ? 'absent' : `${version}${qemuMachineType === null ? '' : ` (${qemuMachineType})`}`,
+    evidence: 'qemu-system-x86_64 --version; -machine help',
     remedy: isRecent
       ? null
       : `Install QEMU ${QEMU_MAJOR_MIN} or newer: older ones can corrupt emulated guests in live migration.`,

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { HostObserver } from './observe-host.js';
 import { parseCpuinfo } from './parse-cpuinfo.js';
 import { parseCount, parseHugePageSize } from './parse-huge-pages.js';
+import { parseMachineType } from './parse-machine-types.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
 import { parseQemuVersion, qemuMajor } from './parse-qemu-version.js';
 import { readNumaNodes } from './read-numa-nodes.js';
@@ -83,6 +84,16 @@ describe('other parsers', () => {
     expect(parseQemuVersion(text)).toBe(version);
   });
 
+  it.each<[string, string | null]>([
+    ['pc-q35-9.2  Standard PC\nq35     Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-10.0)\n', 'pc-q35-10.0'],
+    ['q35  Standard PC (alias of pc-q35-2.12.1)\n', 'pc-q35-2.12.1'],
+    ['q35  Standard PC (alias of virt)\n', null],
+    ['pc   Standard PC (alias of pc-i440fx-10.0)\n', null],
+    ['', null],
+  ])('machine type of %j is %s', (text, machineType) => {
+    expect(parseMachineType(text)).toBe(machineType);
+  });
+
   it('compares majors as numbers', () => {
     expect(qemuMajor('10.0.2')).toBe(10);
     expect(qemuMajor('9.2.0')).toBe(9);
@@ -120,6 +131,6 @@ describe('this host', () => {
   it('has facts of the contract’s shape, with and without QEMU', async () => {
     const facts = await new HostObserver('/nonexistent/qemu').observe();
     expect(HostFacts.parse(facts)).toEqual(facts);
-    expect(facts.qemuVersion).toBeNull();
+    expect([facts.qemuVersion, facts.qemuMachineType]).toEqual([null, null]);
   });
 });

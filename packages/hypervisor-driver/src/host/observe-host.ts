@@ -4,11 +4,14 @@ import { type KvmFacts, proveKvm } from '../kvm/prove-kvm.js';
 import { runTool } from '../process/run-tool.js';
 import { deriveFindings } from './derive-findings.js';
 import { type CpuInfo, parseCpuinfo } from './parse-cpuinfo.js';
+import { parseMachineType } from './parse-machine-types.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
 import { parseQemuVersion } from './parse-qemu-version.js';
 import { readHardware } from './read-hardware.js';
 import { readNumaNodes } from './read-numa-nodes.js';
 import { readFact } from './sysfs.js';
+
+type QemuFacts = Pick<HostFacts, 'qemuVersion' | 'qemuMachineType'>;
 
 const VERSION_TIMEOUT_MS = 10_000;
 
@@ -18,7 +21,7 @@ const VERSION_TIMEOUT_MS = 10_000;
  */
 export class HostObserver {
   readonly #qemuPath: string;
-  #version: { key: string; value: string | null } | undefined;
+  #qemu: { key: string; value: QemuFacts } | undefined;
   #hardware: { key: string; value: HostHardware } | undefined;
   #proof: { key: string; value: KvmFacts } | undefined;
 
@@ -38,16 +41,16 @@ export class HostObserver {
   }
 
   async #observe(): Promise<HostFacts> {
-    const [cpuinfo, meminfo, kernel, numaNodes, qemuVersion] = await Promise.all([
+    const [cpuinfo, meminfo, kernel, numaNodes, qemu] = await Promise.all([
       readFile('/proc/cpuinfo', 'utf8').then(parseCpuinfo),
       readFile('/proc/meminfo', 'utf8').then(parseMemoryTotal),
       readFile('/proc/sys/kernel/osrelease', 'utf8'),
       readNumaNodes(),
-      this.#readQemuVersion(),
+      this.#readQemu(),
     ]);
     const facts = {
       kernel: kernel.trim(),
-      qemuVersion,
+      ...qemu,
       cpuVendor: cpuinfo.vendor,
       cpuModel: cpuinfo.model,
       cpuFlags: [...cpuinfo.flags],
@@ -71,14 +74,20 @@ export class HostObserver {
     return this.#hardware.value;
   }
 
-  async #readQemuVersion(): Promise<string | null> {
+  async #readQemu(): Promise<QemuFacts> {
     const key = await fileKey(this.#qemuPath);
-    if (key === null) return null;
-    if (this.#version?.key !== key) {
-      const { stdout } = await runTool(this.#qemuPath, ['--version'], VERSION_TIMEOUT_MS);
-      this.#version = { key, value: parseQemuVersion(stdout) };
+    if (key === null) return { qemuVersion: null, qemuMachineType: null };
+    if (this.#qemu?.key !== key) {
+      const [version, machines] = await Promise.all([
+        runTool(this.#qemuPath, ['--version'], VERSION_TIMEOUT_MS),
+        runTool(this.#qemuPath, ['-machine', 'help'], VERSION_TIMEOUT_MS),
+      ]);
+      this.#qemu = {
+        key,
+        value: { qemuVersion: parseQemuVersion(version.stdout), qemuMachineType: parseMachineType(machines.stdout) },
+      };
     }
-    return this.#version.value;
+    return this.#qemu.value;
   }
 
   async #readProof(cpuFlags: readonly string[]): Promise<KvmFacts> {

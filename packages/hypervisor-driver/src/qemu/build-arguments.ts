@@ -52,7 +52,14 @@ function machine(launch: LaunchSpec): string[] {
   return [
     '-machine',
     // graphics=off makes SeaBIOS speak on the serial console: "No bootable device" must not be a silent screen.
-    options('q35', { usb: 'off', sata: 'off', smbus: 'off', vmport: 'off', graphics: 'off', 'dump-guest-core': 'off' }),
+    options(launch.machineType, {
+      usb: 'off',
+      sata: 'off',
+      smbus: 'off',
+      vmport: 'off',
+      graphics: 'off',
+      'dump-guest-core': 'off',
+    }),
     // The lifecycle knows no suspended guest: offer neither S3 nor S4.
     '-global',
     'ICH9-LPC.disable_s3=1',

@@ -1,6 +1,7 @@
 import { DomainError, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MIB, NAME_LENGTH_MAX, VCPU_COUNT_MAX } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pin-vcpus.js';
 import type { LaunchSpec } from '../driver.js';
+import { isMachineType } from '../host/parse-machine-types.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -26,6 +27,7 @@ function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
     vcpuCount: isWithin(vcpuCount, 1, VCPU_COUNT_MAX) ? null : `is not within 1 to ${VCPU_COUNT_MAX}`,
     memoryBytes: memoryRefusal(memoryBytes),
     accelerator: accelerator === 'kvm' || accelerator === 'tcg' ? null : 'is neither kvm nor tcg',
+    machineType: isMachineType(launch.machineType) ? null : 'is not a versioned q35 such as pc-q35-10.0',
     runDir: runFolderRefusal(runDir),
     diskPath: pathRefusal(diskPath),
     pinnedCpus: pinningRefusal(vcpuCount, pinnedCpus),

@@ -51,6 +51,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         memoryBytes: MEMORY_BYTES,
         accelerator: 'tcg',
         diskPath: diskOf(vmId),
+        machineType: 'pc-q35-10.0',
         pinnedCpus: [],
         isPaused: false,
         ...changes,
@@ -128,6 +129,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         ['no vCPU', { vcpuCount: 0 }],
         ['memory that is no whole MiB', { memoryBytes: MEMORY_BYTES + 1 }],
         ['a run folder too long for sockets', { runDir: `/tmp/${'x'.repeat(60)}` }],
+        ['a machine type without a version', { machineType: 'q35' }],
         ['fewer pinned CPUs than vCPUs', { vcpuCount: 2, pinnedCpus: [0] }],
         ['a CPU pinned twice', { vcpuCount: 2, pinnedCpus: [0, 0] }],
       ])('refuses %s', async (_what, changes) => {

@@ -37,6 +37,7 @@ async function prepare(changes: Partial<LaunchSpec> = {}, imagePath = image): Pr
     memoryBytes: 64 * MIB,
     accelerator: 'tcg',
     diskPath: join(scratch.path, `${vmId}.qcow2`),
+    machineType: 'pc-q35-10.0',
     pinnedCpus: [],
     isPaused: false,
     ...changes,
@@ -55,6 +56,14 @@ const recordOf = (spec: LaunchSpec): string => join(spec.runDir, 'process.json')
 const isAlive = (pid: number): boolean => identityOf(pid) !== null;
 
 describe('a QEMU process', () => {
+  it('has the machine type asked for, also an older one', async () => {
+    const vm = await openQemuDriver().launch(await prepare({ machineType: 'pc-q35-9.2' }));
+    const args = readFileSync(`/proc/${vm.pid}/cmdline`, 'utf8').split('\0');
+    expect(args[args.indexOf('-machine') + 1]).toMatch(/^pc-q35-9\.2,/);
+    expect(await vm.queryPower()).toBe('running');
+    await vm.end(END_TIMEOUT_MS);
+  });
+
   it('is a session of its own, so that no signal to the agent reaches it', async () => {
     const { vm, spec } = await start();
     const [, , group, session] = readFileSync(`/proc/${vm.pid}/stat`, 'utf8')
@@ -248,6 +257,15 @@ describe('a launch that fails', () => {
       message: expect.stringContaining('8000'),
     });
     expect(pidsWithArgument(spec.vmId)).toEqual([]);
+  });
+
+  it('because this QEMU has not the machine type says so, and leaves no process', async () => {
+    const spec = await prepare({ machineType: 'pc-q35-99.0' });
+    await expect(openQemuDriver().launch(spec)).rejects.toMatchObject({
+      code: 'host_fault',
+      message: expect.stringContaining('pc-q35-99.0'),
+    });
+    expect(leftovers(spec)).toEqual([]);
   });
 
   it('because the run folder cannot be made is a fault of the host', async () => {

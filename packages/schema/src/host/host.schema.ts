@@ -29,6 +29,10 @@ export const HostFacts = z
   .object({
     kernel: z.string(),
     qemuVersion: z.string().nullable(),
+    qemuMachineType: z
+      .string()
+      .nullable()
+      .meta({ description: 'What a VM becomes that starts here first, such as pc-q35-10.0; it keeps it from then on' }),
     cpuVendor: z.string(),
     cpuModel: z.string(),
     cpuFlags: z.array(z.string()).meta({ description: 'Of /proc/cpuinfo, only those about virtualisation' }),
