@@ -122,6 +122,15 @@ export interface RunningVm {
   /** Asks the balloon for this much guest memory and returns what the balloon says now. QMP balloon, query-balloon. */
   setBalloon(targetBytes: number): Promise<number>;
   queryBalloon(): Promise<number>;
+  /**
+   * Has the guest's balloon driver say every `intervalS` seconds (1 to 3600) of the guest's running time how its memory is
+   * used. Asking for the same interval again changes nothing. QOM guest-stats-polling-interval.
+   */
+  pollMemoryStats(intervalS: number): Promise<void>;
+  /** What the balloon driver said last; null: in this process none has ever said anything. QOM guest-stats. */
+  queryMemoryStats(): Promise<GuestMemoryStats | null>;
+  /** Is the VM's memory on its way to another host? Its balloon must then be left alone. QMP query-migrate. */
+  isMigrating(): Promise<boolean>;
   /** One ping of the guest agent within `timeoutMs`. No answer is not an error. */
   pingGuest(timeoutMs: number): Promise<GuestAnswer>;
   /** Host thread id per vCPU with the CPUs it may run on, as the kernel says. */
@@ -133,6 +142,17 @@ export interface RunningVm {
   onPowerChange(listener: (power: VmPower) => void): () => void;
   /** Lets go of the VM without touching it: sockets of the agent close, the process goes on. */
   release(): Promise<void>;
+}
+
+/** The guest's own account, which it may forge: bounded numbers, nothing more. Null: this guest does not say it. */
+export interface GuestMemoryStats {
+  /** When the guest said it: host time in Unix ms, exact to a second. */
+  readonly updatedAtMs: number;
+  readonly totalBytes: number | null;
+  readonly freeBytes: number | null;
+  /** What programs could still get without swapping, caches counted (MemAvailable of proc_meminfo(5)). */
+  readonly availableBytes: number | null;
+  readonly diskCacheBytes: number | null;
 }
 
 export interface VcpuThread {

@@ -5,6 +5,7 @@ import {
   CONSOLE_LOG_NAME,
   type DiskFault,
   type DiskSpec,
+  type GuestMemoryStats,
   type LaunchSpec,
   type PastExit,
   type VmExit,
@@ -22,6 +23,8 @@ export class FakeMachine {
   /** By run folder. Holds only processes that run. */
   readonly processes = new Map<string, FakeProcess>();
   readonly pastExits = new Map<string, PastExit & { readonly vmId: string }>();
+  /** Paths of images whose guests come without a balloon driver. */
+  readonly imagesWithoutBalloon = new Set<string>();
   /** Paths of images that ensureDisk finds damaged. */
   readonly damagedImages = new Set<string>();
   /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */
@@ -80,6 +83,10 @@ export class FakeMachine {
 /** Above the kernel's highest pid (PID_MAX_LIMIT, 4194304): can never be mistaken for a real process. */
 const FIRST_PID = 4_194_305;
 
+const MS_PER_S = 1000;
+/** Of its memory, what a guest uses until a test says otherwise. */
+const USED_SHARE = 0.25;
+
 /** A VM's process. What a guest or a fault would do to it is a method. */
 export class FakeProcess {
   readonly launch: LaunchSpec;
@@ -89,8 +96,14 @@ export class FakeProcess {
   readonly powerListeners = new Set<(power: VmPower) => void>();
   power: VmPower;
   balloonBytes: number;
-  /** The guest's balloon driver follows requests. */
-  hasBalloonDriver = true;
+  /** The guest's balloon driver follows requests and gives statistics. */
+  hasBalloonDriver: boolean;
+  /** What the guest's programs and kernel cannot do without. */
+  usedBytes: number;
+  /** Host time (Unix ms) of the last statistics; null: they are as fresh as can be. */
+  statsFrozenAtMs: number | null = null;
+  /** Its memory is being sent to another host. */
+  isMigrating = false;
   hasGuestAgent = true;
   /** The guest acts on the power button. */
   obeysPowerButton = true;
@@ -108,8 +121,23 @@ export class FakeProcess {
     this.pid = pid;
     this.power = launch.isPaused ? 'paused' : 'running';
     this.balloonBytes = launch.memoryBytes;
+    this.hasBalloonDriver = !machine.imagesWithoutBalloon.has(machine.disks.get(launch.diskPath)?.imagePath ?? '');
+    this.usedBytes = Math.floor(launch.memoryBytes * USED_SHARE);
     mkdirSync(launch.runDir, { recursive: true, mode: 0o700 });
     if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
+  }
+
+  /** As Linux gives them with deflate-on-oom: what the balloon holds counts as used, the total stays. */
+  memoryStats(): GuestMemoryStats | null {
+    if (!this.hasBalloonDriver) return null;
+    const availableBytes = Math.max(0, this.balloonBytes - this.usedBytes);
+    return {
+      updatedAtMs: Math.floor((this.statsFrozenAtMs ?? Date.now()) / MS_PER_S) * MS_PER_S,
+      totalBytes: this.launch.memoryBytes,
+      freeBytes: availableBytes,
+      availableBytes,
+      diskCacheBytes: 0,
+    };
   }
 
   get exited(): Promise<VmExit> {

@@ -1,6 +1,7 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
-import type { GuestAnswer, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type { GuestAnswer, GuestMemoryStats, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
 import { deferred } from '../process/deferred.js';
+import { assertStatsInterval } from '../qemu/stats-interval.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** One agent's hold on a FakeProcess. */
@@ -97,6 +98,21 @@ export class FakeVm implements RunningVm {
   async queryBalloon(): Promise<number> {
     await this.#assertAnswers();
     return this.#process.balloonBytes;
+  }
+
+  async pollMemoryStats(intervalS: number): Promise<void> {
+    assertStatsInterval(intervalS);
+    await this.#assertAnswers();
+  }
+
+  async queryMemoryStats(): Promise<GuestMemoryStats | null> {
+    await this.#assertAnswers();
+    return this.#process.memoryStats();
+  }
+
+  async isMigrating(): Promise<boolean> {
+    await this.#assertAnswers();
+    return this.#process.isMigrating;
   }
 
   async pingGuest(): Promise<GuestAnswer> {

@@ -151,11 +151,14 @@ function rootDisk(overlayPath: string, disk: DiskChain): string[] {
   ];
 }
 
+/** Its statistics are asked for by this name. */
+export const BALLOON_ID = 'balloon';
+
 /** Gives memory back by itself when the guest frees it, and lets the guest keep some when it would run out. */
 function balloon(): string[] {
   return [
     '-device',
-    options('virtio-balloon-pci', { id: 'balloon', 'deflate-on-oom': 'on', 'free-page-reporting': 'on' }),
+    options('virtio-balloon-pci', { id: BALLOON_ID, 'deflate-on-oom': 'on', 'free-page-reporting': 'on' }),
   ];
 }
 

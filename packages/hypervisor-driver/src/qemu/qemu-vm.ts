@@ -1,12 +1,13 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
-import type { GuestAnswer, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type { GuestAnswer, GuestMemoryStats, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
 import { DiskFaults } from './disk-faults.js';
+import { BALLOON_ID } from './build-arguments.js';
 import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
 import { GuestAgentClient } from './guest-agent-client.js';
 import type { MonitorLink } from './monitor-link.js';
@@ -15,6 +16,7 @@ import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
 import { readTail } from './read-tail.js';
 import type { RunFolder } from './run-folder.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
+import { assertStatsInterval } from './stats-interval.js';
 
 /** How soon the end of a process follows the close of its monitor. */
 const END_CONFIRM_MS = 1_000;
@@ -143,6 +145,20 @@ export class QemuVm implements RunningVm {
     return (await this.#ask('query-balloon')).actualBytes;
   }
 
+  async pollMemoryStats(intervalS: number): Promise<void> {
+    assertStatsInterval(intervalS);
+    await this.#ask('qom-set', { path: BALLOON_PATH, property: 'guest-stats-polling-interval', value: intervalS });
+  }
+
+  async queryMemoryStats(): Promise<GuestMemoryStats | null> {
+    return (await this.#ask('qom-get', { path: BALLOON_PATH, property: 'guest-stats' })).stats;
+  }
+
+  async isMigrating(): Promise<boolean> {
+    const { status } = await this.#ask('query-migrate');
+    return status !== null && !MIGRATION_OVER.has(status);
+  }
+
   async pingGuest(timeoutMs: number): Promise<GuestAnswer> {
     await this.#assertLive();
     try {
@@ -256,6 +272,12 @@ export class QemuVm implements RunningVm {
 }
 
 const POWER_EVENTS: Readonly<Record<string, VmPower>> = { STOP: 'paused', RESUME: 'running' };
+
+/** Where QEMU keeps the device that build-arguments.ts calls `balloon`. */
+const BALLOON_PATH = `/machine/peripheral/${BALLOON_ID}`;
+
+/** qapi/migration.json, MigrationStatus: every other one means that memory is being, or is about to be, sent. */
+const MIGRATION_OVER: ReadonlySet<string> = new Set(['none', 'cancelled', 'completed', 'failed']);
 
 const guestFault = (exit: VmExit): DomainError =>
   new DomainError('guest_fault', `the VM's process has ended: ${exit.reason}`, { details: { exit: { ...exit } } });

@@ -1,3 +1,5 @@
+import type { GuestMemoryStats } from '../driver.js';
+
 /**
  * The QMP commands this package uses, each with its arguments and the reading of its answer (QEMU's qapi/*.json). An
  * answer is read field by field: QEMU is the process a guest attacks first, so what it says is checked before use.
@@ -8,12 +10,21 @@ export interface QmpCommands {
   'query-cpus-fast': { arguments: undefined; answer: { vcpuIndex: number; threadId: number }[] };
   'query-balloon': { arguments: undefined; answer: { actualBytes: number } };
   balloon: { arguments: { value: number }; answer: undefined };
+  'qom-set': { arguments: { path: string; property: string; value: number }; answer: undefined };
+  /** Only ever asked for `guest-stats`; answered with null while no balloon driver has said anything. */
+  'qom-get': {
+    arguments: { path: string; property: 'guest-stats' };
+    answer: { stats: GuestMemoryStats | null };
+  };
+  'query-migrate': { arguments: undefined; answer: { status: string | null } };
   stop: { arguments: undefined; answer: undefined };
   cont: { arguments: undefined; answer: undefined };
   system_reset: { arguments: undefined; answer: undefined };
   system_powerdown: { arguments: undefined; answer: undefined };
   quit: { arguments: undefined; answer: undefined };
 }
+
+const MS_PER_S = 1000;
 
 export type QmpCommandName = keyof QmpCommands;
 type Reader<Name extends QmpCommandName> = (answer: unknown) => QmpCommands[Name]['answer'] | null;
@@ -41,6 +52,13 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
     return isCount(actual) ? { actualBytes: actual } : null;
   },
   balloon: () => undefined,
+  'qom-set': () => undefined,
+  'qom-get': readGuestStats,
+  // qapi/migration.json: MigrationInfo, whose status is left out before the first migration
+  'query-migrate': (answer) => {
+    const { status = null } = fieldsOf(answer);
+    return status === null || typeof status === 'string' ? { status } : null;
+  },
   stop: () => undefined,
   cont: () => undefined,
   system_reset: () => undefined,
@@ -51,6 +69,30 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
 /** The fields of an object; none for anything else. */
 export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+
+/**
+ * docs/interop/virtio-balloon-stats.rst: `last-update` is 0 until the guest has spoken, and a figure that it did not give is
+ * 2^64 - 1, which JSON.parse rounds up to 2^64: neither that nor anything else beyond 2^53 is a size of memory.
+ */
+function readGuestStats(answer: unknown): { stats: GuestMemoryStats | null } | null {
+  const { stats: figures, 'last-update': updatedAtS } = fieldsOf(answer);
+  if (!isCount(updatedAtS) || !isCount(updatedAtS * MS_PER_S)) return null;
+  if (updatedAtS === 0) return { stats: null };
+  const byName = fieldsOf(figures);
+  const bytesOf = (name: string): number | null => {
+    const bytes = byName[name];
+    return isCount(bytes) ? bytes : null;
+  };
+  return {
+    stats: {
+      updatedAtMs: updatedAtS * MS_PER_S,
+      totalBytes: bytesOf('stat-total-memory'),
+      freeBytes: bytesOf('stat-free-memory'),
+      availableBytes: bytesOf('stat-available-memory'),
+      diskCacheBytes: bytesOf('stat-disk-caches'),
+    },
+  };
+}
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs';
+import { guestImage } from '../../../../tests/support/guest-images.js';
 import { openQemuDriver } from '../../src/index.js';
 import { buildGuestImage, openScratch } from '../qemu/scratch.js';
 import { describeDriverContract } from './driver.contract.js';
@@ -14,6 +15,7 @@ describeDriverContract('QEMU', () => {
     openDriver: () => openQemuDriver({ adoptTimeoutMs: ADOPT_TIMEOUT_MS }),
     folder,
     imagePath: buildGuestImage(folder),
+    balloonImagePath: async () => (await guestImage('tiny')).path,
     damagedImagePath,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
