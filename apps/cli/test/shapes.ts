@@ -21,6 +21,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   memoryBytes: 2 * GIB,
   pinVcpus: false,
   accelerator: 'kvm',
+  balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],
   guest: { agent: 'responding', lastAnswerAt: AT, balloonBytes: null },
   conditions: [],

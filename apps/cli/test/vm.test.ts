@@ -41,7 +41,7 @@ describe('kvorum vm create', () => {
   it('looks names up and sends exactly what was given', async () => {
     const { run, calls } = await openDouble(routes);
     const { exitCode } = await run(
-      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --disk 20GiB --accelerator kvm --pin-vcpus --no-start --label tier=web --label a=b=c --idempotency-key k1',
+      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --disk 20GiB --accelerator kvm --pin-vcpus --balloon-minimum 1GiB --balloon-shares 500 --no-start --label tier=web --label a=b=c --idempotency-key k1',
     );
     expect(exitCode).toBe(0);
     const create = calls.find(({ call }) => call === 'POST /v1/vms');
@@ -55,9 +55,16 @@ describe('kvorum vm create', () => {
       rootDiskBytes: 20 * GIB,
       accelerator: 'kvm',
       pinVcpus: true,
+      balloon: { minimumBytes: GIB, shares: 500 },
       start: false,
       labels: { tier: 'web', a: 'b=c' },
     });
+  });
+
+  it('can be told to keep all its memory', async () => {
+    const { run, calls } = await openDouble(routes);
+    await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} --no-balloon`);
+    expect(calls[0]?.body).toMatchObject({ balloon: { enabled: false } });
   });
 
   it('takes ids without looking anything up, and leaves out what was not given', async () => {
@@ -102,6 +109,7 @@ describe('kvorum vm create', () => {
       accelerator      kvm
       vCPUs            2
       memory           2 GiB
+      balloon          active: needs 512 MiB, keeps at least 1 GiB
       disk             20 GiB
       guest agent      responding
       flavor           019a0000-0000-7000-8000-000000000002

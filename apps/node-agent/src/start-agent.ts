@@ -2,6 +2,9 @@ import { join } from 'node:path';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import { SiteGatewayClient } from '@kvorum/schema/agent-wire';
+import { BalloonKeeper } from './balloon/balloon-keeper.js';
+import type { PressureSource } from './balloon/host-pressure.js';
+import { KernelPressure } from './balloon/kernel-pressure.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
 import { enrolHost } from './enrol/enrol-host.js';
 import { type Identity, loadIdentity } from './enrol/identity.js';
@@ -36,6 +39,8 @@ export interface StartAgentOptions {
   readonly config: AgentOptions;
   readonly driver: HypervisorDriver;
   readonly log: Log;
+  /** Where the host's memory pressure is read; default: the kernel. */
+  readonly pressure?: PressureSource;
   /** Gives up waiting for the control plane while enrolling. */
   readonly signal?: AbortSignal;
 }
@@ -72,7 +77,7 @@ export async function startAgent(options: StartAgentOptions): Promise<Agent> {
 
 async function startLocked(
   config: AgentConfig,
-  { driver, log, signal }: StartAgentOptions,
+  { driver, log, signal, pressure = new KernelPressure() }: StartAgentOptions,
   folders: StateFolders,
   lock: StateLock,
 ): Promise<Agent> {
@@ -80,10 +85,12 @@ async function startLocked(
   const address = hostPortText({ host: config.advertiseHost ?? listen.host, port: listen.port });
   const identity = await ensureIdentity(config, folders, address, log, signal ?? new AbortController().signal);
   const client = gatewayClient(identity);
-  const parts = await assemble({ config, driver, log, folders, identity, client, address }).catch((thrown) => {
-    client.close();
-    throw thrown;
-  });
+  const parts = await assemble({ config, driver, log, pressure, folders, identity, client, address }).catch(
+    (thrown) => {
+      client.close();
+      throw thrown;
+    },
+  );
   const server = await startServing(parts, listen, identity, log).catch(async (thrown) => {
     await parts.directory.close();
     client.close();
@@ -101,6 +108,7 @@ async function startLocked(
     lease: parts.lease,
     close: async () => {
       stopBackground();
+      await parts.balloons.close();
       await parts.stream.close();
       // Actors first: a guest's grace period must not hold up the server, whose open calls end with it.
       await parts.directory.close();
@@ -153,6 +161,7 @@ interface Assembly {
   readonly config: AgentConfig;
   readonly driver: HypervisorDriver;
   readonly log: Log;
+  readonly pressure: PressureSource;
   readonly folders: StateFolders;
   readonly identity: Identity;
   readonly client: SiteGatewayClient;
@@ -167,17 +176,19 @@ interface AgentParts {
   readonly writer: ReportWriter;
   readonly guests: GuestPoller;
   readonly monitors: MonitorWatch;
+  readonly balloons: BalloonKeeper;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
 }
 
 /** Builds the parts and takes charge of the VMs that run; nothing is served or reported yet. */
-async function assemble({ config, driver, log, folders, client, address }: Assembly): Promise<AgentParts> {
+async function assemble({ config, driver, log, pressure, folders, client, address }: Assembly): Promise<AgentParts> {
   const inventory = await HostInventory.open({
     driver,
     disksFolder: folders.disks,
     allowEmulation: config.allowEmulation,
     trustSoftwareKvm: config.trustSoftwareKvm,
+    pressure,
     limits: {
       vcpuCount: config.capacityVcpus,
       memoryBytes: config.capacityMemoryBytes,
@@ -207,7 +218,13 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     log,
   );
   const monitors = new MonitorWatch(() => directory.actors, log);
-  const writer = new ReportWriter({ directory, guests, inventory, counter, address });
+  const balloons = new BalloonKeeper({
+    actors: () => directory.actors,
+    pressure,
+    onChange: (vmId) => stream.vmChanged(vmId),
+    log,
+  });
+  const writer = new ReportWriter({ directory, guests, balloons, inventory, counter, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
@@ -215,7 +232,7 @@ async function assemble({ config, driver, log, folders, client, address }: Assem
     await directory.close();
     throw thrown;
   });
-  return { folders, directory, images, inventory, writer, guests, monitors, stream, lease };
+  return { folders, directory, images, inventory, writer, guests, balloons, monitors, stream, lease };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
@@ -228,6 +245,7 @@ function startBackground(parts: AgentParts, log: Log): () => void {
   parts.stream.start();
   parts.guests.start();
   parts.monitors.start();
+  parts.balloons.start();
   const inventory = setInterval(() => {
     parts.inventory
       .refresh()

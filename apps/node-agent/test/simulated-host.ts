@@ -15,11 +15,15 @@ import {
   PowerState,
   type VmSpec,
 } from '@kvorum/schema/agent-wire';
-import { type Agent, type AgentOptions, type Log, startAgent } from '../src/index.js';
+import { type Agent, type AgentOptions, type Log, type PressureSource, startAgent } from '../src/index.js';
 import type { SimulatedSite } from './simulated-site.js';
 
 export const MIB = 1024 * 1024;
 export const silentLog: Log = { debug() {}, info() {}, warn() {}, error() {} };
+
+const NO_PRESSURE: PressureSource = {
+  read: async () => ({ totalBytes: 8192 * MIB, availableBytes: 8192 * MIB, stallPercent: null }),
+};
 
 /** One machine with its folders, on which agents come and go. */
 export class SimulatedHost {
@@ -32,13 +36,15 @@ export class SimulatedHost {
   private constructor(
     readonly site: SimulatedSite,
     readonly folder: string,
+    readonly pressure: PressureSource,
   ) {}
 
-  static async create(site: SimulatedSite): Promise<SimulatedHost> {
+  /** Without a pressure of its own nothing is ever scarce, however full the machine is that runs the tests. */
+  static async create(site: SimulatedSite, pressure: PressureSource = NO_PRESSURE): Promise<SimulatedHost> {
     const folder = await mkdtemp(join(tmpdir(), 'kv-'));
     await mkdir(join(folder, 's'));
     await site.writeJoinFile(join(folder, 'join'));
-    return new SimulatedHost(site, folder);
+    return new SimulatedHost(site, folder, pressure);
   }
 
   get stateDir(): string {
@@ -60,6 +66,7 @@ export class SimulatedHost {
         ...changes,
       },
       driver: new FakeDriver(this.machine),
+      pressure: this.pressure,
       log,
     });
     return this.agent;
@@ -115,6 +122,7 @@ export class TestVm {
       accelerator: Accelerator.ACCELERATOR_TCG,
       pinVcpus: false,
       rootVolumeId: this.volumeId,
+      balloon: { minimumBytes: 32 * MIB, shares: 1000 },
       ...changes,
     };
   }

@@ -18,6 +18,7 @@ const SPEC: VmSpec = {
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
   pinVcpus: false,
+  balloon: null,
   rootVolumeId: VOLUME,
 };
 const intent = (generation: number): Intent => ({

@@ -15,6 +15,7 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
   pinVcpus: false,
+  balloon: null,
   rootVolumeId: VOLUME,
   ...changes,
 });

@@ -11,6 +11,9 @@ export const NAME_LENGTH_MAX = 63;
 export const VCPU_COUNT_MAX = 288;
 export const MEMORY_BYTES_MIN = 32 * MIB;
 export const MEMORY_BYTES_MAX = 16 * TIB;
+export const BALLOON_SHARES_DEFAULT = 1000;
+/** Only their order counts; this many leave room between any two. */
+export const BALLOON_SHARES_MAX = 1_000_000;
 export const DISK_BYTES_MIN = MIB;
 export const DISK_BYTES_MAX = 64 * TIB;
 export const IMAGE_BYTES_MAX = 2 * TIB;

@@ -1,6 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import {
   Accelerator,
+  BalloonStatus,
   ExitReason,
   GuestAgentState,
   type Hardware,
@@ -62,6 +63,7 @@ function checkVm(vm: VmReport): VmReport {
     vmId: vm.vmId.toLowerCase(),
     power: known(PowerState, vm.power),
     exitReason: known(ExitReason, vm.exitReason),
+    balloonStatus: known(BalloonStatus, vm.balloonStatus),
     guestAgent: known(GuestAgentState, vm.guestAgent),
     accelerator: known(Accelerator, vm.accelerator),
     // A guest or QEMU may have written it: its length is no reason to lose the report.

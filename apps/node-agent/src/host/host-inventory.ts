@@ -1,5 +1,7 @@
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator, HostFacts } from '@kvorum/schema';
+import type { PressureSource } from '../balloon/host-pressure.js';
+import { pressureFinding } from '../balloon/kernel-pressure.js';
 import { acceleratorsOf, factsUnderTrust, type HostTrust } from './choose-accelerator.js';
 import { type Capacity, type CapacityLimits, capacityOf, usableDiskBytes } from './host-capacity.js';
 
@@ -14,6 +16,7 @@ export interface InventoryOptions extends HostTrust {
   readonly driver: HypervisorDriver;
   readonly disksFolder: string;
   readonly limits: CapacityLimits;
+  readonly pressure: PressureSource;
 }
 
 /** What this host is and what VMs may reserve of it. */
@@ -43,7 +46,9 @@ export class HostInventory {
 }
 
 async function observe(options: InventoryOptions): Promise<HostObservation> {
-  const facts = factsUnderTrust(await options.driver.observeHost(), options);
+  const driven = factsUnderTrust(await options.driver.observeHost(), options);
+  const pressure = pressureFinding(await options.pressure.read());
+  const facts = { ...driven, findings: [...driven.findings, pressure] };
   return {
     facts,
     accelerators: acceleratorsOf(facts, options),

@@ -1,5 +1,6 @@
 import type { HostReport, VmReport } from '@kvorum/schema/agent-wire';
 import { AGENT_VERSION } from '../agent-version.js';
+import type { BalloonKeeper } from '../balloon/balloon-keeper.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
 import type { VmActor } from '../vm/vm-actor.js';
@@ -11,6 +12,7 @@ import { toVmReport } from './vm-report.js';
 export interface ReportSources {
   readonly directory: VmDirectory;
   readonly guests: GuestPoller;
+  readonly balloons: BalloonKeeper;
   readonly inventory: HostInventory;
   readonly counter: ReportCounter;
   /** Where the control plane reaches this agent. */
@@ -67,6 +69,7 @@ export class ReportWriter {
     const snapshot = actor.snapshot();
     if (snapshot === null) return null;
     const guest = this.#sources.guests.observationOf(snapshot.vmId, snapshot.epoch);
-    return toVmReport(snapshot, guest, reportGeneration);
+    const balloon = this.#sources.balloons.observationOf(snapshot.vmId, snapshot.epoch);
+    return toVmReport(snapshot, guest, balloon, reportGeneration);
   }
 }

@@ -1,4 +1,5 @@
-import { ExitReason, GuestAgentState, PowerState, type VmReport } from '@kvorum/schema/agent-wire';
+import { BalloonStatus, ExitReason, GuestAgentState, PowerState, type VmReport } from '@kvorum/schema/agent-wire';
+import type { BalloonObservation } from '../balloon/balloon-keeper.js';
 import { toWireAccelerator } from '../host/host-wire.js';
 import type { VmSnapshot } from '../vm/vm-actor.js';
 import type { GuestObservation } from './guest-poller.js';
@@ -25,8 +26,20 @@ const GUEST_AGENT = {
   responding: GuestAgentState.GUEST_AGENT_STATE_RESPONDING,
 } as const;
 
+const BALLOON_STATUS = {
+  active: BalloonStatus.BALLOON_STATUS_ACTIVE,
+  'no-driver': BalloonStatus.BALLOON_STATUS_NO_DRIVER,
+  'not-answering': BalloonStatus.BALLOON_STATUS_NOT_ANSWERING,
+  disabled: BalloonStatus.BALLOON_STATUS_DISABLED,
+} as const;
+
 /** What is true of a VM, in the words of the wire. */
-export function toVmReport(snapshot: VmSnapshot, guest: GuestObservation, reportGeneration: number): VmReport {
+export function toVmReport(
+  snapshot: VmSnapshot,
+  guest: GuestObservation,
+  balloon: BalloonObservation,
+  reportGeneration: number,
+): VmReport {
   return {
     vmId: snapshot.vmId,
     epoch: snapshot.epoch,
@@ -37,7 +50,10 @@ export function toVmReport(snapshot: VmSnapshot, guest: GuestObservation, report
     exitDetail: snapshot.exit?.detail.slice(-EXIT_DETAIL_LENGTH_MAX) ?? '',
     guestAgent: GUEST_AGENT[guest.agent],
     guestAgentLastAnswerMs: guest.lastAnswerMs ?? 0,
-    balloonBytes: guest.balloonBytes ?? 0,
+    // The policy looks more often; it does not look at VMs that are not its own.
+    balloonBytes: balloon.actualBytes ?? guest.balloonBytes ?? 0,
+    balloonStatus: balloon.status === null ? BalloonStatus.BALLOON_STATUS_UNSPECIFIED : BALLOON_STATUS[balloon.status],
+    workingSetBytes: balloon.workingSetBytes ?? 0,
     accelerator: toWireAccelerator(snapshot.accelerator),
     pid: snapshot.pid ?? 0,
     reportGeneration,

@@ -1,5 +1,6 @@
 import {
   Accelerator,
+  BalloonPolicy,
   CONSOLE_READ_BYTES_MAX,
   DiskBytes,
   DomainError,
@@ -54,6 +55,7 @@ const WireSpec = z.object({
     .pipe(Accelerator),
   pinVcpus: z.boolean(),
   rootVolumeId: WireVolumeId,
+  balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
 });
 
 export const EnsureVm = z

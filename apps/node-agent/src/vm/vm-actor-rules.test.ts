@@ -12,6 +12,7 @@ const SPEC = {
   memoryBytes: 64 * 1024 * 1024,
   accelerator: 'tcg' as const,
   pinVcpus: false,
+  balloon: null,
   rootVolumeId: DISK,
 };
 

@@ -145,6 +145,18 @@ export class VmActor {
     });
   }
 
+  /**
+   * The word of the host's policy, not an intent: it is given only to the run that it is for, while that runs and nobody
+   * asks for anything. It stays out of the mailbox, so that no intent ever waits for it; one that comes meanwhile does
+   * not mind, as a balloon's target is one number and its process refuses what comes too late. Null: not given.
+   */
+  async adjustBalloon(epoch: number, targetBytes: number): Promise<number | null> {
+    const live = this.#process.live;
+    const isFree = this.#mailbox.isIdle && !this.#isClosing;
+    if (!isFree || live === null || live.epoch !== epoch || live.power !== 'running') return null;
+    return live.vm.setBalloon(targetBytes);
+  }
+
   /** null: nothing of this VM is on the host that would be worth a report. */
   snapshot(): VmSnapshot | null {
     const record = this.#memory.record;

@@ -1,4 +1,13 @@
-import { Accelerator, MemoryBytes, OperationId, ResourceName, VcpuCount, VmId, VolumeId } from '@kvorum/schema';
+import {
+  Accelerator,
+  BalloonPolicy,
+  MemoryBytes,
+  OperationId,
+  ResourceName,
+  VcpuCount,
+  VmId,
+  VolumeId,
+} from '@kvorum/schema';
 import { z } from 'zod';
 
 const Count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -20,6 +29,8 @@ export const VmSpec = z.strictObject({
   accelerator: Accelerator,
   pinVcpus: z.boolean(),
   rootVolumeId: VolumeId,
+  /** Null: it keeps all its memory. So do VMs of records that were written before there was a policy. */
+  balloon: BalloonPolicy.nullable().default(null),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 

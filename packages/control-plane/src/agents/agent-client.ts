@@ -70,7 +70,7 @@ export class AgentClient implements AgentPort {
     const client = await this.#connect();
     const request: EnsureVmRequest = {
       intent: { ...intent },
-      spec: { ...spec, accelerator: toWireAccelerator(spec.accelerator) },
+      spec: { ...spec, accelerator: toWireAccelerator(spec.accelerator), balloon: spec.balloon ?? undefined },
       ...wirePower(wanted),
     };
     const { vm } = await unary(client.ensureVm.bind(client), request, options);

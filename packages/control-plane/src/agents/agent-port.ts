@@ -1,4 +1,4 @@
-import type { Accelerator, VmCondition } from '@kvorum/schema';
+import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition } from '@kvorum/schema';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -56,6 +56,8 @@ export interface AgentVmSpec {
   readonly accelerator: Accelerator;
   readonly pinVcpus: boolean;
   readonly rootVolumeId: string;
+  /** Null: the VM keeps all its memory. */
+  readonly balloon: BalloonPolicy | null;
 }
 
 export type WantedPower =
@@ -74,6 +76,8 @@ export interface ObservedVm {
   readonly guestAgent: 'unknown' | 'absent' | 'responding';
   readonly guestAgentAnsweredAt: Date | null;
   readonly balloonBytes: number | null;
+  readonly balloonStatus: BalloonStatus | null;
+  readonly workingSetBytes: number | null;
   readonly accelerator: Accelerator | null;
   readonly reportGeneration: number;
   readonly conditions: readonly VmCondition[];

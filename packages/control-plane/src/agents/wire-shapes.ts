@@ -1,10 +1,11 @@
-import { type Accelerator, type VmCondition, VmConditionKind } from '@kvorum/schema';
+import { type Accelerator, type BalloonStatus, type VmCondition, VmConditionKind } from '@kvorum/schema';
 import {
   ExitReason,
   GuestAgentState,
   PowerState,
   type VmReport,
   Accelerator as WireAccelerator,
+  BalloonStatus as WireBalloonStatus,
   type VmCondition as WireCondition,
 } from '@kvorum/schema/agent-wire';
 import type { ObservedVm } from './agent-port.js';
@@ -38,6 +39,13 @@ const guestAgentOf = (wire: GuestAgentState): ObservedVm['guestAgent'] => {
   return 'unknown';
 };
 
+const BALLOON_STATUS: Readonly<Partial<Record<WireBalloonStatus, BalloonStatus>>> = {
+  [WireBalloonStatus.BALLOON_STATUS_ACTIVE]: 'active',
+  [WireBalloonStatus.BALLOON_STATUS_NO_DRIVER]: 'no-driver',
+  [WireBalloonStatus.BALLOON_STATUS_NOT_ANSWERING]: 'not-answering',
+  [WireBalloonStatus.BALLOON_STATUS_DISABLED]: 'disabled',
+};
+
 /** ECMA-262 section 21.4.1.1: no Date lies beyond this many ms. */
 const DATE_MS_MAX = 8.64e15;
 
@@ -60,6 +68,8 @@ export const observedVmOf = (report: VmReport): ObservedVm => ({
   guestAgent: guestAgentOf(report.guestAgent),
   guestAgentAnsweredAt: dateOf(report.guestAgentLastAnswerMs),
   balloonBytes: report.balloonBytes > 0 ? report.balloonBytes : null,
+  balloonStatus: BALLOON_STATUS[report.balloonStatus] ?? null,
+  workingSetBytes: report.workingSetBytes > 0 ? report.workingSetBytes : null,
   accelerator: acceleratorOf(report.accelerator),
   reportGeneration: report.reportGeneration,
   conditions: report.conditions.flatMap(conditionOf),

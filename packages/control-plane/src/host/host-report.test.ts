@@ -147,6 +147,11 @@ describe('a report of a host', () => {
     ['a port of 0', aReport({ address: 'host:0' }), 'address'],
     ['a VM without an id', aReport({ vms: [aVmReport({ vmId: "'; DROP TABLE vms" })] }), 'vms.0.vmId'],
     ['a negative epoch', aReport({ vms: [aVmReport(), aVmReport({ epoch: -1 })] }), 'vms.1.epoch'],
+    [
+      'a working set without bound',
+      aReport({ vms: [aVmReport({ workingSetBytes: 2 ** 60 })] }),
+      'vms.0.workingSetBytes',
+    ],
     ['a balloon without bound', aReport({ vms: [aVmReport({ balloonBytes: 2 ** 60 })] }), 'vms.0.balloonBytes'],
     ['too many VMs', aReport({ vms: Array.from({ length: 10_001 }, () => aVmReport()) }), 'vms'],
     [

@@ -31,6 +31,7 @@ const VmNumbers = z.object({
   generation: Amount(Number.MAX_SAFE_INTEGER),
   reportGeneration: Amount(Number.MAX_SAFE_INTEGER),
   balloonBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
+  workingSetBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
 });
 
 /** A report with everything checked and bounded. Null: not part of this report. */

@@ -4,6 +4,7 @@ import {
   type CreateVmRequest,
   DomainError,
   type ErrorCode,
+  MIB,
   type ProjectId,
 } from '@kvorum/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -86,6 +87,24 @@ describe('creating a VM', () => {
     ]);
     const [event] = await test.sql<{ data: object }>(`SELECT data FROM events WHERE type = 'vm.state'`);
     expect(event?.data).toMatchObject({ from: null, to: 'creating', hostId });
+  });
+
+  it.each([
+    ['may give half by default', undefined, { enabled: true, minimumBytes: 128 * MIB, shares: 1000 }],
+    ['keeps a minimum', { minimumBytes: 64 * MIB, shares: 5 }, { enabled: true, minimumBytes: 64 * MIB, shares: 5 }],
+    ['keeps all', { enabled: false, shares: 1000 }, { enabled: false, minimumBytes: null, shares: 1000 }],
+  ])('records what its balloon may do: %s', async (_what, balloon, expected) => {
+    await aHost(test);
+    const request = vmRequest(from, { balloon: balloon && { enabled: true, ...balloon } });
+    const { operation, resourceId } = await createVm(test.cp, test.admin, request);
+    const vm = await getVm(test.cp, test.admin, resourceId as never);
+    expect(vm.balloon).toEqual({ ...expected, status: null, workingSetBytes: null });
+    const [{ sent } = { sent: null }] = await test.sql<{ sent: unknown }>(
+      `SELECT input -> 'balloon' AS sent FROM operations WHERE id = $1`,
+      [operation.id],
+    );
+    const { minimumBytes, shares } = expected;
+    expect(sent).toEqual(minimumBytes === null ? null : { minimumBytes, shares });
   });
 
   it('gives each start an epoch: a VM that is made stopped has had none', async () => {

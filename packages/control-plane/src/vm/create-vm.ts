@@ -1,5 +1,6 @@
 import {
   type AcceptedOperation,
+  BALLOON_SHARES_DEFAULT,
   type CreateVmRequest,
   DomainError,
   type Flavor,
@@ -22,6 +23,7 @@ import { projectForNew } from '../project/default-project.js';
 import { findProject, takeQuota } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
+import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { type PlacedVm, placeVm } from './place-vm.js';
 import { insertVm } from './vm.store.js';
@@ -145,6 +147,7 @@ async function recordVm(
     memoryBytes: flavor.memoryBytes,
     accelerator: placed.accelerator,
     pinVcpus: request.pinVcpus,
+    balloon: balloonOf(request.balloon, flavor.memoryBytes),
     // Each start is one epoch; a VM that is made stopped has not had any.
     epoch: request.start ? 1 : 0,
   };
@@ -168,7 +171,8 @@ async function recordVm(
     operationId: ids.operationId,
   });
   const placement = { placementId: newId(), placementRecord: placed.record };
-  const refs = { flavorId: flavor.id, imageId: image.id, diskBytes, labels: request.labels };
+  const balloonShares = request.balloon?.shares ?? BALLOON_SHARES_DEFAULT;
+  const refs = { balloonShares, flavorId: flavor.id, imageId: image.id, diskBytes, labels: request.labels };
   if (!(await insertVm(tx, { ...ids, ...where, projectId: project.id, ...spec, ...refs, ...placement }))) {
     throw new DomainError('already_exists', `project ${project.name} has a VM called ${request.name} already`);
   }

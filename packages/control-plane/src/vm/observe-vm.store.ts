@@ -21,12 +21,16 @@ export interface ReportedVm {
   readonly guest_agent: string;
   readonly guest_agent_answered_at: string | null;
   readonly balloon_bytes: number | null;
+  readonly balloon_status: string | null;
+  readonly working_set_bytes: number | null;
   readonly report_generation: number;
   readonly conditions: readonly VmCondition[];
 }
 
 /** The time of the guest agent's last answer moves all the time; it is written once it is this much newer. */
 const ANSWER_STEP_SECONDS = 30;
+/** A working set moves all the time, too; it is written once it has moved by this part of the VM's memory. */
+const WORKING_SET_STEPS = 32;
 
 /**
  * One statement per report. `news` picks the VMs of which the report says something new, without locking any, so that the
@@ -44,7 +48,8 @@ export async function applyFacts(
     WITH reported AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(vms)}::jsonb) AS r (
         vm_id uuid, epoch bigint, generation bigint, power text, fact text, exit_detail text, guest_agent text,
-        guest_agent_answered_at timestamptz, balloon_bytes bigint, report_generation bigint, conditions jsonb)),
+        guest_agent_answered_at timestamptz, balloon_bytes bigint, balloon_status text, working_set_bytes bigint,
+        report_generation bigint, conditions jsonb)),
     moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
         fact text, from_state text, to_state text)),
@@ -55,6 +60,9 @@ export async function applyFacts(
        WHERE v.host_id = ${hostId}::uuid AND v.deleted_at IS NULL AND r.report_generation >= v.report_generation
          AND (v.observed_power IS DISTINCT FROM r.power OR v.observed_epoch <> r.epoch
               OR v.conditions <> r.conditions OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
+              OR v.balloon_status IS DISTINCT FROM r.balloon_status
+              OR (v.working_set_bytes IS NULL) <> (r.working_set_bytes IS NULL)
+              OR abs(v.working_set_bytes - r.working_set_bytes) * ${WORKING_SET_STEPS}::int > v.memory_bytes
               OR coalesce(r.guest_agent_answered_at > v.guest_agent_answered_at
                             + ${ANSWER_STEP_SECONDS}::int * interval '1 second',
                           r.guest_agent_answered_at IS NOT NULL AND v.guest_agent_answered_at IS NULL)
@@ -78,7 +86,8 @@ export async function applyFacts(
          SET observed_power = j.power, observed_epoch = j.epoch, observed_at = clock_timestamp(),
              report_generation = j.report_generation, guest_agent = j.guest_agent,
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
-             balloon_bytes = j.balloon_bytes, conditions = j.conditions,
+             balloon_bytes = j.balloon_bytes, balloon_status = j.balloon_status,
+             working_set_bytes = j.working_set_bytes, conditions = j.conditions,
              state = coalesce(j.new_state, v.state),
              failure = CASE WHEN j.new_state IS NULL THEN v.failure
                             WHEN j.fact = 'crashed' THEN jsonb_build_object('code', 'guest_fault',

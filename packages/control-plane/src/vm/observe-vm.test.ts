@@ -32,6 +32,8 @@ const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
     guestAgent: 'unknown',
     guestAgentAnsweredAt: null,
     balloonBytes: null,
+    balloonStatus: null,
+    workingSetBytes: null,
     accelerator: 'tcg',
     reportGeneration,
     conditions: [],
@@ -154,6 +156,26 @@ describe('what a host reports of a VM', () => {
     ).toEqual([
       { state: 'pausing', observed_power: 'running', guest_agent: 'responding', at: answeredAt, balloon: 4096 },
     ]);
+  });
+
+  it('keeps what the balloon says; a working set that moves a little is not written', async () => {
+    const { vmId } = await aVm(test, from, 'running');
+    const written = async () =>
+      (
+        await test.sql<object>(
+          'SELECT balloon_status AS status, working_set_bytes::int AS needs FROM vms WHERE id = $1',
+          [vmId],
+        )
+      )[0];
+    const MIB = 1024 * 1024;
+    await observe(report(vmId, { balloonStatus: 'active', workingSetBytes: 100 * MIB }));
+    expect(await written()).toEqual({ status: 'active', needs: 100 * MIB });
+    await observe(report(vmId, { balloonStatus: 'active', workingSetBytes: 108 * MIB }));
+    expect(await written()).toEqual({ status: 'active', needs: 100 * MIB });
+    await observe(report(vmId, { balloonStatus: 'active', workingSetBytes: 109 * MIB }));
+    expect(await written()).toEqual({ status: 'active', needs: 109 * MIB });
+    await observe(report(vmId, { balloonStatus: 'no-driver' }));
+    expect(await written()).toEqual({ status: 'no-driver', needs: null });
   });
 
   it('writes nothing when it says what the last report said', async () => {

@@ -38,6 +38,8 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   guest_agent: vm.guestAgent,
   guest_agent_answered_at: vm.guestAgentAnsweredAt?.toISOString() ?? null,
   balloon_bytes: vm.balloonBytes,
+  balloon_status: vm.balloonStatus,
+  working_set_bytes: vm.workingSetBytes,
   report_generation: vm.reportGeneration,
   conditions: vm.conditions,
 });

@@ -156,8 +156,8 @@ async function record(
 }
 
 function targetOf(vm: VmForIntent, epoch: number): VmTarget {
-  const { vmId, projectId, hostId, name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId } = vm;
+  const { vmId, projectId, hostId, name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon } = vm;
   if (hostId === null || accelerator === null || rootVolumeId === null) throw new TypeError(`VM ${vmId} was placed`);
-  const spec = { name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId };
+  const spec = { name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };
 }

@@ -1,4 +1,11 @@
-import { type Accelerator, type StoredError, statesAccepting, type VmRequest, type VmState } from '@kvorum/schema';
+import {
+  type Accelerator,
+  type BalloonPolicy,
+  type StoredError,
+  statesAccepting,
+  type VmRequest,
+  type VmState,
+} from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 
 /** What an operation on a VM needs to know of it, read when the intent is recorded. */
@@ -13,6 +20,7 @@ export interface VmForIntent {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly pinVcpus: boolean;
+  readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
   readonly rootVolumeId: string | null;
   readonly operationId: string | null;
@@ -32,6 +40,8 @@ interface Row {
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly pin_vcpus: boolean;
+  readonly balloon_minimum_bytes: bigint | null;
+  readonly balloon_shares: number;
   readonly accelerator: Accelerator | null;
   readonly root_volume_id: string | null;
   readonly operation_id: string | null;
@@ -50,6 +60,10 @@ const intentOf = (row: Row): VmForIntent => ({
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   pinVcpus: row.pin_vcpus,
+  balloon:
+    row.balloon_minimum_bytes === null
+      ? null
+      : { minimumBytes: Number(row.balloon_minimum_bytes), shares: row.balloon_shares },
   accelerator: row.accelerator,
   rootVolumeId: row.root_volume_id,
   operationId: row.operation_id,
@@ -61,7 +75,7 @@ const intentOf = (row: Row): VmForIntent => ({
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vcpu_count, v.memory_bytes,
-           v.pin_vcpus, v.accelerator, v.operation_id, v.deleted_at IS NOT NULL AS is_deleted,
+           v.pin_vcpus, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id, v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.id FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1) AS root_volume_id,
            EXISTS (SELECT FROM reservations r WHERE r.vm_id = v.id) AS holds_resources
       FROM vms v WHERE v.id = ${id}::uuid`;

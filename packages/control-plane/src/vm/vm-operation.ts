@@ -1,4 +1,4 @@
-import { Accelerator, DomainError } from '@kvorum/schema';
+import { Accelerator, BalloonPolicy, DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import type { AgentPort, AgentVmSpec, CallOptions, Intent, WantedPower } from '../agents/agent-port.js';
 import type { ControlPlane } from '../control-plane.js';
@@ -27,6 +27,8 @@ export const VmTarget = z.object({
   accelerator: Accelerator,
   pinVcpus: z.boolean(),
   rootVolumeId: z.uuid(),
+  /** Null: the VM keeps all its memory. An operation recorded before there was a policy has none. */
+  balloon: BalloonPolicy.nullable().default(null),
 });
 export type VmTarget = z.infer<typeof VmTarget>;
 
@@ -59,6 +61,7 @@ export const specOf = (target: VmTarget): AgentVmSpec => ({
   accelerator: target.accelerator,
   pinVcpus: target.pinVcpus,
   rootVolumeId: target.rootVolumeId,
+  balloon: target.balloon,
 });
 
 /** A call never outlives its step: the runner decides about a deadline that has passed. */

@@ -1,6 +1,7 @@
 import {
   type Accelerator,
   allowedRequests,
+  type BalloonPolicy,
   type FlavorId,
   type HostId,
   type ImageId,
@@ -37,6 +38,10 @@ interface VmRow {
   readonly guest_agent_answered_at: Date | null;
   readonly balloon_bytes: bigint | null;
   readonly conditions: Vm['conditions'];
+  readonly balloon_minimum_bytes: bigint | null;
+  readonly balloon_shares: number;
+  readonly balloon_status: Vm['balloon']['status'];
+  readonly working_set_bytes: bigint | null;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly volumes: { id: string; role: 'root'; sizeBytes: number }[] | null;
@@ -58,6 +63,13 @@ const vmOf = (row: VmRow): Vm => ({
   memoryBytes: Number(row.memory_bytes),
   pinVcpus: row.pin_vcpus,
   accelerator: row.accelerator,
+  balloon: {
+    enabled: row.balloon_minimum_bytes !== null,
+    minimumBytes: row.balloon_minimum_bytes === null ? null : Number(row.balloon_minimum_bytes),
+    shares: row.balloon_shares,
+    status: row.balloon_status,
+    workingSetBytes: row.working_set_bytes === null ? null : Number(row.working_set_bytes),
+  },
   volumes: (row.volumes ?? []).map((volume) => ({ ...volume, id: volume.id as VolumeId })),
   guest: {
     agent: row.guest_agent,
@@ -137,6 +149,8 @@ export interface NewVm {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly pinVcpus: boolean;
+  readonly balloon: BalloonPolicy | null;
+  readonly balloonShares: number;
   readonly accelerator: Accelerator;
   readonly labels: Readonly<Record<string, string>>;
   readonly epoch: number;
@@ -152,10 +166,11 @@ export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
   const count = await tx.$executeRaw`
     WITH vm AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
-                       pin_vcpus, accelerator, labels, operation_id)
+                       pin_vcpus, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
       VALUES (${vm.vmId}::uuid, ${vm.projectId}::uuid, ${vm.name}, 'creating', ${vm.epoch}::bigint,
               ${vm.flavorId}::uuid, ${vm.imageId}::uuid, ${vm.hostId}::uuid, ${vm.vcpuCount}::int,
-              ${vm.memoryBytes}::bigint, ${vm.pinVcpus}, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
+              ${vm.memoryBytes}::bigint, ${vm.pinVcpus}, ${vm.balloon?.minimumBytes ?? null}::bigint,
+              ${vm.balloonShares}::int, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
               ${vm.operationId}::uuid)
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id),

@@ -1,5 +1,13 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
-import type { GuestAnswer, GuestMemoryStats, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type {
+  GuestAnswer,
+  GuestMemoryStats,
+  MonitorAnswer,
+  RunningVm,
+  VcpuThread,
+  VmExit,
+  VmPower,
+} from '../driver.js';
 import { deferred } from '../process/deferred.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
 import type { FakeProcess } from './fake-machine.js';

@@ -1,13 +1,21 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
-import type { GuestAnswer, GuestMemoryStats, MonitorAnswer, RunningVm, VcpuThread, VmExit, VmPower } from '../driver.js';
+import type {
+  GuestAnswer,
+  GuestMemoryStats,
+  MonitorAnswer,
+  RunningVm,
+  VcpuThread,
+  VmExit,
+  VmPower,
+} from '../driver.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
-import { DiskFaults } from './disk-faults.js';
 import { BALLOON_ID } from './build-arguments.js';
+import { DiskFaults } from './disk-faults.js';
 import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
 import { GuestAgentClient } from './guest-agent-client.js';
 import type { MonitorLink } from './monitor-link.js';

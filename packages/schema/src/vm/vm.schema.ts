@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
 import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmId, VolumeId } from '../ids.js';
 import {
+  BALLOON_SHARES_DEFAULT,
+  BALLOON_SHARES_MAX,
   DISK_BYTES_MAX,
   DISK_BYTES_MIN,
   GRACE_MS_DEFAULT,
@@ -37,6 +39,35 @@ export const DiskBytes = z
   .multipleOf(MIB, { error: 'must be a whole number of MiB (1048576 bytes)' });
 export const VcpuCount = z.int().min(1).max(VCPU_COUNT_MAX);
 
+const BalloonShares = z.int().min(1).max(BALLOON_SHARES_MAX);
+
+/** What the agent is told; the VM's record says the same in words of its own. */
+export const BalloonPolicy = z.strictObject({ minimumBytes: MemoryBytes, shares: BalloonShares });
+export type BalloonPolicy = z.infer<typeof BalloonPolicy>;
+
+export const BALLOON_STATUSES = ['active', 'no-driver', 'not-answering', 'disabled'] as const;
+export type BalloonStatus = (typeof BALLOON_STATUSES)[number];
+
+export const BalloonRequest = z
+  .strictObject({
+    enabled: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'false: the VM keeps all its memory, whatever the host needs' }),
+    minimumBytes: MemoryBytes.optional().meta({
+      description: "Never taken below this; default: half the VM's memory. At most the VM's memory",
+    }),
+    shares: BalloonShares.default(BALLOON_SHARES_DEFAULT).meta({
+      description: 'When the host needs memory, who has fewer gives first and gets back last',
+    }),
+  })
+  .refine((balloon) => balloon.enabled || balloon.minimumBytes === undefined, {
+    path: ['minimumBytes'],
+    error: 'goes with enabled true only',
+  })
+  .meta({ id: 'BalloonRequest' });
+export type BalloonRequest = z.infer<typeof BalloonRequest>;
+
 export const CreateVmRequest = z
   .strictObject({
     name: ResourceName,
@@ -51,6 +82,9 @@ export const CreateVmRequest = z
     accelerator: Accelerator.optional().meta({ description: 'Default: whatever the chosen host offers' }),
     hostId: HostId.optional().meta({ description: 'Admins only: place on this host or refuse' }),
     pinVcpus: z.boolean().default(false).meta({ description: 'Bind each vCPU thread to one host CPU of its own' }),
+    balloon: BalloonRequest.optional().meta({
+      description: 'May the host ask for unused memory back while it is short of it? Default: yes, down to half',
+    }),
     start: z.boolean().default(true).meta({ description: 'false: create it stopped' }),
     labels: Labels.default({}),
   })
@@ -107,6 +141,26 @@ export const Vm = z
     memoryBytes: z.int(),
     pinVcpus: z.boolean(),
     accelerator: Accelerator.nullable().meta({ description: 'What the VM runs on; null before it was placed' }),
+    balloon: z
+      .object({
+        enabled: z.boolean(),
+        minimumBytes: z.int().nullable().meta({ description: 'null: not enabled' }),
+        shares: z.int(),
+        status: z
+          .enum(BALLOON_STATUSES)
+          .nullable()
+          .meta({
+            description:
+              'active: the policy may move it; no-driver: the guest has none; not-answering: its driver has fallen silent; ' +
+              'null: not looked at since the VM was started',
+          }),
+        workingSetBytes: z.int().nullable().meta({
+          description: 'What the guest cannot do without, as it says itself; null: not known',
+        }),
+      })
+      .meta({
+        description: 'How the VM gives memory back when its host is short of it; guest.balloonBytes is what it has now',
+      }),
     volumes: z.array(Volume),
     guest: z
       .object({

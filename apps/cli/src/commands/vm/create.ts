@@ -3,7 +3,7 @@ import { endWithOperation } from '../../await-operation.js';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
-import { collectLabel, given } from '../../option-values.js';
+import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
 import { describeVm } from './describe-vm.js';
 
@@ -15,6 +15,9 @@ interface CreateOptions {
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
   readonly pinVcpus?: boolean;
+  readonly balloon: boolean;
+  readonly balloonMinimum?: number;
+  readonly balloonShares?: number;
   readonly start: boolean;
   readonly label?: Record<string, string>;
   readonly idempotencyKey?: string;
@@ -32,6 +35,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
     .option('--pin-vcpus', 'bind each vCPU to one host CPU of its own')
+    .option('--balloon-minimum <size>', 'memory it always keeps; default: half of it', parseByteSize)
+    .option('--balloon-shares <count>', 'who has fewer gives memory first; default: 1000', parseCount)
+    .option('--no-balloon', 'keeps all its memory, whatever the host needs')
     .option('--no-start', 'create it stopped')
     .option('--label <key=value>', 'may be given several times', collectLabel)
     .option('--idempotency-key <key>', 'the same key and request again return the first answer')
@@ -46,7 +52,8 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         resolveOptional(resolveProject, client, options.project),
         resolveOptional(resolveHost, client, options.host),
       ]);
-      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, pinVcpus, labels });
+      const balloon = balloonOf(options);
+      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, pinVcpus, balloon, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
       await endWithOperation(cli, client, accepted, options, async () =>
@@ -54,3 +61,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       );
     });
 };
+
+/** Not sent at all when nothing was said of it: the server knows the defaults. */
+function balloonOf({ balloon, balloonMinimum: minimumBytes, balloonShares: shares }: CreateOptions) {
+  const said = given({ enabled: balloon ? undefined : false, minimumBytes, shares });
+  return Object.keys(said).length === 0 ? undefined : said;
+}

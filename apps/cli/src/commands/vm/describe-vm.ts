@@ -4,6 +4,18 @@ import type { Column, Field } from '../../print-table.js';
 
 const diskBytes = (vm: Vm): number => vm.volumes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
+/** "active: has 3 GiB, needs 1.5 GiB, keeps at least 2 GiB". */
+function describeBalloon({ balloon, guest }: Vm): string {
+  if (!balloon.enabled) return 'disabled';
+  const parts = [
+    ['has', guest.balloonBytes],
+    ['needs', balloon.workingSetBytes],
+    ['keeps at least', balloon.minimumBytes],
+  ] as const;
+  const known = parts.flatMap(([what, bytes]) => (bytes === null ? [] : [`${what} ${formatByteSize(bytes)}`]));
+  return `${balloon.status ?? 'not looked at yet'}: ${known.join(', ')}`;
+}
+
 export const VM_COLUMNS: readonly Column<Vm>[] = [
   { title: 'NAME', of: (vm) => vm.name },
   { title: 'STATE', of: (vm) => vm.state },
@@ -22,6 +34,7 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['accelerator', vm.accelerator],
   ['vCPUs', vm.vcpuCount],
   ['memory', formatByteSize(vm.memoryBytes)],
+  ['balloon', describeBalloon(vm)],
   ['disk', formatByteSize(diskBytes(vm))],
   ['guest agent', vm.guest.agent],
   ['flavor', vm.flavorId],
