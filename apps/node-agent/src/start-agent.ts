@@ -1,14 +1,12 @@
 import { join } from 'node:path';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
-import { DomainError } from '@kvorum/schema';
 import { SiteGatewayClient } from '@kvorum/schema/agent-wire';
 import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
-import { enrolHost } from './enrol/enrol-host.js';
-import { type Identity, loadIdentity } from './enrol/identity.js';
-import { readJoinToken } from './enrol/join-token.js';
+import { ensureIdentity } from './enrol/ensure-identity.js';
+import type { Identity } from './enrol/identity.js';
 import { CpuAllocator } from './host/cpu-allocator.js';
 import { HostInventory } from './host/host-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
@@ -118,33 +116,6 @@ async function startLocked(
       await lock.release();
     },
   };
-}
-
-async function ensureIdentity(
-  config: AgentConfig,
-  folders: StateFolders,
-  agentAddress: string,
-  log: Log,
-  signal: AbortSignal,
-): Promise<Identity> {
-  const saved = await loadIdentity(folders.identity);
-  if (saved !== null) return saved;
-  const { joinFile, enrolAddress, name } = config;
-  if (joinFile === undefined || enrolAddress === undefined || name === undefined) {
-    throw new DomainError('invalid_request', 'this host is not enrolled: give joinFile, enrolAddress and name');
-  }
-  const token = await readJoinToken(joinFile);
-  const identity = await enrolHost({
-    folder: folders.identity,
-    token,
-    enrolAddress,
-    hostName: name,
-    agentAddress,
-    log,
-    signal,
-  });
-  log.info({ hostId: identity.hostId, name }, 'this host has joined its site');
-  return identity;
 }
 
 function gatewayClient(identity: Identity): SiteGatewayClient {
