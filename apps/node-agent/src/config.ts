@@ -35,6 +35,8 @@ const HostPortShape = HostPortText.transform((text) => parseHostPort(text) as Ho
 const WILDCARD_HOSTS = new Set(['0.0.0.0', '::', '*']);
 
 const AbsolutePath = z.string().max(4096).refine(isAbsolute, { error: 'must be an absolute path' });
+/** uid_t has 32 bits; the highest two mean "none" to some system calls. */
+const UID_MAX = 2 ** 32 - 3;
 const Amount = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 /** The agent's whole configuration. Flags of the same names in kebab-case. */
@@ -55,6 +57,11 @@ export const AgentConfig = z
     capacityVcpus: Amount.optional(),
     capacityMemoryBytes: Amount.optional(),
     capacityDiskBytes: Amount.optional(),
+    /** Each VM under a user id of its own. Default: where the agent runs as root; without, all run under its own user. */
+    vmUsers: z.enum(['own', 'shared']).optional(),
+    /** Instead of the ids that systemd leaves to nobody, where a container knows fewer. */
+    vmUidFirst: z.coerce.number().int().min(1).max(UID_MAX).optional(),
+    vmUidCount: z.coerce.number().int().min(1).max(UID_MAX).optional(),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {
@@ -66,5 +73,11 @@ export type AgentConfig = z.infer<typeof AgentConfig>;
 export type AgentOptions = z.input<typeof AgentConfig>;
 
 /** Short, as sockets lie below it, and different for each state folder of a machine. */
-export const defaultRunDir = (stateDir: string): string =>
-  `/run/kvorum/${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
+export const defaultRunDir = (stateDir: string): string => `${RUN_ROOT}/${nameOf(stateDir)}`;
+/** Above the folders of all agents of this machine. */
+export const RUN_ROOT = '/run/kvorum';
+
+/** Control group of an agent's VMs, below the mounted tree. */
+export const cgroupParentOf = (stateDir: string): string => `kvorum-${nameOf(stateDir)}`;
+
+const nameOf = (stateDir: string): string => createHash('sha256').update(stateDir).digest('hex').slice(0, 8);

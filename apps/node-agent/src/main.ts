@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openQemuDriver } from '@kvorum/hypervisor-driver';
+import { openQemuDriver, type QemuOptions, VM_UIDS } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import { pino } from 'pino';
-import { AgentConfig, type AgentOptions } from './config.js';
+import { AgentConfig, type AgentOptions, cgroupParentOf } from './config.js';
 import { startAgent } from './start-agent.js';
 
 /** After this the process ends even if something hangs: VMs do not depend on a clean end. */
@@ -28,6 +28,9 @@ function readFlags(): AgentOptions {
       'capacity-vcpus': string,
       'capacity-memory-bytes': string,
       'capacity-disk-bytes': string,
+      'vm-users': string,
+      'vm-uid-first': string,
+      'vm-uid-count': string,
       'log-level': string,
     },
   });
@@ -43,6 +46,17 @@ function readFlags(): AgentOptions {
   throw new DomainError('invalid_request', complaints.join('\n'));
 }
 
+/** Users and limits of VMs, as far as this process may set them; what is missing is a finding of the host. */
+function isolationOf(config: AgentConfig): Pick<QemuOptions, 'vmUids' | 'cgroupParent'> {
+  const isRoot = process.getuid?.() === 0;
+  if (config.vmUsers === 'own' && !isRoot) {
+    throw new DomainError('invalid_request', '--vm-users: VMs can have users of their own only if the agent is root');
+  }
+  const hasOwn = config.vmUsers === undefined ? isRoot : config.vmUsers === 'own';
+  const range = { first: config.vmUidFirst ?? VM_UIDS.first, count: config.vmUidCount ?? VM_UIDS.count };
+  return { vmUids: hasOwn ? range : null, cgroupParent: cgroupParentOf(config.stateDir) };
+}
+
 const kebabCase = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 async function main(): Promise<void> {
@@ -51,7 +65,12 @@ async function main(): Promise<void> {
   const log = pino({ level: config.logLevel ?? 'info' }, pino.destination({ fd: 2, sync: true }));
   const shutdown = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => shutdown.abort());
-  const agent = await startAgent({ config, driver: openQemuDriver(), log, signal: shutdown.signal });
+  const agent = await startAgent({
+    config,
+    driver: openQemuDriver(isolationOf(AgentConfig.parse(config))),
+    log,
+    signal: shutdown.signal,
+  });
   const { address, hostId, name, accelerator, vmCount } = agent;
   process.stdout.write(`${JSON.stringify({ event: 'ready', hostId, name, address, accelerator, vmCount })}\n`);
   if (!shutdown.signal.aborted) {

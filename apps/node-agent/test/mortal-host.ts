@@ -47,6 +47,7 @@ function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
     ensureDisk: life.guard((disk) => driver.ensureDisk(disk)),
     removeDisk: life.guard((path) => driver.removeDisk(path)),
     sweep: life.guard((vmId, runDir) => driver.sweep(vmId, runDir)),
+    removeLeftovers: () => driver.removeLeftovers(),
     readExit: (vmId, runDir) => driver.readExit(vmId, runDir),
     adopt: async (vmId, runDir) => {
       const vm = await driver.adopt(vmId, runDir);

@@ -32,6 +32,11 @@ export interface HypervisorDriver {
   /** Ends whatever runs in `runDir` and removes its sockets and pid file; the console log stays. Idempotent. */
   sweep(vmId: string, runDir: string): Promise<void>;
   /**
+   * Removes what ended VMs left on the host outside their run folders. Once, when the agent starts, after all its VMs were
+   * adopted: nothing of a VM that runs is touched.
+   */
+  removeLeftovers(): Promise<void>;
+  /**
    * How the last run in `runDir` ended, also when nobody watched; null while it runs, after a sweep, and when the folder
    * has no run of this VM. An agent that starts asks after `adopt` returned null.
    */
@@ -69,7 +74,8 @@ export interface LaunchSpec {
 export type VmPower = 'running' | 'paused';
 
 export interface VmExit {
-  readonly reason: 'guest-shutdown' | 'requested' | 'crash';
+  /** `out-of-memory`: the kernel ended it for want of memory, its own limit's or the host's. */
+  readonly reason: 'guest-shutdown' | 'requested' | 'crash' | 'out-of-memory';
   /** What is known: exit code or signal, and the last lines the process wrote. Bounded to 4 KiB. */
   readonly detail: string;
 }

@@ -3,6 +3,7 @@ export { formatCpuList, parseCpuList } from './cpu/cpu-list.js';
 export * from './driver.js';
 export { FakeDriver } from './fake/fake-driver.js';
 export { FakeMachine } from './fake/fake-machine.js';
+export { VM_UIDS } from './isolation/vm-user.js';
 export { type KvmFacts, proveKvm } from './kvm/prove-kvm.js';
 export { openQemuDriver } from './qemu/qemu-driver.js';
 export { QEMU_OPTIONS, type QemuOptions } from './qemu/qemu-options.js';

@@ -19,6 +19,7 @@ const EXIT_REASON = {
   'guest-shutdown': ExitReason.EXIT_REASON_GUEST_SHUTDOWN,
   requested: ExitReason.EXIT_REASON_REQUESTED,
   crash: ExitReason.EXIT_REASON_CRASH,
+  'out-of-memory': ExitReason.EXIT_REASON_OUT_OF_MEMORY,
 } as const;
 const GUEST_AGENT = {
   unknown: GuestAgentState.GUEST_AGENT_STATE_UNSPECIFIED,

@@ -1,9 +1,12 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DomainError } from '@kvorum/schema';
+import { RUN_ROOT } from '../config.js';
 
 /** Private to the agent: keys, disks of tenants and monitor sockets lie below. */
 const FOLDER_MODE = 0o700;
+/** On the way to what a VM's own user has to open: it may pass through and sees no names. */
+const PASSAGE_MODE = 0o711;
 /** LaunchSpec.runDir takes 60 bytes; "/" and a VM's UUID take 37 of them. */
 export const RUN_DIR_BYTES_MAX = 60 - 37;
 
@@ -58,5 +61,8 @@ export class StateFolders {
     for (const folder of [this.stateDir, this.identity, this.vms, this.images, this.disks, this.runDir]) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     }
+    const passages = [this.stateDir, this.images, this.disks, this.runDir];
+    if (dirname(this.runDir) === RUN_ROOT) passages.push(RUN_ROOT);
+    for (const folder of passages) await chmod(folder, PASSAGE_MODE);
   }
 }

@@ -34,7 +34,10 @@ export const VmSpec = z.strictObject({
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
-const Exit = z.strictObject({ reason: z.enum(['guest-shutdown', 'requested', 'crash']), detail: z.string() });
+const Exit = z.strictObject({
+  reason: z.enum(['guest-shutdown', 'requested', 'crash', 'out-of-memory']),
+  detail: z.string(),
+});
 
 /**
  * One process of the VM.

@@ -71,7 +71,7 @@ export interface ObservedVm {
   readonly generation: number;
   /** `unknown`: the agent could not find out; `conditions` says why. */
   readonly power: 'running' | 'paused' | 'stopped' | 'unknown';
-  readonly exitReason: 'guest-shutdown' | 'requested' | 'crash' | null;
+  readonly exitReason: 'guest-shutdown' | 'requested' | 'crash' | 'out-of-memory' | null;
   readonly exitDetail: string;
   readonly guestAgent: 'unknown' | 'absent' | 'responding';
   readonly guestAgentAnsweredAt: Date | null;

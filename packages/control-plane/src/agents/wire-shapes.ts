@@ -30,6 +30,7 @@ const exitReasonOf = (wire: ExitReason): ObservedVm['exitReason'] => {
   if (wire === ExitReason.EXIT_REASON_GUEST_SHUTDOWN) return 'guest-shutdown';
   if (wire === ExitReason.EXIT_REASON_REQUESTED) return 'requested';
   if (wire === ExitReason.EXIT_REASON_CRASH) return 'crash';
+  if (wire === ExitReason.EXIT_REASON_OUT_OF_MEMORY) return 'out-of-memory';
   return null;
 };
 

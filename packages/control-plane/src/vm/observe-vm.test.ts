@@ -57,6 +57,7 @@ const REPORTED: readonly [string, Partial<ObservedVm>][] = [
   ['gone', { power: 'stopped', exitReason: 'guest-shutdown' }],
   ['gone, as asked', { power: 'stopped', exitReason: 'requested' }],
   ['crashed', { power: 'stopped', exitReason: 'crash', exitDetail: 'signal 11' }],
+  ['out of memory', { power: 'stopped', exitReason: 'out-of-memory', exitDetail: 'ended by SIGKILL' }],
   ['gone for a reason not known yet', { power: 'stopped' }],
   ['not examined', { power: 'unknown' }],
 ];

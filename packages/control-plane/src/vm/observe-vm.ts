@@ -16,7 +16,7 @@ export function factOf(vm: Pick<ObservedVm, 'power' | 'exitReason'>): VmFact | n
   if (vm.power === 'unknown') return null;
   if (vm.power !== 'stopped') return vm.power;
   if (vm.exitReason === null) return null;
-  return vm.exitReason === 'crash' ? 'crashed' : 'gone';
+  return vm.exitReason === 'crash' || vm.exitReason === 'out-of-memory' ? 'crashed' : 'gone';
 }
 
 /**
@@ -34,7 +34,7 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   generation: vm.generation,
   power: vm.power,
   fact: factOf(vm),
-  exit_detail: vm.exitDetail,
+  exit_detail: vm.exitReason === 'out-of-memory' ? `out of memory: ${vm.exitDetail}` : vm.exitDetail,
   guest_agent: vm.guestAgent,
   guest_agent_answered_at: vm.guestAgentAnsweredAt?.toISOString() ?? null,
   balloon_bytes: vm.balloonBytes,

@@ -1,5 +1,6 @@
 import { DomainError } from '@kvorum/schema';
 import type { PastExit } from '../driver.js';
+import type { Cgroups } from '../isolation/cgroups.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import type { Pidfd } from '../process/pidfd.js';
@@ -19,6 +20,7 @@ export async function adopt(
   runDir: string,
   options: QemuOptions,
   watch: ExitWatch,
+  cgroups: Cgroups | null,
 ): Promise<QemuVm | null> {
   const folder = checkedFolder(runDir);
   const record = await readRunRecord(folder);
@@ -28,7 +30,7 @@ export async function adopt(
     return null;
   }
   const monitor = new MonitorLink(folder.monitorSocket);
-  const vm = new QemuVm({ folder, record, pidfd, monitor, exitStatus: null }, watch, options.commandTimeoutMs);
+  const vm = new QemuVm({ folder, record, pidfd, monitor, exitStatus: null, cgroups }, watch, options.commandTimeoutMs);
   try {
     await vm.checkMonitor(options.adoptTimeoutMs);
   } catch (thrown) {
@@ -39,14 +41,15 @@ export async function adopt(
 }
 
 /** Driver port: HypervisorDriver.sweep, for a run that no QemuVm of this driver holds. */
-export async function sweep(runDir: string): Promise<void> {
+export async function sweep(vmId: string, runDir: string, cgroups: Cgroups | null): Promise<void> {
   const folder = checkedFolder(runDir);
   await endRunsOf(folder, await readRunRecord(folder));
   await asHostFault('the run folder cannot be cleaned', () => removeRunFiles(folder));
+  await cgroups?.remove(vmId);
 }
 
 /** Driver port: HypervisorDriver.readExit. */
-export async function readExit(vmId: string, runDir: string): Promise<PastExit | null> {
+export async function readExit(vmId: string, runDir: string, cgroups: Cgroups | null): Promise<PastExit | null> {
   const folder = checkedFolder(runDir);
   const record = await readRunRecord(folder);
   if (record === null || record.vmId !== vmId || pidsOfFolder(folder, record).length > 0) return null;
@@ -59,6 +62,7 @@ export async function readExit(vmId: string, runDir: string): Promise<PastExit |
       logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX),
       isEndRequested: record.isEndRequested,
       status: null,
+      oomKillCount: (await cgroups?.readOomKillCount(vmId)) ?? 0,
     });
   return { epoch: record.epoch, exit };
 }

@@ -45,7 +45,7 @@ describe('the command line of a VM', () => {
       '-m size=2048M',
       '-rtc base=utc',
       '-display none',
-      '-chardev socket,id=monitor,path=/run/kvorum/1/qmp.sock,server=on,wait=off',
+      '-chardev socket,id=monitor,path=/run/kvorum/1/io/qmp.sock,server=on,wait=off',
       '-mon chardev=monitor,mode=control',
       '-chardev file,id=console,path=/run/kvorum/1/console.log,append=on',
       '-serial chardev:console',
@@ -56,7 +56,7 @@ describe('the command line of a VM', () => {
       '-device virtio-blk-pci,id=root-disk,drive=root,bootindex=0',
       '-device virtio-balloon-pci,id=balloon,deflate-on-oom=on,free-page-reporting=on',
       '-device virtio-serial-pci,id=channels',
-      '-chardev socket,id=guest-agent,path=/run/kvorum/1/guest-agent.sock,server=on,wait=off',
+      '-chardev socket,id=guest-agent,path=/run/kvorum/1/io/guest-agent.sock,server=on,wait=off',
       '-device virtserialport,bus=channels.0,chardev=guest-agent,name=org.qemu.guest_agent.0',
       '-object rng-builtin,id=entropy',
       '-device virtio-rng-pci,rng=entropy',
@@ -80,9 +80,21 @@ describe('the command line of a VM', () => {
     expect(text).not.toContain('native');
   });
 
+  it('names files from where the process starts and takes /dev/kvm as an open descriptor, for a user of its own', () => {
+    const args = buildArguments(launch, chain, { kvmFd: 3, pathOf: (path) => `../${path.split('/').at(-1)}` });
+    expect(lines(args).filter((line) => /add-fd|accel|file"/.test(line))).toEqual([
+      '-add-fd fd=3,set=1',
+      '-accel kvm,device=/dev/fdset/1',
+      expect.stringContaining('"filename":"../x.qcow2"'),
+      expect.stringContaining('"driver":"qcow2","file":"image-file"'),
+      expect.stringContaining('"filename":"../a,b.qcow2"'),
+      expect.stringContaining('"driver":"qcow2","file":"root-file"'),
+    ]);
+  });
+
   it('doubles commas in option values, so that a path cannot add options', () => {
     const args = buildArguments({ ...launch, runDir: '/run/a,server=off' }, chain);
-    expect(args).toContain('socket,id=monitor,path=/run/a,,server=off/qmp.sock,server=on,wait=off');
+    expect(args).toContain('socket,id=monitor,path=/run/a,,server=off/io/qmp.sock,server=on,wait=off');
     expect(args).toContain('file,id=console,path=/run/a,,server=off/console.log,append=on');
   });
 });

@@ -8,21 +8,31 @@ import { type RunFolder, runFolder } from './run-folder.js';
  * and -no-user-config, and q35's own extras (SATA, SMBus, vmport) are switched off too. What a guest cannot reach cannot
  * be attacked from it.
  */
-export function buildArguments(launch: LaunchSpec, disk: DiskChain): string[] {
+export function buildArguments(launch: LaunchSpec, disk: DiskChain, process: ProcessPlan = SHARED_USER): string[] {
   const folder = runFolder(launch.runDir);
   return [
     ...identity(launch),
     ...confinement(),
-    ...machine(launch),
+    ...machine(launch, process),
     ...monitor(folder),
     ...consoleLog(folder),
-    ...rootDisk(launch.diskPath, disk),
+    ...rootDisk(process.pathOf(launch.diskPath), { ...disk, imagePath: process.pathOf(disk.imagePath) }),
     ...balloon(),
     ...guestAgent(folder),
     ...entropy(),
     ...behaviour(),
   ];
 }
+
+/** What the process is given, and how it names files. */
+export interface ProcessPlan {
+  /** /dev/kvm is handed to it under this number, as its user may not open it; null: it opens it. */
+  readonly kvmFd: number | null;
+  pathOf(path: string): string;
+}
+
+/** For a process with all the rights of the agent's user. */
+const SHARED_USER: ProcessPlan = { kvmFd: null, pathOf: (path) => path };
 
 export interface DiskChain {
   readonly imagePath: string;
@@ -47,7 +57,7 @@ function confinement(): string[] {
   return ['-sandbox', options('on', denied), '-nodefaults', '-no-user-config'];
 }
 
-function machine(launch: LaunchSpec): string[] {
+function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
   const { vcpuCount } = launch;
   return [
     '-machine',
@@ -65,7 +75,7 @@ function machine(launch: LaunchSpec): string[] {
     'ICH9-LPC.disable_s3=1',
     '-global',
     'ICH9-LPC.disable_s4=1',
-    ...accelerator(launch),
+    ...accelerator(launch, kvmFd),
     '-smp',
     pairs({ cpus: vcpuCount, sockets: 1, cores: vcpuCount, threads: 1 }).join(','),
     '-m',
@@ -77,7 +87,11 @@ function machine(launch: LaunchSpec): string[] {
   ];
 }
 
-function accelerator(launch: LaunchSpec): string[] {
+function accelerator(launch: LaunchSpec, kvmFd: number | null): string[] {
+  if (launch.accelerator === 'kvm' && kvmFd !== null) {
+    const device = options('kvm', { device: '/dev/fdset/1' });
+    return ['-add-fd', pairs({ fd: kvmFd, set: 1 }).join(','), '-accel', device, '-cpu', 'host'];
+  }
   if (launch.accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', 'host'];
   return [
     '-accel',

@@ -6,6 +6,7 @@ const evidence = (changes: Partial<ExitEvidence>): ExitEvidence => ({
   shutdownReason: null,
   logTail: '',
   isEndRequested: false,
+  oomKillCount: 0,
   status: { code: 0, signal: null },
   ...changes,
 });
@@ -28,6 +29,18 @@ describe('why a run ended', () => {
     ['we asked by monitor, before this agent lived', { logTail: trace(2) }, 'requested'],
     ['we killed it', { isEndRequested: true, status: { code: null, signal: 'SIGKILL' } }, 'requested'],
     ['somebody killed it', { status: { code: null, signal: 'SIGKILL' } }, 'crash'],
+    [
+      'the kernel killed it for want of memory',
+      { status: { code: null, signal: 'SIGKILL' }, oomKillCount: 1 },
+      'out-of-memory',
+    ],
+    ['the kernel killed it while nobody watched', { status: null, oomKillCount: 1 }, 'out-of-memory'],
+    [
+      'we killed it after something else ran out of memory',
+      { isEndRequested: true, status: { code: null, signal: 'SIGKILL' }, oomKillCount: 1 },
+      'requested',
+    ],
+    ['it failed by itself after an out-of-memory kill beside it', { oomKillCount: 1 }, 'crash'],
     ['somebody sent SIGTERM', { shutdownReason: 'host-signal' }, 'crash'],
     ['the guest panicked', { shutdownReason: 'guest-panic' }, 'crash'],
     ['it exited without a word', {}, 'crash'],

@@ -16,6 +16,8 @@ export interface ExitEvidence {
   readonly logTail: string;
   readonly isEndRequested: boolean;
   readonly status: ExitStatus | null;
+  /** Kills for want of memory in the VM's control group (cgroups.ts). */
+  readonly oomKillCount: number;
 }
 
 /** ShutdownCause (qapi/run-state.json) in its numeric order, as the trace line in the log shows it. */
@@ -47,16 +49,20 @@ export function shutdownReasonInLog(log: string): string | null {
  */
 export function deriveExit(evidence: ExitEvidence): VmExit {
   const cause = evidence.shutdownReason ?? shutdownReasonInLog(evidence.logTail);
-  return { reason: reasonOf(cause, evidence.isEndRequested), detail: detailOf(cause, evidence) };
+  return { reason: reasonOf(cause, evidence), detail: detailOf(cause, evidence) };
 }
 
-function reasonOf(cause: string | null, isEndRequested: boolean): VmExit['reason'] {
+function reasonOf(cause: string | null, { isEndRequested, oomKillCount, status }: ExitEvidence): VmExit['reason'] {
   if (cause === 'guest-shutdown') return 'guest-shutdown';
-  return isEndRequested || cause === 'host-qmp-quit' ? 'requested' : 'crash';
+  if (isEndRequested || cause === 'host-qmp-quit') return 'requested';
+  // The kernel kills with SIGKILL, and QEMU has no time for a reason of its own.
+  const isKilled = cause === null && (status === null || status.signal === 'SIGKILL');
+  return isKilled && oomKillCount > 0 ? 'out-of-memory' : 'crash';
 }
 
-function detailOf(cause: string | null, { status, logTail }: ExitEvidence): string {
-  const head = `${statusText(status)}; QEMU's reason: ${cause ?? 'none given'}`;
+function detailOf(cause: string | null, { status, logTail, oomKillCount }: ExitEvidence): string {
+  const memory = oomKillCount > 0 ? `; out-of-memory kills: ${oomKillCount}` : '';
+  const head = `${statusText(status)}${memory}; QEMU's reason: ${cause ?? 'none given'}`;
   const lines = logTail.replaceAll(TRACE_LINE, '').trim();
   return lastBytes(lines === '' ? head : `${head}\n${lines}`, EXIT_DETAIL_BYTES_MAX);
 }

@@ -1,19 +1,23 @@
 import { mkdir, open, rm } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
 import { DomainError } from '@kvorum/schema';
 import { pinVcpus } from '../cpu/pin-vcpus.js';
 import type { LaunchSpec } from '../driver.js';
+import type { Cgroups } from '../isolation/cgroups.js';
+import { limitsOf } from '../isolation/vm-limits.js';
+import { admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
 import { identityOf, type ProcessIdentity } from '../process/process-identity.js';
-import { buildArguments } from './build-arguments.js';
+import { buildArguments, type DiskChain } from './build-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
 import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
 import { assertLaunchable } from './launch-refusal.js';
 import { MonitorLink } from './monitor-link.js';
-import { QemuChild } from './qemu-child.js';
+import { KVM_FD, QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
 import { QmpClient } from './qmp-client.js';
@@ -29,7 +33,12 @@ import { type RunRecord, readRunRecord, writeRunRecord } from './run-record.js';
  * QEMU is a detached child (setsid): it survives the agent, and while we live we learn its exit code. -daemonize would
  * hide both that and its last words.
  */
-export async function launch(spec: LaunchSpec, options: QemuOptions, watch: ExitWatch): Promise<QemuVm> {
+export async function launch(
+  spec: LaunchSpec,
+  options: QemuOptions,
+  watch: ExitWatch,
+  cgroups: Cgroups | null,
+): Promise<QemuVm> {
   assertLaunchable(spec);
   const folder = runFolder(spec.runDir);
   const disk = await readDiskChain(spec.diskPath);
@@ -37,12 +46,14 @@ export async function launch(spec: LaunchSpec, options: QemuOptions, watch: Exit
   let child: QemuChild | undefined;
   try {
     return await asHostFault('the VM cannot be launched', async () => {
-      child = await spawnQemu(options.qemuPath, buildArguments(spec, disk), folder);
-      return await bringUp({ spec, options, watch, folder, record, child });
+      await cgroups?.create(spec.vmId, limitsOf(spec));
+      child = await spawnQemu(spec, disk, folder, options);
+      return await bringUp({ spec, options, watch, folder, record, child, cgroups });
     });
   } catch (thrown) {
     await child?.kill();
     await removeRunFiles(folder);
+    await cgroups?.remove(spec.vmId);
     throw thrown;
   }
 }
@@ -54,10 +65,13 @@ interface Launching {
   readonly folder: RunFolder;
   readonly record: RunRecord;
   readonly child: QemuChild;
+  readonly cgroups: Cgroups | null;
 }
 
-async function bringUp({ spec, options, watch, folder, record, child }: Launching): Promise<QemuVm> {
+async function bringUp({ spec, options, watch, folder, record, child, cgroups }: Launching): Promise<QemuVm> {
   const process = await identify(child, folder);
+  // Its memory is charged to whoever it belonged to when touched: the sooner the better.
+  await cgroups?.add(spec.vmId, process.pid);
   const launching = { ...record, process };
   await writeRunRecord(folder, launching);
   const pidfd = Pidfd.open(process.pid);
@@ -65,13 +79,18 @@ async function bringUp({ spec, options, watch, folder, record, child }: Launchin
   try {
     const session = await openMonitor(folder, options.launchTimeoutMs, child);
     const monitor = new MonitorLink(folder.monitorSocket, session);
+    if (options.vmUids !== null) await closeSockets(folder);
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
     pinVcpus(threadIds, spec.pinnedCpus);
     const running: RunRecord = { ...launching, phase: 'running' };
     await writeRunRecord(folder, running);
     const { exitStatus } = child;
-    const vm = new QemuVm({ folder, record: running, pidfd, monitor, exitStatus }, watch, options.commandTimeoutMs);
+    const vm = new QemuVm(
+      { folder, record: running, pidfd, monitor, exitStatus, cgroups },
+      watch,
+      options.commandTimeoutMs,
+    );
     return await started(vm, spec);
   } catch (thrown) {
     pidfd.close();
@@ -107,6 +126,7 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
   await asHostFault('the run folder cannot be made', async () => {
     await mkdir(folder.path, { recursive: true, mode: 0o700 });
     await removeRunFiles(folder);
+    await mkdir(folder.sockets, { mode: 0o700 });
     await writeRunRecord(folder, record);
   });
   return record;
@@ -114,16 +134,33 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
 
 /** All of a run but its console log. */
 export async function removeRunFiles(folder: RunFolder): Promise<void> {
-  const { monitorSocket, guestAgentSocket, processLog, record } = folder;
-  const files = [monitorSocket, guestAgentSocket, processLog, `${record}.partial`, record];
-  for (const file of files) await rm(file, { force: true });
+  const { sockets, processLog, record } = folder;
+  await rm(sockets, { recursive: true, force: true });
+  for (const file of [processLog, `${record}.partial`, record]) await rm(file, { force: true });
 }
 
-async function spawnQemu(qemuPath: string, args: readonly string[], folder: RunFolder): Promise<QemuChild> {
+/** Descriptors that the child inherits are closed here: it has its own copies. */
+async function spawnQemu(
+  spec: LaunchSpec,
+  disk: DiskChain,
+  folder: RunFolder,
+  { qemuPath, vmUids }: QemuOptions,
+): Promise<QemuChild> {
   const log = await open(folder.processLog, 'a', 0o600);
+  const kvm = vmUids !== null && spec.accelerator === 'kvm' ? await open('/dev/kvm', 'r+') : null;
   try {
-    return new QemuChild(qemuPath, args, log.fd);
+    if (vmUids === null) {
+      const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/' };
+      return new QemuChild(qemuPath, buildArguments(spec, disk), child);
+    }
+    const uid = vmUid(spec.vmId, vmUids);
+    await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
+    const cwd = dirname(spec.diskPath);
+    const pathOf = (path: string) => relative(cwd, path);
+    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf });
+    return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd });
   } finally {
+    await kvm?.close();
     await log.close();
   }
 }

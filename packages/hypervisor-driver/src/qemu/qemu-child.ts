@@ -5,6 +5,18 @@ import { TOOL_ENVIRONMENT } from '../process/run-tool.js';
 import { isSettledWithin } from '../process/within.js';
 import type { ExitStatus } from './exit-reason.js';
 
+export interface QemuChildOptions {
+  readonly logFd: number;
+  /** /dev/kvm, open: becomes KVM_FD of the child. */
+  readonly kvmFd: number | null;
+  /** Null: that of this process. */
+  readonly uid: number | null;
+  readonly cwd: string;
+}
+
+/** The first descriptor after standard input, output and error. */
+export const KVM_FD = 3;
+
 /**
  * A QEMU process as the child of this one, in a session of its own (setsid): signals to the agent do not reach it, and
  * it lives on when the agent ends. All listeners are there before the event loop turns, so that no end goes unheard.
@@ -17,11 +29,14 @@ export class QemuChild {
   readonly #child: ChildProcess;
   #status: ExitStatus | null = null;
 
-  constructor(path: string, args: readonly string[], logFd: number) {
+  constructor(path: string, args: readonly string[], { logFd, kvmFd, uid, cwd }: QemuChildOptions) {
     this.#child = spawn(path, args, {
       detached: true,
-      stdio: ['ignore', logFd, logFd],
-      cwd: '/',
+      stdio: ['ignore', logFd, logFd, ...(kvmFd === null ? [] : [kvmFd])],
+      // Entered before the user is changed: paths relative to it need no right to pass the folders above (credentials(7)).
+      cwd,
+      // libuv drops supplementary groups with the user (uv_process_options_t).
+      ...(uid === null ? {} : { uid, gid: uid }),
       env: TOOL_ENVIRONMENT,
     });
     this.#child.unref();

@@ -1,6 +1,8 @@
 import type { HostFacts } from '@kvorum/schema';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { HostObserver } from '../host/observe-host.js';
+import { Cgroups } from '../isolation/cgroups.js';
+import { isolationFinding } from '../isolation/isolation-finding.js';
 import { ExitWatch } from '../process/exit-watch.js';
 import { adopt, readExit, sweep } from './adopt.js';
 import { ensureDisk, removeDisk } from './ensure-disk.js';
@@ -24,6 +26,7 @@ class QemuDriver implements HypervisorDriver {
   readonly #qemuImg: QemuImg;
   readonly #host: HostObserver;
   readonly #watch = new ExitWatch();
+  readonly #cgroups: Cgroups | null;
   /** By run folder: the VMs this driver holds. */
   readonly #vms = new Map<string, QemuVm>();
   #trimTimer: NodeJS.Timeout | undefined;
@@ -31,11 +34,14 @@ class QemuDriver implements HypervisorDriver {
   constructor(options: QemuOptions) {
     this.#options = options;
     this.#qemuImg = { path: options.qemuImgPath, timeoutMs: options.imageTimeoutMs };
+    const { cgroupRoot, cgroupParent } = options;
+    this.#cgroups = cgroupParent === null ? null : Cgroups.open(cgroupRoot, cgroupParent);
     this.#host = new HostObserver(options.qemuPath);
   }
 
-  observeHost(): Promise<HostFacts> {
-    return this.#host.observe();
+  async observeHost(): Promise<HostFacts> {
+    const facts = await this.#host.observe();
+    return { ...facts, findings: [...facts.findings, isolationFinding(this.#options, this.#cgroups)] };
   }
 
   ensureDisk(disk: DiskSpec): Promise<void> {
@@ -47,23 +53,27 @@ class QemuDriver implements HypervisorDriver {
   }
 
   async launch(spec: LaunchSpec): Promise<RunningVm> {
-    return this.#hold(await launch(spec, this.#options, this.#watch));
+    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups));
   }
 
   async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {
     const held = this.#held(runDir);
     if (held !== undefined && held.vmId === vmId) return held;
-    const vm = await adopt(vmId, runDir, this.#options, this.#watch);
+    const vm = await adopt(vmId, runDir, this.#options, this.#watch, this.#cgroups);
     return vm === null ? null : this.#hold(vm);
   }
 
-  async sweep(_vmId: string, runDir: string): Promise<void> {
+  async sweep(vmId: string, runDir: string): Promise<void> {
     await this.#held(runDir)?.end(SWEEP_END_TIMEOUT_MS);
-    await sweep(runDir);
+    await sweep(vmId, runDir, this.#cgroups);
+  }
+
+  async removeLeftovers(): Promise<void> {
+    await this.#cgroups?.removeLeftovers();
   }
 
   readExit(vmId: string, runDir: string): Promise<PastExit | null> {
-    return readExit(vmId, runDir);
+    return readExit(vmId, runDir, this.#cgroups);
   }
 
   #held(runDir: string): QemuVm | undefined {

@@ -1,3 +1,5 @@
+import type { UidRange } from '../isolation/vm-user.js';
+
 /** How the driver finds QEMU, and how long it waits for it. */
 export interface QemuOptions {
   readonly qemuPath: string;
@@ -10,6 +12,11 @@ export interface QemuOptions {
   readonly adoptTimeoutMs: number;
   /** One run of qemu-img. */
   readonly imageTimeoutMs: number;
+  /** Each VM's process runs under a user id of its own out of these; null: under this process's. Needs root. */
+  readonly vmUids: UidRange | null;
+  /** Control group above those of the VMs, such as `kvorum-1a2b3c4d`, one per agent; null: VMs are not limited. */
+  readonly cgroupParent: string | null;
+  readonly cgroupRoot: string;
 }
 
 export const QEMU_OPTIONS: QemuOptions = {
@@ -23,4 +30,7 @@ export const QEMU_OPTIONS: QemuOptions = {
   adoptTimeoutMs: 3_000,
   // Metadata only; what takes longer waits for storage that has gone away.
   imageTimeoutMs: 60_000,
+  vmUids: null,
+  cgroupParent: null,
+  cgroupRoot: '/sys/fs/cgroup',
 };

@@ -9,6 +9,7 @@ import type {
   VmExit,
   VmPower,
 } from '../driver.js';
+import type { Cgroups } from '../isolation/cgroups.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
@@ -39,6 +40,8 @@ export interface QemuRun {
   readonly monitor: MonitorLink;
   /** Resolves when the process, being our child, has been reaped; null when it is not our child. */
   readonly exitStatus: Promise<ExitStatus> | null;
+  /** Null: VMs are not limited. */
+  readonly cgroups: Cgroups | null;
 }
 
 /**
@@ -265,16 +268,18 @@ export class QemuVm implements RunningVm {
     // Events sent before the end may still be in the socket; its close comes after them.
     await isSettledWithin(this.#run.monitor.sessionClosed, END_CONFIRM_MS);
     this.#run.monitor.close();
-    const { exitStatus, folder } = this.#run;
+    const { exitStatus, folder, cgroups } = this.#run;
     const isReaped = exitStatus !== null && (await isSettledWithin(exitStatus, END_CONFIRM_MS));
     const exit = deriveExit({
       shutdownReason: this.#shutdownReason,
       logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX).catch(() => ''),
       isEndRequested: this.#record.isEndRequested,
       status: isReaped ? await exitStatus : null,
+      oomKillCount: (await cgroups?.readOomKillCount(this.vmId)) ?? 0,
     });
     // For an agent that restarts before it could tell. Without a folder there is nobody left to ask.
     await writeRunRecord(folder, { ...this.#record, exit }).catch(() => undefined);
+    await cgroups?.remove(this.vmId);
     this.#exit.resolve(exit);
   }
 }

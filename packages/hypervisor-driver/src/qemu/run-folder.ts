@@ -10,6 +10,8 @@ export const RUN_FOLDER_BYTES_MAX = 60;
 /** The files of one run. All but the console log go with the run. */
 export interface RunFolder {
   readonly path: string;
+  /** Of the sockets alone: QEMU binds them, and then nobody but the agent may enter. */
+  readonly sockets: string;
   readonly monitorSocket: string;
   readonly guestAgentSocket: string;
   readonly consoleLog: string;
@@ -22,8 +24,9 @@ export interface RunFolder {
 export function runFolder(path: string): RunFolder {
   return {
     path,
-    monitorSocket: join(path, 'qmp.sock'),
-    guestAgentSocket: join(path, 'guest-agent.sock'),
+    sockets: join(path, 'io'),
+    monitorSocket: join(path, 'io', 'qmp.sock'),
+    guestAgentSocket: join(path, 'io', 'guest-agent.sock'),
     consoleLog: join(path, CONSOLE_LOG_NAME),
     processLog: join(path, 'qemu.log'),
     record: join(path, 'process.json'),

@@ -23,7 +23,7 @@ export interface DriverSubject {
   /** Makes the process stand still, as by SIGSTOP, and go on. */
   hang(vm: RunningVm): void;
   unhang(vm: RunningVm): void;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 const DISK_BYTES = 8 * MIB;

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { guestImage } from '../../../../tests/support/guest-images.js';
 import { openQemuDriver } from '../../src/index.js';
+import { isolated, removeGroups } from '../qemu/isolated.js';
 import { buildGuestImage, openScratch } from '../qemu/scratch.js';
 import { describeDriverContract } from './driver.contract.js';
 
@@ -12,7 +13,7 @@ describeDriverContract('QEMU', () => {
   const damagedImagePath = `${folder}/damaged.qcow2`;
   writeFileSync(damagedImagePath, 'not an image, but long enough to be taken for one'.repeat(10));
   return {
-    openDriver: () => openQemuDriver({ adoptTimeoutMs: ADOPT_TIMEOUT_MS }),
+    openDriver: () => openQemuDriver({ adoptTimeoutMs: ADOPT_TIMEOUT_MS, ...isolated(folder) }),
     folder,
     imagePath: buildGuestImage(folder),
     balloonImagePath: async () => (await guestImage('tiny')).path,
@@ -20,6 +21,9 @@ describeDriverContract('QEMU', () => {
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
     unhang: (vm) => process.kill(vm.pid, 'SIGCONT'),
-    close: remove,
+    close: async () => {
+      remove();
+      await removeGroups(isolated(folder));
+    },
   };
 });

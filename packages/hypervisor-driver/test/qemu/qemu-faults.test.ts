@@ -141,7 +141,7 @@ describe('a hanging QEMU', () => {
 describe('a monitor', () => {
   it('whose socket was removed goes on over the open connection; a later agent says that there is no way in', async () => {
     const { vm, spec } = await start();
-    rmSync(join(spec.runDir, 'qmp.sock'));
+    rmSync(join(spec.runDir, 'io', 'qmp.sock'));
     expect(await vm.queryPower()).toBe('running');
     await vm.release();
     const adopted = await openQemuDriver({ adoptTimeoutMs: SHORT_MS }).adopt(spec.vmId, spec.runDir);

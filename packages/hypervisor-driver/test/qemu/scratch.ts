@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MIB } from '@kvorum/schema';
@@ -12,6 +12,8 @@ const SOURCE = fileURLToPath(new URL('../fixtures/counting-guest.asm', import.me
  */
 export function openScratch(): { path: string; remove: () => void } {
   const path = mkdtempSync('/tmp/kv-');
+  // Users of VMs pass through it.
+  chmodSync(path, 0o711);
   return {
     path,
     remove: () => {

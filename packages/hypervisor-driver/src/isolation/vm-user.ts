@@ -1,0 +1,77 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { DomainError } from '@kvorum/schema';
+import type { RunFolder } from '../qemu/run-folder.js';
+
+/** User ids that belong to VMs alone: no account of the host may lie within. */
+export interface UidRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * The 2^28 ids that systemd leaves to nobody (docs/UIDS-GIDS.md of systemd: 1879048192 to 2147483647). So many that ids can
+ * be derived from the VM's id and need no register: with 200 VMs on a host two share one with a chance below 1 in 10,000.
+ */
+export const VM_UIDS: UidRange = { first: 1_879_048_192, count: 2 ** 28 - 1 };
+
+const DIGEST_BYTES = 6;
+
+/** The user (and group) id under which a VM's process runs: always the same for the same VM. */
+export function vmUid(vmId: string, range: UidRange): number {
+  const digest = createHash('sha256').update(vmId).digest().readUIntBE(0, DIGEST_BYTES);
+  return range.first + (digest % range.count);
+}
+
+/** Everybody may pass through and nobody but the owner may look. */
+const PASSAGE_MODE = 0o711;
+const PRIVATE_FILE_MODE = 0o600;
+const PRIVATE_FOLDER_MODE = 0o700;
+const READABLE_FILE_MODE = 0o444;
+const OTHERS_MAY_PASS = 0o001;
+
+export interface VmFiles {
+  readonly folder: RunFolder;
+  readonly diskPath: string;
+  readonly imagePath: string;
+}
+
+/**
+ * Gives the VM's user exactly what its process has to open by itself: its disk, its console log, and the folder of its sockets
+ * for the time of binding. The image it may read. Folders stay root's, so that no file in them can be exchanged.
+ */
+export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: VmFiles): Promise<void> {
+  await chmod(folder.path, PASSAGE_MODE);
+  await chown(folder.sockets, uid, uid);
+  const consoleLog = await open(folder.consoleLog, 'a', PRIVATE_FILE_MODE);
+  try {
+    await consoleLog.chown(uid, uid);
+    await consoleLog.chmod(PRIVATE_FILE_MODE);
+  } finally {
+    await consoleLog.close();
+  }
+  await chmod(dirname(diskPath), PASSAGE_MODE);
+  await chown(diskPath, uid, uid);
+  await chmod(diskPath, PRIVATE_FILE_MODE);
+  await chmod(imagePath, READABLE_FILE_MODE);
+  await assertPassable(folder.path);
+}
+
+/** Once the sockets are bound nobody but the agent can reach or exchange them; the guest has not run yet. */
+export async function closeSockets(folder: RunFolder): Promise<void> {
+  await chown(folder.sockets, 0, 0);
+  await chmod(folder.sockets, PRIVATE_FOLDER_MODE);
+}
+
+/** A folder on the way that only root may enter would show as a confusing failure of QEMU. */
+async function assertPassable(path: string): Promise<void> {
+  for (let folder = path; folder !== '/'; folder = dirname(folder)) {
+    const { mode } = await stat(folder);
+    if ((mode & OTHERS_MAY_PASS) !== 0) continue;
+    throw new DomainError(
+      'host_fault',
+      `the users of VMs cannot enter ${folder}: choose another run folder, or chmod o+x it`,
+    );
+  }
+}
