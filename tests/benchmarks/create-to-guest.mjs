@@ -106,6 +106,8 @@ async function enrolHost(rest, enrolAddress) {
   const joinFile = path.join(folder, 'join');
   writeFileSync(joinFile, joinToken, { mode: 0o600 });
   await start('apps/node-agent/dist/main.js', [
+    // The same user and paths as the QEMU that is started by hand with the same arguments.
+    ...['--vm-users', 'shared'],
     ...['--state-dir', path.join(folder, 'host'), '--run-dir', runDir, '--name', 'bench', '--listen', '127.0.0.1:0'],
     ...['--join-file', joinFile, '--enrol-address', enrolAddress, '--allow-emulation', '--log-level', 'error'],
   ]);
@@ -185,7 +187,7 @@ async function startBare(line) {
   const disk = /"([^"]*\/disks\/[^"]*\.qcow2)"/.exec(line)[1];
   const ownDisk = path.join(folder, 'bare.qcow2');
   writeFileSync(ownDisk, readFileSync(disk));
-  mkdirSync(ownRunDir, { recursive: true });
+  mkdirSync(path.join(ownRunDir, 'io'), { recursive: true });
   // Kvorum starts it stopped and lets it go once its threads are pinned; by hand it starts at once.
   const startWords = words.slice(1).filter((word) => word !== '-S');
   const args = startWords.map((word) => word.replaceAll(from, ownRunDir).replaceAll(disk, ownDisk));

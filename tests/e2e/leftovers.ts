@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
+import { eventually } from './eventually.js';
 import type { Site, TestHost } from './site.js';
 
 /** QEMU processes of this host, found by its run folder in their command lines, whatever the agent believes. */
@@ -20,6 +22,33 @@ export function qemuPids(host: Pick<TestHost, 'runDir'>): number[] {
   });
 }
 
+/** Control groups of this host's VMs, empty or not, in whichever tree is mounted. */
+function controlGroups(host: Pick<TestHost, 'stateDir'>): string[] {
+  const parent = `kvorum-${createHash('sha256').update(host.stateDir).digest('hex').slice(0, 8)}`;
+  return ['', 'cpu', 'memory', 'pids']
+    .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, parent))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map((entry) => path.join(folder, entry.name)),
+    );
+}
+
+/** For the end of a test: groups of processes that it ended itself, and the folder above them. */
+export async function removeControlGroups(host: Pick<TestHost, 'stateDir'>): Promise<void> {
+  await eventually('the control groups are empty', 5_000, async () => {
+    for (const group of controlGroups(host)) {
+      try {
+        rmdirSync(group);
+      } catch {
+        return undefined;
+      }
+    }
+    return true;
+  });
+}
+
 const filesBelow = (folder: string): string[] =>
   existsSync(folder)
     ? readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -32,6 +61,7 @@ export async function leftovers(site: Site): Promise<string[]> {
   const found: string[] = [];
   for (const host of site.hosts) {
     found.push(...qemuPids(host).map((pid) => `QEMU process ${pid} of ${host.name}`));
+    found.push(...controlGroups(host).map((group) => `${host.name}: control group ${group}`));
     found.push(...filesBelow(host.runDir).map((file) => `${host.name}: ${file}`));
     found.push(...filesBelow(path.join(host.stateDir, 'disks')).map((file) => `${host.name}: ${file}`));
   }

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../support/database.js';
 import { makeScratchFolder } from '../support/scratch-folder.js';
 import { type Child, startChild } from './child-process.js';
 import { eventually } from './eventually.js';
-import { qemuPids } from './leftovers.js';
+import { qemuPids, removeControlGroups } from './leftovers.js';
 import { type ApiAnswer, type Rest, restOf } from './rest.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -144,6 +144,7 @@ async function enrolHost(at: {
     // What a test has left running ends with it; `leftovers` has told by then.
     for (const pid of qemuPids({ runDir })) process.kill(pid, 'SIGKILL');
     rmSync(runDir, { recursive: true, force: true });
+    await removeControlGroups({ stateDir });
   });
   const found = await eventually(`host ${at.name} is connected`, 15_000, async () => {
     const { body } = await at.rest.expect(200, 'GET', `/v1/hosts?name=${at.name}`);

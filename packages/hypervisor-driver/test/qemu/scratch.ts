@@ -44,12 +44,13 @@ function commandLineOf(pid: number): string {
 
 const SOURCE_SIZE_BYTES = MIB;
 
-/** Assembles the guest and makes a bootable qcow2 of it. `powerOffAfter`: it powers off by itself after so many counts. */
-export function buildGuestImage(folder: string, options: { powerOffAfter?: number } = {}): string {
-  const name = `guest-${options.powerOffAfter ?? 'endless'}`;
+/** Assembles the guest and makes a bootable qcow2 of it. `powerOffAfter`: it powers off by itself after so many counts; `isWriting`: it writes to its disk. */
+export function buildGuestImage(folder: string, options: { powerOffAfter?: number; isWriting?: boolean } = {}): string {
+  const name = `guest-${options.powerOffAfter ?? 'endless'}${options.isWriting === true ? '-writing' : ''}`;
   const raw = join(folder, `${name}.raw`);
   const image = join(folder, `${name}.qcow2`);
   const define = options.powerOffAfter === undefined ? [] : [`-DPOWER_OFF_AFTER=${options.powerOffAfter}`];
+  if (options.isWriting === true) define.push('-DWRITE_DISK');
   execFileSync('nasm', ['-f', 'bin', ...define, '-o', raw, SOURCE]);
   truncateSync(raw, SOURCE_SIZE_BYTES);
   execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, image]);
