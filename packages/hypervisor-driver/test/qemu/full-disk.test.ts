@@ -39,6 +39,7 @@ describe.skipIf(!isMounted)('a VM whose disk cannot grow', () => {
       vcpuCount: 1,
       memoryBytes: 64 * MIB,
       accelerator: 'tcg',
+      machineType: 'pc-q35-10.0',
       diskPath,
       pinnedCpus: [],
       isPaused: false,

@@ -38,6 +38,7 @@ async function start(): Promise<{ vm: RunningVm; spec: LaunchSpec; uid: number }
     vcpuCount: 2,
     memoryBytes: MEMORY_BYTES,
     accelerator: 'tcg',
+    machineType: 'pc-q35-10.0',
     diskPath: join(scratch.path, 'disks', vmId, 'root.qcow2'),
     pinnedCpus: [],
     isPaused: false,
