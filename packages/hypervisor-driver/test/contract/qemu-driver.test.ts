@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, writeFileSync } from 'node:fs';
 import { guestImage } from '../../../../tests/support/guest-images.js';
 import { openQemuDriver } from '../../src/index.js';
 import { isolated, removeGroups } from '../qemu/isolated.js';
@@ -16,7 +16,12 @@ describeDriverContract('QEMU', () => {
     openDriver: () => openQemuDriver({ adoptTimeoutMs: ADOPT_TIMEOUT_MS, ...isolated(folder) }),
     folder,
     imagePath: buildGuestImage(folder),
-    balloonImagePath: async () => (await guestImage('tiny')).path,
+    // Copied, as an agent's cache has it: a VM's user could not pass to wherever the checkout lies.
+    balloonImagePath: async () => {
+      const path = `${folder}/tiny.qcow2`;
+      copyFileSync((await guestImage('tiny')).path, path);
+      return path;
+    },
     damagedImagePath,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),

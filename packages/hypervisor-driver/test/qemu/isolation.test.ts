@@ -170,8 +170,11 @@ describe.skipIf(!hasV1Limits)('the control group of a VM (v1)', () => {
       const next = openQemuDriver(options);
       await waitUntil('the end', async () => (await next.readExit(spec.vmId, spec.runDir)) !== null);
       expect(await next.readExit(spec.vmId, spec.runDir)).toMatchObject({ exit: { reason: 'out-of-memory' } });
-      await next.removeLeftovers();
-      expect(existsSync(group)).toBe(false);
+      hog.kill('SIGKILL');
+      await waitUntil('the removal of the group', async () => {
+        await next.removeLeftovers();
+        return !existsSync(group);
+      });
     } finally {
       hog.kill('SIGKILL');
     }
