@@ -9,8 +9,12 @@ import { countLines, isTest, LINES_AIMED, type SourceFile, TIDY_RULES } from './
 const LONGER_THAN_AIMED: readonly string[] = [
   // The state machine of one VM; its rules are in files of their own already.
   'apps/node-agent/src/vm/vm-actor.ts',
+  // Every change of one process, in the order of its life; splitting it would spread one mutable state over two files.
+  'apps/node-agent/src/vm/vm-process.ts',
   // Claim, run and unwind, one after the other, in the order of an operation's life.
   'packages/control-plane/src/operations/operation-runner.ts',
+  // One method for each of the port RunningVm, over one run; what is not about that run has files of its own.
+  'packages/hypervisor-driver/src/qemu/qemu-vm.ts',
 ];
 
 const sources = (): SourceFile[] =>
