@@ -103,7 +103,7 @@ describe('memory that a guest does not use', () => {
   test('goes to the host under pressure and comes back when the guest asks for it', async () => {
     // The agent lets go of the guest's channel, and takes the VM up again afterwards.
     await agent.close();
-    await startInGuest(path.join(folder, 'r', vm.vmId, 'guest-agent.sock'), GUEST_WORK);
+    await startInGuest(path.join(folder, 'r', vm.vmId, 'io', 'guest-agent.sock'), GUEST_WORK);
     await eventually('the guest has filled its cache', MOVE_MS_MAX, async () =>
       (await consoleText()).includes('KVORUM-CACHED'),
     );
