@@ -1,6 +1,9 @@
 import type { BoundFilter, Filter } from './filter.js';
 import { accelerator } from './filters/accelerator.js';
+import { capacityDedicatedCpus } from './filters/capacity-dedicated-cpus.js';
 import { capacityDisk } from './filters/capacity-disk.js';
+import { capacityHugePages1Gib } from './filters/capacity-huge-pages-1gib.js';
+import { capacityHugePages2Mib } from './filters/capacity-huge-pages-2mib.js';
 import { capacityMemory } from './filters/capacity-memory.js';
 import { capacityVcpus } from './filters/capacity-vcpus.js';
 import { connectivity } from './filters/connectivity.js';
@@ -24,6 +27,9 @@ const FILTERS: readonly Filter[] = [
   capacityVcpus,
   capacityMemory,
   capacityDisk,
+  capacityDedicatedCpus,
+  capacityHugePages2Mib,
+  capacityHugePages1Gib,
 ];
 const SCORES: readonly Score[] = [acceleratorScore, pack, balance];
 

@@ -5,7 +5,32 @@ export type Amounts = {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** Host CPUs that VMs have for themselves; of a host: those it offers for that. */
+  readonly dedicatedCpuCount: number;
+  /** Memory in huge pages, set aside by the host; not part of `memoryBytes`. */
+  readonly hugePages2MibBytes: number;
+  readonly hugePages1GibBytes: number;
 };
+
+/** Nothing of anything: what a VM or host has of the quantities that nobody names. */
+export const NO_AMOUNTS: Amounts = {
+  vcpuCount: 0,
+  memoryBytes: 0,
+  diskBytes: 0,
+  dedicatedCpuCount: 0,
+  hugePages2MibBytes: 0,
+  hugePages1GibBytes: 0,
+};
+
+/** The amounts of something that has more than those, in a fixed order. */
+export const amountsOf = (from: Amounts): Amounts => ({
+  vcpuCount: from.vcpuCount,
+  memoryBytes: from.memoryBytes,
+  diskBytes: from.diskBytes,
+  dedicatedCpuCount: from.dedicatedCpuCount,
+  hugePages2MibBytes: from.hugePages2MibBytes,
+  hugePages1GibBytes: from.hugePages1GibBytes,
+});
 
 /** One host as the database knows it. */
 export interface HostRow {
@@ -24,7 +49,14 @@ export const CONNECTIVITY = { connected: 0, unreachable: 1 } as const;
 export const ACCELERATOR = { none: 0, tcg: 1, kvm: 2 } as const;
 
 /** The quantities a VM reserves on its host, in the order in which they are checked and named. */
-export const DIMENSIONS = ['vcpuCount', 'memoryBytes', 'diskBytes'] as const satisfies readonly (keyof Amounts)[];
+export const DIMENSIONS = [
+  'vcpuCount',
+  'memoryBytes',
+  'diskBytes',
+  'dedicatedCpuCount',
+  'hugePages2MibBytes',
+  'hugePages1GibBytes',
+] as const satisfies readonly (keyof Amounts)[];
 
 /**
  * All hosts, one array per fact: a scan of 10,000 hosts then touches a few hundred kilobytes of plain numbers instead of
@@ -50,6 +82,9 @@ const columns = (length: number): Record<keyof Amounts, Float64Array> => ({
   vcpuCount: new Float64Array(length),
   memoryBytes: new Float64Array(length),
   diskBytes: new Float64Array(length),
+  dedicatedCpuCount: new Float64Array(length),
+  hugePages2MibBytes: new Float64Array(length),
+  hugePages1GibBytes: new Float64Array(length),
 });
 
 /** Columns of the rows given. Throws RangeError if a host is there twice: its capacity would count double. */

@@ -1,4 +1,4 @@
-export { type Amounts, type Fleet, fleetOf, type HostRow } from './fleet.js';
+export { type Amounts, amountsOf, DIMENSIONS, type Fleet, fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
 export { place } from './place.js';
 export {
   FILTER_NAMES,

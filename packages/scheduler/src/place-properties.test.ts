@@ -1,7 +1,7 @@
 import { GIB } from '@kvorum/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Amounts, fleetOf, type HostRow } from './fleet.js';
+import { type Amounts, DIMENSIONS, fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
 import { place } from './place.js';
 import { type PlacementRequest, VERDICT_COUNT_MAX } from './placement.js';
 
@@ -14,6 +14,9 @@ const amounts = (max: number): fc.Arbitrary<Amounts> =>
     vcpuCount: fc.integer({ min: 0, max }),
     memoryBytes: fc.integer({ min: 0, max }).map((gib) => gib * GIB),
     diskBytes: fc.integer({ min: 0, max }).map((gib) => gib * GIB),
+    dedicatedCpuCount: fc.integer({ min: 0, max: Math.floor(max / 4) }),
+    hugePages2MibBytes: fc.integer({ min: 0, max: Math.floor(max / 4) }).map((gib) => gib * GIB),
+    hugePages1GibBytes: fc.integer({ min: 0, max: Math.floor(max / 4) }).map((gib) => gib * GIB),
   });
 // Few distinct values on purpose: ties and near misses must be common.
 const hostWithoutId = fc.record({
@@ -49,9 +52,7 @@ const fits = (row: HostRow, asked: PlacementRequest): boolean =>
   row.connectivity === 'connected' &&
   row.accelerator !== null &&
   (asked.accelerator === null || asked.accelerator === row.accelerator) &&
-  row.capacity.vcpuCount - row.reserved.vcpuCount >= asked.vcpuCount &&
-  row.capacity.memoryBytes - row.reserved.memoryBytes >= asked.memoryBytes &&
-  row.capacity.diskBytes - row.reserved.diskBytes >= asked.diskBytes;
+  DIMENSIONS.every((dimension) => row.capacity[dimension] - row.reserved[dimension] >= asked[dimension]);
 
 const goodness = (row: HostRow, asked: PlacementRequest): number => {
   const share = (capacity: number, reserved: number, needed: number) =>
@@ -144,7 +145,7 @@ describe('place, against every host tried by hand', () => {
           connectivity: 'connected',
           accelerator: asked.accelerator ?? 'kvm',
           capacity: asked,
-          reserved: { vcpuCount: 0, memoryBytes: 0, diskBytes: 0 },
+          reserved: NO_AMOUNTS,
         };
         expect(place({ ...asked, hostId: null, excludedHostIds: [] }, fleetOf([relaxed])).kind).toBe('placed');
         expect(relaxation.changes.length).toBe(record.verdicts[0]?.objections.length);

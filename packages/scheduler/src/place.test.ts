@@ -1,11 +1,11 @@
-import { GIB } from '@kvorum/schema';
+import { GIB, MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import { fleetOf, type HostRow } from './fleet.js';
+import { fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
 import { place } from './place.js';
 import type { FilterName, PlacementRequest } from './placement.js';
 
-const AMPLE = { vcpuCount: 16, memoryBytes: 64 * GIB, diskBytes: 1024 * GIB };
-const NONE = { vcpuCount: 0, memoryBytes: 0, diskBytes: 0 };
+const AMPLE = { ...NO_AMOUNTS, vcpuCount: 16, memoryBytes: 64 * GIB, diskBytes: 1024 * GIB };
+const NONE = NO_AMOUNTS;
 
 const aHost = (name: string, changes: Partial<HostRow> = {}): HostRow => ({
   hostId: `id-${name}`,
@@ -18,6 +18,7 @@ const aHost = (name: string, changes: Partial<HostRow> = {}): HostRow => ({
   ...changes,
 });
 const aRequest = (changes: Partial<PlacementRequest> = {}): PlacementRequest => ({
+  ...NO_AMOUNTS,
   vcpuCount: 2,
   memoryBytes: 4 * GIB,
   diskBytes: 10 * GIB,
@@ -28,6 +29,7 @@ const aRequest = (changes: Partial<PlacementRequest> = {}): PlacementRequest => 
 });
 const withFree = (free: Partial<typeof AMPLE>) => ({
   reserved: {
+    ...NONE,
     vcpuCount: AMPLE.vcpuCount - (free.vcpuCount ?? AMPLE.vcpuCount),
     memoryBytes: AMPLE.memoryBytes - (free.memoryBytes ?? AMPLE.memoryBytes),
     diskBytes: AMPLE.diskBytes - (free.diskBytes ?? AMPLE.diskBytes),
@@ -58,6 +60,14 @@ describe('a single host is rejected by exactly the filter whose rule it breaks',
     ['one vCPU short', withFree({ vcpuCount: 1 }), {}, 'capacity-vcpus'],
     ['one byte of memory short', withFree({ memoryBytes: 4 * GIB - 1 }), {}, 'capacity-memory'],
     ['one byte of disk short', withFree({ diskBytes: 10 * GIB - 1 }), {}, 'capacity-disk'],
+    ['no dedicated CPUs', {}, { dedicatedCpuCount: 2 }, 'capacity-dedicated-cpus'],
+    [
+      'one huge page of 2 MiB short',
+      { capacity: { ...AMPLE, hugePages2MibBytes: GIB - 2 * MIB } },
+      { hugePages2MibBytes: GIB },
+      'capacity-huge-pages-2mib',
+    ],
+    ['no huge pages of 1 GiB', {}, { hugePages1GibBytes: GIB }, 'capacity-huge-pages-1gib'],
     ['shrunk under its VMs', { reserved: { ...NONE, memoryBytes: 65 * GIB } }, {}, 'capacity-memory'],
     ['not reported yet', { capacity: NONE }, {}, 'capacity-vcpus'],
   ];
@@ -69,8 +79,8 @@ describe('a single host is rejected by exactly the filter whose rule it breaks',
 });
 
 describe('of the hosts that fit, the best is taken', () => {
-  const halfFull = { reserved: { vcpuCount: 8, memoryBytes: 32 * GIB, diskBytes: 512 * GIB } };
-  const lopsided = { reserved: { vcpuCount: 14, memoryBytes: 8 * GIB, diskBytes: 512 * GIB } };
+  const halfFull = { reserved: { ...NONE, vcpuCount: 8, memoryBytes: 32 * GIB, diskBytes: 512 * GIB } };
+  const lopsided = { reserved: { ...NONE, vcpuCount: 14, memoryBytes: 8 * GIB, diskBytes: 512 * GIB } };
   const table: [string, HostRow[], Partial<PlacementRequest>, string | null][] = [
     ['the fuller one', [aHost('a'), aHost('b', halfFull)], {}, 'b'],
     ['the one left in proportion', [aHost('a', lopsided), aHost('b', halfFull)], {}, 'b'],

@@ -1,5 +1,5 @@
 import { bindScores } from './bind-rules.js';
-import type { Fleet } from './fleet.js';
+import { amountsOf, type Fleet } from './fleet.js';
 import { NearestHosts } from './nearest-hosts.js';
 import {
   type HostVerdict,
@@ -103,9 +103,9 @@ function countRejections({
 }: Scan): Pick<PlacementRecord, 'needed' | 'hostCount' | 'candidateCount' | 'rejections'> {
   const counts = new Uint32Array(filters.length + 1);
   for (const at of rejectedBy) counts[at] = (counts[at] ?? 0) + 1;
-  const { vcpuCount, memoryBytes, diskBytes, accelerator, hostId } = request;
+  const { accelerator, hostId } = request;
   return {
-    needed: { vcpuCount, memoryBytes, diskBytes, accelerator, hostId },
+    needed: { ...amountsOf(request), accelerator, hostId },
     hostCount: fleet.hostCount,
     candidateCount: counts[FITS] ?? 0,
     rejections: filters

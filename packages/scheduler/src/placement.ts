@@ -29,6 +29,9 @@ export const FILTER_NAMES = [
   'capacity-vcpus',
   'capacity-memory',
   'capacity-disk',
+  'capacity-dedicated-cpus',
+  'capacity-huge-pages-2mib',
+  'capacity-huge-pages-1gib',
 ] as const;
 export type FilterName = (typeof FILTER_NAMES)[number];
 

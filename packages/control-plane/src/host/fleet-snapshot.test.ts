@@ -1,9 +1,10 @@
-import type { HostRow, PlacementRequest } from '@kvorum/scheduler';
+import { type HostRow, NO_AMOUNTS, type PlacementRequest } from '@kvorum/scheduler';
 import { describe, expect, it } from 'vitest';
 import type { FleetRows } from './fleet.store.js';
 import { DatabaseFleetSnapshot } from './fleet-snapshot.js';
 
 const NEEDED: PlacementRequest = {
+  ...NO_AMOUNTS,
   vcpuCount: 1,
   memoryBytes: 1,
   diskBytes: 1,
@@ -17,8 +18,8 @@ const aHostRow = (hostId: string, free: number, reserved = 0): HostRow => ({
   state: 'active',
   connectivity: 'connected',
   accelerator: 'kvm',
-  capacity: { vcpuCount: free + reserved, memoryBytes: 100, diskBytes: 100 },
-  reserved: { vcpuCount: reserved, memoryBytes: 0, diskBytes: 0 },
+  capacity: { ...NO_AMOUNTS, vcpuCount: free + reserved, memoryBytes: 100, diskBytes: 100 },
+  reserved: { ...NO_AMOUNTS, vcpuCount: reserved, memoryBytes: 0, diskBytes: 0 },
 });
 
 /** A database of hosts whose reads end when the test says so. */

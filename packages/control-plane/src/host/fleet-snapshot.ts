@@ -1,4 +1,13 @@
-import { type Amounts, type Fleet, fleetOf, type Placement, type PlacementRequest, place } from '@kvorum/scheduler';
+import {
+  type Amounts,
+  amountsOf,
+  DIMENSIONS,
+  type Fleet,
+  fleetOf,
+  type Placement,
+  type PlacementRequest,
+  place,
+} from '@kvorum/scheduler';
 import type { FleetRows } from './fleet.store.js';
 
 /** Older numbers are read anew before they are used. Placing costs one read of all hosts per this time, not per VM. */
@@ -57,11 +66,10 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     // From here on without waiting: nobody sees the numbers between the choice and the claim.
     const placement = place(request, (this.#current ?? current).fleet);
     if (placement.kind === 'refused') return placement;
-    const { vcpuCount, memoryBytes, diskBytes } = request;
     const claim: Claim = {
       vmId,
       hostId: placement.hostId,
-      amounts: { vcpuCount, memoryBytes, diskBytes },
+      amounts: amountsOf(request),
       isCommitted: false,
       isSubtracted: false,
     };
@@ -141,7 +149,7 @@ const addBack = (current: Current, claim: Claim): void => {
 function count({ fleet, indexOf }: Current, claim: Claim, sign: 1 | -1): void {
   const index = indexOf.get(claim.hostId);
   if (index === undefined) return;
-  for (const dimension of ['vcpuCount', 'memoryBytes', 'diskBytes'] as const) {
+  for (const dimension of DIMENSIONS) {
     const column = fleet.free[dimension];
     column[index] = (column[index] ?? 0) + sign * claim.amounts[dimension];
   }

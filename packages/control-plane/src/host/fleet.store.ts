@@ -1,4 +1,4 @@
-import type { HostRow } from '@kvorum/scheduler';
+import { type HostRow, NO_AMOUNTS } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
 
@@ -45,11 +45,13 @@ const hostRowOf = (row: Row): HostRow => ({
   connectivity: row.connectivity,
   accelerator: row.accelerator,
   capacity: {
+    ...NO_AMOUNTS,
     vcpuCount: row.capacity_vcpu_count,
     memoryBytes: Number(row.capacity_memory_bytes),
     diskBytes: Number(row.capacity_disk_bytes),
   },
   reserved: {
+    ...NO_AMOUNTS,
     vcpuCount: row.reserved_vcpu_count,
     memoryBytes: Number(row.reserved_memory_bytes),
     diskBytes: Number(row.reserved_disk_bytes),

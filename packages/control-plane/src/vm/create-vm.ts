@@ -1,3 +1,4 @@
+import { NO_AMOUNTS } from '@kvorum/scheduler';
 import {
   type AcceptedOperation,
   BALLOON_SHARES_DEFAULT,
@@ -69,7 +70,7 @@ export async function createVm(
       await takeQuotaFor(tx, parts);
       placed = await placeVm(tx, cp, actor, {
         vmId: ids.vmId,
-        amounts: { ...parts.flavor, diskBytes: parts.diskBytes },
+        amounts: { ...NO_AMOUNTS, ...parts.flavor, diskBytes: parts.diskBytes },
         accelerator: request.accelerator ?? null,
         hostId: request.hostId ?? null,
       });

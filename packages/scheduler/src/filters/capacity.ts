@@ -2,7 +2,7 @@ import type { Filter } from '../filter.js';
 import { type Amounts, cell } from '../fleet.js';
 import type { FilterName } from '../placement.js';
 
-/** Enough of one dimension is free. The three capacity filters differ only in what they count and how it is called. */
+/** Enough of one dimension is free. The capacity filters differ only in what they count and how it is called. */
 export const capacityFilter = (
   name: FilterName,
   dimension: keyof Amounts,

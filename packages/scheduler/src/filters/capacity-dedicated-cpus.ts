@@ -1,0 +1,8 @@
+import { capacityFilter } from './capacity.js';
+
+export const capacityDedicatedCpus = capacityFilter(
+  'capacity-dedicated-cpus',
+  'dedicatedCpuCount',
+  'dedicated CPUs',
+  String,
+);
