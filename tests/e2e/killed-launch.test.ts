@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type LaunchSpec, openQemuDriver, VM_UIDS } from '@kvorum/hypervisor-driver';
-import { MIB } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, expect, it } from 'vitest';
 import { buildGuestImage, openScratch, pidsWithArgument } from '../../packages/hypervisor-driver/test/qemu/scratch.js';
 
@@ -40,6 +40,7 @@ it('an agent killed at any step of a launch leaves a VM that the next one finds,
       memoryBytes: 64 * MIB,
       accelerator: 'tcg',
       machineType: 'pc-q35-10.0',
+      hardware: PLAIN_HARDWARE,
       diskPath: path.join(scratch.path, `${vmId}.qcow2`),
       pinnedCpus: [],
       isPaused: false,

@@ -123,6 +123,7 @@ export class TestVm {
       pinVcpus: false,
       rootVolumeId: this.volumeId,
       balloon: { minimumBytes: 32 * MIB, shares: 1000 },
+      hardware: undefined,
       ...changes,
     };
   }

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DomainError, newId } from '@kvorum/schema';
+import { DomainError, newId, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MonitorWatch } from '../src/vm/monitor-watch.js';
 import type { VmActor } from '../src/vm/vm-actor.js';
@@ -19,6 +19,7 @@ const SPEC: VmSpec = {
   accelerator: 'tcg',
   pinVcpus: false,
   balloon: null,
+  hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
 };
 const intent = (generation: number): Intent => ({

@@ -1,4 +1,4 @@
-import { DomainError, newId } from '@kvorum/schema';
+import { DomainError, newId, PLAIN_HARDWARE } from '@kvorum/schema';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VmActor } from '../src/vm/vm-actor.js';
@@ -16,6 +16,7 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   accelerator: 'tcg',
   pinVcpus: false,
   balloon: null,
+  hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
   ...changes,
 });

@@ -1,4 +1,4 @@
-import type { Accelerator, HostFacts } from '@kvorum/schema';
+import type { Accelerator, HostFacts, VmHardware } from '@kvorum/schema';
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -65,6 +65,7 @@ export interface LaunchSpec {
    */
   readonly machineType: string;
   readonly diskPath: string;
+  readonly hardware: VmHardware;
   /** Host CPUs for the vCPU threads, one each in order; empty: not pinned. */
   readonly pinnedCpus: readonly number[];
   /** Start with the vCPUs stopped. */

@@ -14,4 +14,5 @@ export * from './page.schema.js';
 export * from './project/project.schema.js';
 export * from './token/token.schema.js';
 export * from './vm/vm.schema.js';
+export * from './vm/vm-hardware.schema.js';
 export * from './vm/vm-lifecycle.js';

@@ -12,6 +12,7 @@ import {
   OperationId,
   ResourceName,
   VcpuCount,
+  VmHardware,
   VmId,
   VolumeId,
 } from '@kvorum/schema';
@@ -56,6 +57,7 @@ const WireSpec = z.object({
   pinVcpus: z.boolean(),
   rootVolumeId: WireVolumeId,
   balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
+  hardware: VmHardware.prefault({}),
 });
 
 export const EnsureVm = z

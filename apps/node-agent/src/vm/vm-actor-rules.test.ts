@@ -1,3 +1,4 @@
+import { PLAIN_HARDWARE } from '@kvorum/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Action, admit, type Demand, type Intent, type LiveRun, nextAction } from './vm-actor-rules.js';
@@ -13,6 +14,7 @@ const SPEC = {
   accelerator: 'tcg' as const,
   pinVcpus: false,
   balloon: null,
+  hardware: PLAIN_HARDWARE,
   rootVolumeId: DISK,
 };
 

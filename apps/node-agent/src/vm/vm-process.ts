@@ -182,6 +182,7 @@ export class VmProcess {
         accelerator: spec.accelerator,
         machineType,
         diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
+        hardware: spec.hardware,
         pinnedCpus,
         isPaused,
       });

@@ -5,6 +5,7 @@ import {
   OperationId,
   ResourceName,
   VcpuCount,
+  VmHardware,
   VmId,
   VolumeId,
 } from '@kvorum/schema';
@@ -31,6 +32,8 @@ export const VmSpec = z.strictObject({
   rootVolumeId: VolumeId,
   /** Null: it keeps all its memory. So do VMs of records that were written before there was a policy. */
   balloon: BalloonPolicy.nullable().default(null),
+  /** A record that was written before there was any has a plain machine. */
+  hardware: VmHardware.prefault({}),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 

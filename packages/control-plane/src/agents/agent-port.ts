@@ -1,4 +1,4 @@
-import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition } from '@kvorum/schema';
+import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition, VmHardware } from '@kvorum/schema';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -58,6 +58,7 @@ export interface AgentVmSpec {
   readonly rootVolumeId: string;
   /** Null: the VM keeps all its memory. */
   readonly balloon: BalloonPolicy | null;
+  readonly hardware: VmHardware;
 }
 
 export type WantedPower =

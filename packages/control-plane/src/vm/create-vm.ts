@@ -149,6 +149,7 @@ async function recordVm(
     accelerator: placed.accelerator,
     pinVcpus: request.pinVcpus,
     balloon: balloonOf(request.balloon, flavor.memoryBytes),
+    hardware: request.hardware,
     // Each start is one epoch; a VM that is made stopped has not had any.
     epoch: request.start ? 1 : 0,
   };

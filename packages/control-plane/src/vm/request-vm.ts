@@ -156,8 +156,9 @@ async function record(
 }
 
 function targetOf(vm: VmForIntent, epoch: number): VmTarget {
-  const { vmId, projectId, hostId, name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon } = vm;
+  const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
   if (hostId === null || accelerator === null || rootVolumeId === null) throw new TypeError(`VM ${vmId} was placed`);
-  const spec = { name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon };
+  const { name, vcpuCount, memoryBytes, pinVcpus, balloon, hardware } = vm;
+  const spec = { name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon, hardware };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };
 }

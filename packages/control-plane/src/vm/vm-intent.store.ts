@@ -3,6 +3,7 @@ import {
   type BalloonPolicy,
   type StoredError,
   statesAccepting,
+  VmHardware,
   type VmRequest,
   type VmState,
 } from '@kvorum/schema';
@@ -20,6 +21,7 @@ export interface VmForIntent {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly pinVcpus: boolean;
+  readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
   readonly rootVolumeId: string | null;
@@ -40,6 +42,7 @@ interface Row {
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly pin_vcpus: boolean;
+  readonly hardware: unknown;
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
   readonly accelerator: Accelerator | null;
@@ -60,6 +63,7 @@ const intentOf = (row: Row): VmForIntent => ({
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   pinVcpus: row.pin_vcpus,
+  hardware: VmHardware.parse(row.hardware),
   balloon:
     row.balloon_minimum_bytes === null
       ? null
@@ -75,7 +79,8 @@ const intentOf = (row: Row): VmForIntent => ({
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vcpu_count, v.memory_bytes,
-           v.pin_vcpus, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id, v.deleted_at IS NOT NULL AS is_deleted,
+           v.pin_vcpus, v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
+           v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.id FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1) AS root_volume_id,
            EXISTS (SELECT FROM reservations r WHERE r.vm_id = v.id) AS holds_resources
       FROM vms v WHERE v.id = ${id}::uuid`;

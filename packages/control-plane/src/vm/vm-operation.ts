@@ -1,4 +1,4 @@
-import { Accelerator, BalloonPolicy, DomainError } from '@kvorum/schema';
+import { Accelerator, BalloonPolicy, DomainError, VmHardware } from '@kvorum/schema';
 import { z } from 'zod';
 import type { AgentPort, AgentVmSpec, CallOptions, Intent, WantedPower } from '../agents/agent-port.js';
 import type { ControlPlane } from '../control-plane.js';
@@ -29,6 +29,8 @@ export const VmTarget = z.object({
   rootVolumeId: z.uuid(),
   /** Null: the VM keeps all its memory. An operation recorded before there was a policy has none. */
   balloon: BalloonPolicy.nullable().default(null),
+  /** An operation recorded before there was any has a plain machine. */
+  hardware: VmHardware.prefault({}),
 });
 export type VmTarget = z.infer<typeof VmTarget>;
 
@@ -62,6 +64,7 @@ export const specOf = (target: VmTarget): AgentVmSpec => ({
   pinVcpus: target.pinVcpus,
   rootVolumeId: target.rootVolumeId,
   balloon: target.balloon,
+  hardware: target.hardware,
 });
 
 /** A call never outlives its step: the runner decides about a deadline that has passed. */

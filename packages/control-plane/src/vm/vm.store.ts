@@ -8,6 +8,7 @@ import {
   type OperationId,
   type ProjectId,
   type Vm,
+  VmHardware,
   type VmId,
   type VmState,
   type VolumeId,
@@ -29,6 +30,7 @@ interface VmRow {
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly pin_vcpus: boolean;
+  readonly hardware: unknown;
   readonly accelerator: Accelerator | null;
   readonly labels: Record<string, string>;
   readonly failure: Vm['failure'];
@@ -62,6 +64,7 @@ const vmOf = (row: VmRow): Vm => ({
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   pinVcpus: row.pin_vcpus,
+  hardware: VmHardware.parse(row.hardware),
   accelerator: row.accelerator,
   balloon: {
     enabled: row.balloon_minimum_bytes !== null,
@@ -149,6 +152,7 @@ export interface NewVm {
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly pinVcpus: boolean;
+  readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly balloonShares: number;
   readonly accelerator: Accelerator;
@@ -166,10 +170,11 @@ export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
   const count = await tx.$executeRaw`
     WITH vm AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
-                       pin_vcpus, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
+                       pin_vcpus, hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
       VALUES (${vm.vmId}::uuid, ${vm.projectId}::uuid, ${vm.name}, 'creating', ${vm.epoch}::bigint,
               ${vm.flavorId}::uuid, ${vm.imageId}::uuid, ${vm.hostId}::uuid, ${vm.vcpuCount}::int,
-              ${vm.memoryBytes}::bigint, ${vm.pinVcpus}, ${vm.balloon?.minimumBytes ?? null}::bigint,
+              ${vm.memoryBytes}::bigint, ${vm.pinVcpus}, ${JSON.stringify(vm.hardware)}::jsonb,
+              ${vm.balloon?.minimumBytes ?? null}::bigint,
               ${vm.balloonShares}::int, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
               ${vm.operationId}::uuid)
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING

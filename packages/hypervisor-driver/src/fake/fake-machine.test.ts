@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DomainError, MIB } from '@kvorum/schema';
+import { DomainError, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LaunchSpec } from '../driver.js';
 import { FakeDriver } from './fake-driver.js';
@@ -18,6 +18,7 @@ const launch: LaunchSpec = {
   accelerator: 'kvm',
   diskPath: '/disks/a',
   machineType: 'pc-q35-10.0',
+  hardware: PLAIN_HARDWARE,
   pinnedCpus: [],
   isPaused: false,
 };

@@ -1,4 +1,4 @@
-import { GIB } from '@kvorum/schema';
+import { GIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import type { LaunchSpec } from '../driver.js';
 import { buildArguments } from './build-arguments.js';
@@ -12,6 +12,7 @@ const launch: LaunchSpec = {
   memoryBytes: 2 * GIB,
   accelerator: 'kvm',
   machineType: 'pc-q35-10.0',
+  hardware: PLAIN_HARDWARE,
   diskPath: '/var/lib/kvorum/disks/a,b.qcow2',
   pinnedCpus: [],
   isPaused: false,

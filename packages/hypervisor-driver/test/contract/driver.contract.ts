@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GIB, MIB } from '@kvorum/schema';
+import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
 import { waitUntil } from './wait-until.js';
@@ -56,6 +56,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         accelerator: 'tcg',
         diskPath: diskOf(vmId),
         machineType: 'pc-q35-10.0',
+        hardware: PLAIN_HARDWARE,
         pinnedCpus: [],
         isPaused: false,
         ...changes,

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openQemuDriver, type VmPower } from '../../src/index.js';
 import { waitUntil } from '../contract/wait-until.js';
@@ -40,6 +40,7 @@ describe.skipIf(!isMounted)('a VM whose disk cannot grow', () => {
       memoryBytes: 64 * MIB,
       accelerator: 'tcg',
       machineType: 'pc-q35-10.0',
+      hardware: PLAIN_HARDWARE,
       diskPath,
       pinnedCpus: [],
       isPaused: false,

@@ -2,7 +2,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type LaunchSpec, openQemuDriver, type RunningVm, VM_UIDS } from '../../src/index.js';
 import { findLayout } from '../../src/isolation/cgroups.js';
@@ -39,6 +39,7 @@ async function start(): Promise<{ vm: RunningVm; spec: LaunchSpec; uid: number }
     memoryBytes: MEMORY_BYTES,
     accelerator: 'tcg',
     machineType: 'pc-q35-10.0',
+    hardware: PLAIN_HARDWARE,
     diskPath: join(scratch.path, 'disks', vmId, 'root.qcow2'),
     pinnedCpus: [],
     isPaused: false,

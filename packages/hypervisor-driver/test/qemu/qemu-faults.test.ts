@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type LaunchSpec, openQemuDriver, type QemuOptions, type RunningVm } from '../../src/index.js';
 import { identityOf } from '../../src/process/process-identity.js';
@@ -38,6 +38,7 @@ async function prepare(changes: Partial<LaunchSpec> = {}, imagePath = image): Pr
     accelerator: 'tcg',
     diskPath: join(scratch.path, `${vmId}.qcow2`),
     machineType: 'pc-q35-10.0',
+    hardware: PLAIN_HARDWARE,
     pinnedCpus: [],
     isPaused: false,
     ...changes,

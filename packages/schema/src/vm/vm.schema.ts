@@ -15,6 +15,7 @@ import {
 } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
+import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
 
 export const Accelerator = z.enum(['kvm', 'tcg']).meta({
@@ -85,6 +86,7 @@ export const CreateVmRequest = z
     balloon: BalloonRequest.optional().meta({
       description: 'May the host ask for unused memory back while it is short of it? Default: yes, down to half',
     }),
+    hardware: VmHardware.prefault({}),
     start: z.boolean().default(true).meta({ description: 'false: create it stopped' }),
     labels: Labels.default({}),
   })
@@ -140,6 +142,7 @@ export const Vm = z
     vcpuCount: z.int(),
     memoryBytes: z.int(),
     pinVcpus: z.boolean(),
+    hardware: VmHardware,
     accelerator: Accelerator.nullable().meta({ description: 'What the VM runs on; null before it was placed' }),
     balloon: z
       .object({
