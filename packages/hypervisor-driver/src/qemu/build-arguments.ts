@@ -1,5 +1,6 @@
 import { MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
+import { cpuArguments } from './arguments/cpu-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 
@@ -58,7 +59,6 @@ function confinement(): string[] {
 }
 
 function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
-  const { vcpuCount } = launch;
   return [
     '-machine',
     // graphics=off makes SeaBIOS speak on the serial console: "No bootable device" must not be a silent screen.
@@ -76,8 +76,7 @@ function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
     '-global',
     'ICH9-LPC.disable_s4=1',
     ...accelerator(launch, kvmFd),
-    '-smp',
-    pairs({ cpus: vcpuCount, sockets: 1, cores: vcpuCount, threads: 1 }).join(','),
+    ...cpuArguments(launch),
     '-m',
     pairs({ size: `${launch.memoryBytes / MIB}M` }).join(','),
     '-rtc',
@@ -90,16 +89,10 @@ function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
 function accelerator(launch: LaunchSpec, kvmFd: number | null): string[] {
   if (launch.accelerator === 'kvm' && kvmFd !== null) {
     const device = options('kvm', { device: '/dev/fdset/1' });
-    return ['-add-fd', pairs({ fd: kvmFd, set: 1 }).join(','), '-accel', device, '-cpu', 'host'];
+    return ['-add-fd', pairs({ fd: kvmFd, set: 1 }).join(','), '-accel', device];
   }
-  if (launch.accelerator === 'kvm') return ['-accel', 'kvm', '-cpu', 'host'];
-  return [
-    '-accel',
-    options('tcg', { thread: 'multi', 'tb-size': TRANSLATION_CACHE_MIB }),
-    // la57 off: five-level paging makes every emulated page walk a fifth longer, for address space nobody has.
-    '-cpu',
-    options('max', { la57: 'off' }),
-  ];
+  if (launch.accelerator === 'kvm') return ['-accel', 'kvm'];
+  return ['-accel', options('tcg', { thread: 'multi', 'tb-size': TRANSLATION_CACHE_MIB })];
 }
 
 function monitor(folder: RunFolder): string[] {
