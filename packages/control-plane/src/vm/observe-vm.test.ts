@@ -19,6 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
+/** Other tests make hosts of their own; what these ones report is true of this host alone. */
+const aVmHere = (state: VmState = 'running') => aVm(test, from, state, { hostId: hostId as HostId });
+
 let reportGeneration = 1000;
 const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
   reportGeneration += 1;
@@ -65,7 +68,7 @@ const REPORTED: readonly [string, Partial<ObservedVm>][] = [
 describe('what a host reports of a VM', () => {
   it.each(REPORTED)('moves the state by the lifecycle table and by nothing else: %s', async (_, reported) => {
     for (const state of VM_STATES) {
-      const { vmId } = await aVm(test, from, state);
+      const { vmId } = await aVmHere(state);
       const observed = report(vmId, reported);
       await observe(observed);
       const fact = factOf(observed);
@@ -77,7 +80,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('tells of conditions while they last, once when they come and once when they go', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const hung = { kind: 'hung', since: '2026-01-02T03:04:05.000Z', detail: 'no answer' } as const;
     const conditionsOf = async () => (await test.sql('SELECT conditions FROM vms WHERE id = $1', [vmId]))[0];
     await observe(report(vmId, { conditions: [hung] }));
@@ -102,7 +105,7 @@ describe('what a host reports of a VM', () => {
     ['from before the last settled intent', { generation: 4 }],
     ['older than the last report', { reportGeneration: 10 }],
   ])('does not move the state when the report is %s', async (_, old) => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     await test.sql(
       'UPDATE vms SET epoch = 2, generation = 5, settled_generation = 5, report_generation = 100 WHERE id = $1',
       [vmId],
@@ -115,7 +118,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('counts again after an intent that never reached the host', async () => {
-    const { vmId } = await aVm(test, from, 'unknown');
+    const { vmId } = await aVmHere('unknown');
     // A stop that was unwound: intent 2 is not settled, and the host knows of intent 1 alone.
     await test.sql('UPDATE vms SET generation = 2 WHERE id = $1', [vmId]);
     await observe(report(vmId, { generation: 1 }));
@@ -123,7 +126,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('brings a VM back from unknown by the very report that was known before', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const same = report(vmId);
     await observe(same);
     await test.sql(`UPDATE vms SET state = 'unknown' WHERE id = $1`, [vmId]);
@@ -132,7 +135,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('tells why a VM crashed, and forgets it when it runs again', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const failure = async () =>
       (await test.sql<{ failure: object | null }>('SELECT failure FROM vms WHERE id = $1', [vmId]))[0]?.failure;
     await observe(report(vmId, { power: 'stopped', exitReason: 'crash', exitDetail: 'signal 11' }));
@@ -146,7 +149,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('keeps what the guest says of itself, also while an operation works', async () => {
-    const { vmId } = await aVm(test, from, 'pausing');
+    const { vmId } = await aVmHere('pausing');
     const answeredAt = new Date('2026-01-02T03:04:05Z');
     await observe(report(vmId, { guestAgent: 'responding', guestAgentAnsweredAt: answeredAt, balloonBytes: 4096 }));
     expect(
@@ -160,7 +163,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('keeps what the balloon says; a working set that moves a little is not written', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const written = async () =>
       (
         await test.sql<object>(
@@ -180,7 +183,7 @@ describe('what a host reports of a VM', () => {
   });
 
   it('writes nothing when it says what the last report said', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const version = async () => (await test.sql('SELECT xmin::text FROM vms WHERE id = $1', [vmId]))[0];
     await observe(report(vmId));
     const before = await version();
@@ -189,14 +192,14 @@ describe('what a host reports of a VM', () => {
   });
 
   it('counts for VMs of the reporting host alone', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const elsewhere = await aHost(test, { vmCount: 1 });
     await withTransaction(test.cp.database, (tx) => observeVms(tx, elsewhere, [report(vmId, { power: 'paused' })]));
     expect(await stateOf(vmId)).toBe('running');
   });
 
   it('ends in the state of the newest report whatever the order of arrival', async () => {
-    const { vmId } = await aVm(test, from, 'running');
+    const { vmId } = await aVmHere();
     const reports = Array.from({ length: 10 }, (_, index) => {
       const { POWER_STATE_PAUSED, POWER_STATE_RUNNING } = PowerState;
       const power = index % 2 === 0 ? POWER_STATE_RUNNING : POWER_STATE_PAUSED;
