@@ -1,5 +1,7 @@
 // Guests boot for seconds and crash tests repeat that. Where there is no terminal that shows it live, this reporter says every
-// few seconds which files are at work, so that a log never falls silent and a hanging test has a name.
+// few seconds which files are at work, so that a log never falls silent and a hanging test has a name. It also leaves word of
+// errors outside any test, which vitest's results in JSON do not hold.
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 const HEARTBEAT_MS = 20_000;
@@ -9,6 +11,7 @@ export class HeartbeatReporter {
   #timer = null;
 
   onTestRunStart() {
+    if (process.stdout.isTTY) return;
     const startedAt = Date.now();
     this.#timer = setInterval(() => {
       const names = [...this.#running].map(([file, since]) => `${file} (${Math.round((Date.now() - since) / 1000)} s)`);
@@ -24,8 +27,10 @@ export class HeartbeatReporter {
     this.#running.delete(path.relative(process.cwd(), module.moduleId));
   }
 
-  onTestRunEnd() {
+  onTestRunEnd(_modules, unhandledErrors) {
     clearInterval(this.#timer);
+    const file = process.env['KVORUM_UNHANDLED_ERRORS_FILE'];
+    if (file !== undefined && unhandledErrors.length > 0) writeFileSync(file, JSON.stringify(unhandledErrors));
   }
 }
 
