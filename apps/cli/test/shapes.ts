@@ -20,7 +20,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   vcpuCount: 2,
   memoryBytes: 2 * GIB,
   pinVcpus: false,
-  hardware: { cpu: {}, memory: {}, firmware: {}, devices: {}, display: {} },
+  hardware: { cpu: {}, memory: {}, firmware: {}, devices: {}, display: { kind: 'none' } },
   accelerator: 'kvm',
   balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],

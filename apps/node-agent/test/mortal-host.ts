@@ -64,6 +64,8 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     pid: vm.pid,
     accelerator: vm.accelerator,
     exited: vm.exited,
+    guest: vm.guest,
+    consoles: vm.consoles,
     queryPower: () => vm.queryPower(),
     checkMonitor: (timeoutMs) => vm.checkMonitor(timeoutMs),
     pause: life.guard(() => vm.pause()),

@@ -1,4 +1,6 @@
 import type { Accelerator, HostFacts, VmHardware } from '@kvorum/schema';
+import type { ConsolePort } from './console-port.js';
+import type { GuestPort } from './guest-port.js';
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -140,6 +142,10 @@ export interface RunningVm {
   isMigrating(): Promise<boolean>;
   /** One ping of the guest agent within `timeoutMs`. No answer is not an error. */
   pingGuest(timeoutMs: number): Promise<GuestAnswer>;
+  /** What the guest's agent can be asked. */
+  readonly guest: GuestPort;
+  /** Its serial line and screen. */
+  readonly consoles: ConsolePort;
   /** Host thread id per vCPU with the CPUs it may run on, as the kernel says. */
   queryVcpuThreads(): Promise<VcpuThread[]>;
 

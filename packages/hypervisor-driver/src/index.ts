@@ -1,8 +1,10 @@
+export * from './console-port.js';
 export { decodeCpuMask, threadCpus } from './cpu/affinity.js';
 export { formatCpuList, parseCpuList } from './cpu/cpu-list.js';
 export * from './driver.js';
 export { FakeDriver } from './fake/fake-driver.js';
 export { FakeMachine } from './fake/fake-machine.js';
+export * from './guest-port.js';
 export { VM_UIDS } from './isolation/vm-user.js';
 export { type KvmFacts, proveKvm } from './kvm/prove-kvm.js';
 export { openQemuDriver } from './qemu/qemu-driver.js';

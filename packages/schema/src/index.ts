@@ -13,6 +13,7 @@ export * from './operation/operation.schema.js';
 export * from './page.schema.js';
 export * from './project/project.schema.js';
 export * from './token/token.schema.js';
+export * from './vm/png.js';
 export * from './vm/vm.schema.js';
 export * from './vm/vm-hardware.schema.js';
 export * from './vm/vm-lifecycle.js';

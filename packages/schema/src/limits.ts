@@ -27,6 +27,8 @@ export const GRACE_MS_MAX = 600_000;
 export const GRACE_MS_DEFAULT = 60_000;
 /** One answer of a console read; larger logs are paged. */
 export const CONSOLE_READ_BYTES_MAX = 256 * KIB;
+/** A PNG of a screen of 2048 x 2048 pixels that does not compress at all. */
+export const SCREENSHOT_BYTES_MAX = 16 * MIB;
 export const QUOTA_COUNT_MAX = 1_000_000;
 /** JSON numbers are exact up to 2^53 - 1 (RFC 8259 section 6); quotas in bytes stop there. */
 export const QUOTA_BYTES_MAX = Number.MAX_SAFE_INTEGER;

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DomainError, HostFacts } from '@kvorum/schema';
+import { SERIAL_INPUT_BYTES_MAX } from '../console-port.js';
 import {
   CONSOLE_LOG_NAME,
   type DiskFault,
@@ -12,6 +13,8 @@ import {
   type VmPower,
 } from '../driver.js';
 import { deferred } from '../process/deferred.js';
+import { FAKE_FACTS } from './fake-facts.js';
+import { FakeGuest } from './fake-guest.js';
 
 /**
  * The hardware under FakeDrivers: what outlives an agent. A new FakeDriver over the same machine finds the processes of
@@ -25,6 +28,8 @@ export class FakeMachine {
   readonly pastExits = new Map<string, PastExit & { readonly vmId: string }>();
   /** Paths of images whose guests come without a balloon driver. */
   readonly imagesWithoutBalloon = new Set<string>();
+  /** Paths of images whose guests run no QEMU guest agent. */
+  readonly imagesWithoutGuestAgent = new Set<string>();
   /** Paths of images that ensureDisk finds damaged. */
   readonly damagedImages = new Set<string>();
   /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */
@@ -104,7 +109,9 @@ export class FakeProcess {
   statsFrozenAtMs: number | null = null;
   /** Its memory is being sent to another host. */
   isMigrating = false;
-  hasGuestAgent = true;
+  hasGuestAgent: boolean;
+  /** What its guest agent speaks for. */
+  readonly guest = new FakeGuest();
   /** The guest acts on the power button. */
   obeysPowerButton = true;
   /** The monitor does not answer: as after SIGSTOP, or with storage gone. */
@@ -114,6 +121,7 @@ export class FakeProcess {
   resetCount = 0;
   isEnded = false;
   #counted = 0;
+  #typed = Buffer.alloc(0);
 
   constructor(machine: FakeMachine, launch: LaunchSpec, pid: number) {
     this.#machine = machine;
@@ -121,7 +129,9 @@ export class FakeProcess {
     this.pid = pid;
     this.power = launch.isPaused ? 'paused' : 'running';
     this.balloonBytes = launch.memoryBytes;
-    this.hasBalloonDriver = !machine.imagesWithoutBalloon.has(machine.disks.get(launch.diskPath)?.imagePath ?? '');
+    const imagePath = machine.disks.get(launch.diskPath)?.imagePath ?? '';
+    this.hasBalloonDriver = !machine.imagesWithoutBalloon.has(imagePath);
+    this.hasGuestAgent = !machine.imagesWithoutGuestAgent.has(imagePath);
     this.usedBytes = Math.floor(launch.memoryBytes * USED_SHARE);
     mkdirSync(launch.runDir, { recursive: true, mode: 0o700 });
     if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
@@ -149,6 +159,19 @@ export class FakeProcess {
     appendFileSync(join(this.launch.runDir, CONSOLE_LOG_NAME), `${line}\n`);
   }
 
+  /** Types on the serial line; a guest that runs prints it. Returns how many bytes were taken. */
+  type(data: Uint8Array): number {
+    const taken = Buffer.from(data.subarray(0, SERIAL_INPUT_BYTES_MAX - this.#typed.length));
+    this.#typed = Buffer.concat([this.#typed, taken]);
+    if (this.power === 'running' && !this.isHung) this.#printTyped();
+    return taken.length;
+  }
+
+  #printTyped(): void {
+    appendFileSync(join(this.launch.runDir, CONSOLE_LOG_NAME), this.#typed);
+    this.#typed = Buffer.alloc(0);
+  }
+
   /** The guest lives: it counts on its console while it runs. */
   tick(): void {
     if (this.power !== 'running' || this.isHung) return;
@@ -160,6 +183,7 @@ export class FakeProcess {
     const isFirstRun = power === 'running' && this.#counted === 0 && this.power === 'paused';
     this.power = power;
     if (power === 'running') this.diskFault = null;
+    if (power === 'running') this.#printTyped();
     if (isFirstRun) this.print(`GUEST UP ${this.launch.name} epoch ${this.launch.epoch}`);
   }
 
@@ -186,50 +210,3 @@ export class FakeProcess {
     this.#end.resolve(exit);
   }
 }
-
-const GIB = 1024 ** 3;
-const FAKE_MEMORY_BYTES = 64 * GIB;
-const FAKE_CPU_COUNT = 16;
-
-const FAKE_FACTS: HostFacts = {
-  kernel: '6.12.0-fake',
-  qemuVersion: '10.0.2',
-  qemuMachineType: 'pc-q35-10.0',
-  cpuVendor: 'GenuineIntel',
-  cpuModel: 'Fake CPU',
-  cpuFlags: ['vmx', 'ept', 'vpid'],
-  kvm: {
-    apiVersion: 12,
-    extensions: { USER_MEMORY: 1, NR_VCPUS: 288, MAX_VCPUS: 1024 },
-    supportedCpuidEntryCount: 28,
-    isProven: true,
-    verdict: 'proven',
-    reason: 'simulated hardware',
-  },
-  hostCpuCount: FAKE_CPU_COUNT,
-  numaNodes: [
-    {
-      id: 0,
-      cpus: Array.from({ length: FAKE_CPU_COUNT }, (_, cpu) => cpu),
-      memoryBytes: FAKE_MEMORY_BYTES,
-      hugePages: { 2048: 0, 1048576: 0 },
-    },
-  ],
-  memoryBytes: FAKE_MEMORY_BYTES,
-  hardware: {
-    virtualisation: {
-      technology: 'vt-x',
-      nestedPaging: 'ept',
-      isNestedPagingOn: true,
-      isNestingOn: true,
-      modules: ['kvm_intel'],
-      isGuest: false,
-    },
-    iommu: { units: [], groupCount: 0 },
-    microcode: '0x1',
-    cores: Array.from({ length: FAKE_CPU_COUNT }, (_, core) => ({ socketId: 0, coreId: core, cpus: `${core}` })),
-    caches: [],
-    numaDistances: [[10]],
-  },
-  findings: [],
-};

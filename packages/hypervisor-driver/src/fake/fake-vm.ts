@@ -1,4 +1,5 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
+import type { ConsolePort } from '../console-port.js';
 import type {
   GuestAnswer,
   GuestMemoryStats,
@@ -8,13 +9,18 @@ import type {
   VmExit,
   VmPower,
 } from '../driver.js';
+import type { GuestPort } from '../guest-port.js';
 import { deferred } from '../process/deferred.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
+import { FakeConsoles } from './fake-consoles.js';
+import { type FakeGuest, FakeGuestPort } from './fake-guest.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** One agent's hold on a FakeProcess. */
 export class FakeVm implements RunningVm {
   readonly exited: Promise<VmExit>;
+  readonly guest: GuestPort;
+  readonly consoles: ConsolePort;
   readonly #process: FakeProcess;
   readonly #exit = deferred<VmExit>();
   readonly #ownListeners = new Set<(power: VmPower) => void>();
@@ -23,6 +29,11 @@ export class FakeVm implements RunningVm {
   constructor(process: FakeProcess) {
     this.#process = process;
     this.exited = this.#exit.promise;
+    this.guest = new FakeGuestPort(() => this.#answeringGuest());
+    this.consoles = new FakeConsoles(async () => {
+      await this.#assertHeld();
+      return process;
+    });
     // A released VM's end is no longer told, as with a closed monitor.
     void process.exited.then((exit) => {
       if (!this.#isReleased) this.#exit.resolve(exit);
@@ -151,6 +162,13 @@ export class FakeVm implements RunningVm {
   async release(): Promise<void> {
     this.#isReleased = true;
     for (const listener of this.#ownListeners) this.#process.powerListeners.delete(listener);
+  }
+
+  async #answeringGuest(): Promise<FakeGuest> {
+    await this.#assertHeld();
+    const { hasGuestAgent, power, isHung, guest } = this.#process;
+    if (hasGuestAgent && power === 'running' && !isHung) return guest;
+    throw new DomainError('guest_agent_failed', 'the guest agent did not answer in time');
   }
 
   async #assertHeld(): Promise<void> {

@@ -43,6 +43,7 @@ export interface VmFiles {
  */
 export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: VmFiles): Promise<void> {
   await chmod(folder.path, PASSAGE_MODE);
+  await chown(folder.serialInput, uid, uid);
   await chown(folder.sockets, uid, uid);
   const consoleLog = await open(folder.consoleLog, 'a', PRIVATE_FILE_MODE);
   try {

@@ -48,7 +48,7 @@ describe('the command line of a VM', () => {
       '-display none',
       '-chardev socket,id=monitor,path=/run/kvorum/1/io/qmp.sock,server=on,wait=off',
       '-mon chardev=monitor,mode=control',
-      '-chardev file,id=console,path=/run/kvorum/1/console.log,append=on',
+      '-chardev pipe,id=console,path=/run/kvorum/1/io/serial,logfile=/run/kvorum/1/console.log,logappend=on',
       '-serial chardev:console',
       '-blockdev {"node-name":"image-file","driver":"file","filename":"/var/lib/kvorum/images/x.qcow2","read-only":true,"cache":{"direct":false}}',
       '-blockdev {"node-name":"image","driver":"qcow2","file":"image-file","read-only":true,"cache":{"direct":false},"backing":null}',
@@ -75,6 +75,15 @@ describe('the command line of a VM', () => {
     expect(args).toContain('-cpu max,la57=off');
   });
 
+  it('has a screen only when asked to, as the last device, with VNC on a socket of its folder', () => {
+    const display = { kind: 'vga' } as const;
+    const withScreen = lines(buildArguments({ ...launch, hardware: { ...launch.hardware, display } }, chain));
+    const plain = lines(buildArguments(launch, chain));
+    const screen = ['-device VGA,id=screen', '-vnc unix:/run/kvorum/1/io/vnc.sock,share=force-shared'];
+    const at = plain.indexOf('-S');
+    expect(withScreen).toEqual([...plain.slice(0, at), ...screen, ...plain.slice(at)]);
+  });
+
   it('goes through the page cache where the file system has no direct I/O', () => {
     const text = buildArguments(launch, { ...chain, cache: 'page-cache' }).join(' ');
     expect(text).not.toContain('"direct":true');
@@ -96,6 +105,8 @@ describe('the command line of a VM', () => {
   it('doubles commas in option values, so that a path cannot add options', () => {
     const args = buildArguments({ ...launch, runDir: '/run/a,server=off' }, chain);
     expect(args).toContain('socket,id=monitor,path=/run/a,,server=off/io/qmp.sock,server=on,wait=off');
-    expect(args).toContain('file,id=console,path=/run/a,,server=off/console.log,append=on');
+    expect(args).toContain(
+      'pipe,id=console,path=/run/a,,server=off/io/serial,logfile=/run/a,,server=off/console.log,logappend=on',
+    );
   });
 });

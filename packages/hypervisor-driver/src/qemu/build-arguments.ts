@@ -3,6 +3,7 @@ import type { LaunchSpec } from '../driver.js';
 import { cpuArguments } from './arguments/cpu-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
+import { serialChardev } from './serial-line.js';
 
 /**
  * QEMU's command line for one VM. Pure; the golden test shows it whole. Everything not named here is off: -nodefaults
@@ -16,11 +17,12 @@ export function buildArguments(launch: LaunchSpec, disk: DiskChain, process: Pro
     ...confinement(),
     ...machine(launch, process),
     ...monitor(folder),
-    ...consoleLog(folder),
+    ...serialConsole(folder),
     ...rootDisk(process.pathOf(launch.diskPath), { ...disk, imagePath: process.pathOf(disk.imagePath) }),
     ...balloon(),
     ...guestAgent(folder),
     ...entropy(),
+    ...display(launch, folder),
     ...behaviour(),
   ];
 }
@@ -103,18 +105,12 @@ function monitor(folder: RunFolder): string[] {
 export const monitorChardev = (folder: RunFolder): string =>
   options('socket', { id: 'monitor', path: folder.monitorSocket, server: 'on', wait: 'off' });
 
-/**
- * A file, not a socket: a socket's client that stops reading stalls the guest's console. Appended to, so that the log
- * goes on over restarts of the VM and may be trimmed beneath QEMU (trim-console.ts).
- */
-function consoleLog(folder: RunFolder): string[] {
-  return [
-    '-chardev',
-    options('file', { id: 'console', path: folder.consoleLog, append: 'on' }),
-    '-serial',
-    'chardev:console',
-  ];
-}
+const serialConsole = (folder: RunFolder): string[] => [
+  '-chardev',
+  serialChardev(folder),
+  '-serial',
+  'chardev:console',
+];
 
 /**
  * The whole chain is named here, in JSON (no escaping, -blockdev of qemu(1)): QEMU neither probes a format nor follows a
@@ -190,6 +186,16 @@ function entropy(): string[] {
     '-device',
     options('virtio-rng-pci', { rng: 'entropy' }),
   ];
+}
+
+/**
+ * The last device, so that a VM with a screen has all others where one without has them. VNC without a password: its socket lies
+ * where only the agent can go. Shared in any case, so that no viewer can throw out the others.
+ */
+function display({ hardware }: LaunchSpec, folder: RunFolder): string[] {
+  if (hardware.display.kind === 'none') return [];
+  const server = options(`unix:${folder.displaySocket}`, { share: 'force-shared' });
+  return ['-device', options('VGA', { id: 'screen' }), '-vnc', server];
 }
 
 /**

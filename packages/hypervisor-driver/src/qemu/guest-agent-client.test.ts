@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GUEST_FLOOD_BYTES_MAX, GUEST_LINE_BYTES_MAX, GuestAgentClient } from './guest-agent-client.js';
+import { GUEST_LINE_BYTES_MAX, GuestAgentClient } from './guest-agent-client.js';
+import { GUEST_FLOOD_BYTES_MAX } from './guest-dialogue.js';
 
 const LIMIT_MS = 2_000;
 const SHORT_MS = 60;
@@ -83,7 +84,13 @@ describe('a ping of the guest agent', () => {
   });
 
   it.each<[string, (socket: Socket, request: Request) => void]>([
-    ['sends a line without end', (socket) => socket.write(Buffer.alloc(GUEST_LINE_BYTES_MAX + 1, 'x'))],
+    [
+      'answers the ping without end',
+      (socket, request) =>
+        isSync(request) ? answerWell(socket, request) : socket.write(Buffer.alloc(GUEST_LINE_BYTES_MAX + 1, 'x')),
+    ],
+    ['sends a line without end', (socket) => socket.write(Buffer.alloc(GUEST_FLOOD_BYTES_MAX + 1, 'x'))],
+    ['sends sentinels without end', (socket) => socket.write(Buffer.alloc(GUEST_FLOOD_BYTES_MAX + 1, 0xff))],
     ['floods with lines', (socket) => socket.write(Buffer.alloc(GUEST_FLOOD_BYTES_MAX + 1, 'x\n'))],
     ['closes', (socket) => socket.destroy()],
     [
@@ -100,6 +107,25 @@ describe('a ping of the guest agent', () => {
     respond = answerWell;
     expect(await client.ping(LIMIT_MS)).toBe(true);
     expect(peers).toHaveLength(2);
+  });
+
+  it('waits for its turn: what is asked meanwhile is not mixed up', async () => {
+    respond = (socket, request) => {
+      if (isSync(request)) return answerWell(socket, request);
+      setTimeout(() => socket.write(`${JSON.stringify({ return: request.execute })}\n`), 5);
+    };
+    const commands = ['guest-a', 'guest-b', 'guest-c'];
+    const outcomes = await Promise.all(commands.map((command) => client.ask({ command, timeoutMs: LIMIT_MS })));
+    expect(outcomes).toEqual(commands.map((value) => ({ kind: 'answered', value })));
+  });
+
+  it('is refused when too many wait already', async () => {
+    respond = () => undefined;
+    const asked = Array.from({ length: 40 }, () => client.ask({ command: 'guest-ping', timeoutMs: 1 }));
+    const outcomes = await Promise.allSettled(asked);
+    const refused = outcomes.filter((outcome) => outcome.status === 'rejected');
+    expect(refused).toHaveLength(8);
+    expect(refused[0]).toMatchObject({ reason: { code: 'unavailable' } });
   });
 
   it('without a channel is no answer', async () => {

@@ -2,37 +2,54 @@ import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { DomainError } from '@kvorum/schema';
 import { connectWhenBound } from './connect-socket.js';
-import { LineSplitter } from './line-splitter.js';
-import { fieldsOf } from './qmp-commands.js';
+import { GuestDialogue, type GuestOutcome, SENTINEL } from './guest-dialogue.js';
 
-/** The guest decides what arrives here. An answer to a ping is 20 bytes; a line may be so long, and no longer. */
-export const GUEST_LINE_BYTES_MAX = 4096;
-/** Leftovers of earlier sessions may come before our answer, but not without end. */
-export const GUEST_FLOOD_BYTES_MAX = 256 * 1024;
-/** guest-sync-delimited (qga/qapi-schema.json): the answer is preceded by this byte, which no JSON text contains. */
-const SENTINEL = 0xff;
+/** Answers to all but the output of programs are shorter; the guest decides what arrives here. */
+export const GUEST_LINE_BYTES_MAX = 64 * 1024;
+/** Each has a time limit; who finds so many waiting is better told than queued. */
+const WAITING_COUNT_MAX = 32;
 const SYNC_ID_MAX = 2 ** 31;
 
+export interface GuestRequest {
+  readonly command: string;
+  readonly arguments?: Readonly<Record<string, unknown>>;
+  /** From when its turn has come. */
+  readonly timeoutMs: number;
+  readonly answerBytesMax?: number;
+}
+
 /**
- * The host's end of the guest agent's channel. Nothing said there is trusted: an answer only shows that something in
- * the guest answers. The connection stays open between pings, because qemu-ga polls its port ten times a second while
- * nobody is connected; it is not read in between, so that a guest that floods it fills its own buffer and no more.
+ * The host's end of the guest agent's channel, of which QEMU lets in one: all questions go through here, one after the other, as
+ * answers carry no id. Nothing said there is trusted. The connection stays open between questions, because qemu-ga polls its port ten
+ * times a second while nobody is connected; it is not read in between, so that a guest that floods it fills its own buffer and no more.
  */
 export class GuestAgentClient {
   readonly #socketPath: string;
   #socket: Socket | null = null;
   #turn: Promise<unknown> = Promise.resolve();
+  #waitingCount = 0;
 
   constructor(socketPath: string) {
     this.#socketPath = socketPath;
   }
 
-  /** Whether the guest answered a sync and a ping in time. Throws `host_fault` only when QEMU's socket is gone. */
-  ping(timeoutMs: number): Promise<boolean> {
-    // One at a time: answers carry no id.
-    const turn = this.#turn.then(() => this.#ping(timeoutMs));
+  /** Whether the guest answered in time. Throws `host_fault` only when QEMU's socket is gone. */
+  async ping(timeoutMs: number): Promise<boolean> {
+    return (await this.ask({ command: 'guest-ping', timeoutMs })).kind === 'answered';
+  }
+
+  /** Throws `host_fault` when QEMU's socket is gone, `unavailable` when too many questions wait. */
+  ask(request: GuestRequest): Promise<GuestOutcome> {
+    if (this.#waitingCount >= WAITING_COUNT_MAX) {
+      const message = `${WAITING_COUNT_MAX} questions to the guest agent wait for their turn; ask again`;
+      return Promise.reject(new DomainError('unavailable', message));
+    }
+    this.#waitingCount += 1;
+    const turn = this.#turn.then(() => this.#ask(request));
     this.#turn = turn.catch(() => undefined);
-    return turn;
+    return turn.finally(() => {
+      this.#waitingCount -= 1;
+    });
   }
 
   close(): void {
@@ -40,21 +57,22 @@ export class GuestAgentClient {
     this.#socket = null;
   }
 
-  async #ping(timeoutMs: number): Promise<boolean> {
-    const socket = await this.#connected(timeoutMs);
-    if (socket === null) return false;
-    const outcome = await exchange(socket, timeoutMs);
+  async #ask(request: GuestRequest): Promise<GuestOutcome> {
+    const socket = await this.#connected(request.timeoutMs);
+    if (socket === null) return { kind: 'silent' };
+    const outcome = await exchange(socket, request);
     socket.pause();
-    // A guest without an agent reads nothing: on a session kept open our pings would pile up without end.
-    if (outcome !== 'answered') this.close();
-    return outcome === 'answered';
+    // A guest without an agent reads nothing: on a session kept open our questions would pile up without end. And what is left of an
+    // answer that was not wanted is dropped by QEMU once nobody is connected.
+    if (outcome.kind !== 'answered') this.close();
+    return outcome;
   }
 
   async #connected(timeoutMs: number): Promise<Socket | null> {
     if (this.#socket !== null && !this.#socket.destroyed) return this.#socket;
     try {
       const socket = await connectWhenBound(this.#socketPath, timeoutMs, () => null);
-      // Its end is noticed by the next ping.
+      // Its end is noticed by the next question.
       socket.on('error', () => undefined);
       this.#socket = socket;
       return socket;
@@ -65,20 +83,21 @@ export class GuestAgentClient {
   }
 }
 
-type Exchange = 'answered' | 'silent' | 'broken';
-
-/** Sync, then ping. The sync's random id tells our session's answers from leftovers. */
-function exchange(socket: Socket, timeoutMs: number): Promise<Exchange> {
+/** Sync, then the question. The sync's random id tells our session's answers from leftovers. */
+function exchange(socket: Socket, request: GuestRequest): Promise<GuestOutcome> {
   return new Promise((resolve) => {
     const syncId = randomInt(1, SYNC_ID_MAX);
-    const dialogue = new Dialogue(syncId, () => socket.write(`${JSON.stringify({ execute: 'guest-ping' })}\n`));
-    const settle = (outcome: Exchange) => {
+    const question = { execute: request.command, arguments: request.arguments };
+    const dialogue = new GuestDialogue(syncId, request.answerBytesMax ?? GUEST_LINE_BYTES_MAX, () =>
+      socket.write(`${JSON.stringify(question)}\n`),
+    );
+    const settle = (outcome: GuestOutcome) => {
       clearTimeout(timer);
       socket.off('data', onData).off('close', onClose);
       resolve(outcome);
     };
-    const timer = setTimeout(() => settle('silent'), timeoutMs);
-    const onClose = () => settle('broken');
+    const timer = setTimeout(() => settle({ kind: 'silent' }), request.timeoutMs);
+    const onClose = () => settle({ kind: 'broken', why: 'the channel was closed' });
     const onData = (chunk: Buffer) => {
       const outcome = dialogue.take(chunk);
       if (outcome !== null) settle(outcome);
@@ -89,55 +108,4 @@ function exchange(socket: Socket, timeoutMs: number): Promise<Exchange> {
     socket.write(Buffer.from([SENTINEL]));
     socket.write(`${JSON.stringify({ execute: 'guest-sync-delimited', arguments: { id: syncId } })}\n`);
   });
-}
-
-/** What has been heard so far; separate from the socket so that the rules are plain to see. */
-class Dialogue {
-  readonly #syncId: number;
-  readonly #sendPing: () => void;
-  readonly #lines = new LineSplitter(GUEST_LINE_BYTES_MAX);
-  #bytes = 0;
-  #isSynced = false;
-
-  constructor(syncId: number, sendPing: () => void) {
-    this.#syncId = syncId;
-    this.#sendPing = sendPing;
-  }
-
-  take(chunk: Buffer): Exchange | null {
-    this.#bytes += chunk.length;
-    if (this.#bytes > GUEST_FLOOD_BYTES_MAX) return 'broken';
-    try {
-      for (const line of this.#lines.push(chunk)) {
-        const outcome = this.#isSynced ? this.#pinged(line) : this.#synced(line);
-        if (outcome !== null) return outcome;
-      }
-      return null;
-    } catch {
-      // A line too long, or after the sync one that is not JSON.
-      return 'broken';
-    }
-  }
-
-  /** Anything before our sync answer is a leftover, sense or nonsense. */
-  #synced(line: Buffer): null {
-    const sentinel = line.lastIndexOf(SENTINEL);
-    if (sentinel >= 0 && parse(line.subarray(sentinel + 1))['return'] === this.#syncId) {
-      this.#isSynced = true;
-      this.#sendPing();
-    }
-    return null;
-  }
-
-  #pinged(line: Buffer): Exchange {
-    return 'return' in fieldsOf(JSON.parse(line.toString('utf8'))) ? 'answered' : 'broken';
-  }
-}
-
-function parse(text: Buffer): Readonly<Record<string, unknown>> {
-  try {
-    return fieldsOf(JSON.parse(text.toString('utf8')));
-  } catch {
-    return {};
-  }
 }

@@ -24,6 +24,7 @@ import { QmpClient } from './qmp-client.js';
 import { readTail } from './read-tail.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { type RunRecord, readRunRecord, writeRunRecord } from './run-record.js';
+import { makeSerialLine } from './serial-line.js';
 
 /**
  * Driver port: HypervisorDriver.launch. The guest's first instruction comes last: process, record, monitor, pinning,
@@ -127,6 +128,7 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     await mkdir(folder.path, { recursive: true, mode: 0o700 });
     await removeRunFiles(folder);
     await mkdir(folder.sockets, { mode: 0o700 });
+    await makeSerialLine(folder);
     await writeRunRecord(folder, record);
   });
   return record;
@@ -134,9 +136,9 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
 
 /** All of a run but its console log. */
 export async function removeRunFiles(folder: RunFolder): Promise<void> {
-  const { sockets, processLog, record } = folder;
+  const { sockets, processLog, record, screenshot } = folder;
   await rm(sockets, { recursive: true, force: true });
-  for (const file of [processLog, `${record}.partial`, record]) await rm(file, { force: true });
+  for (const file of [screenshot, processLog, `${record}.partial`, record]) await rm(file, { force: true });
 }
 
 /** Descriptors that the child inherits are closed here: it has its own copies. */

@@ -94,8 +94,9 @@ class QemuDriver implements HypervisorDriver {
   /** One log after the other: trimming is never urgent, and must not take the thread pool from VMs. */
   async #trim(): Promise<void> {
     for (const [runDir, vm] of [...this.#vms]) {
-      if (vm.isLive) await trimConsole(vm.folder.consoleLog).catch(() => undefined);
-      else if (this.#vms.get(runDir) === vm) this.#vms.delete(runDir);
+      // Also when it has ended: a VM that ends before each round would otherwise add to its log without bound.
+      await trimConsole(vm.folder.consoleLog).catch(() => undefined);
+      if (!vm.isLive && this.#vms.get(runDir) === vm) this.#vms.delete(runDir);
     }
     this.#trimTimer = undefined;
     if (this.#vms.size > 0) this.#trimLater();

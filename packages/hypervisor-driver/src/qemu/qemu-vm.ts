@@ -1,4 +1,5 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
+import type { ConsolePort } from '../console-port.js';
 import { threadCpus } from '../cpu/affinity.js';
 import type {
   GuestAnswer,
@@ -9,6 +10,7 @@ import type {
   VmExit,
   VmPower,
 } from '../driver.js';
+import type { GuestPort } from '../guest-port.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
@@ -18,8 +20,10 @@ import { isSettledWithin } from '../process/within.js';
 import { BALLOON_ID } from './build-arguments.js';
 import { DiskFaults } from './disk-faults.js';
 import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
+import { GuestAgent } from './guest-agent.js';
 import { GuestAgentClient } from './guest-agent-client.js';
 import type { MonitorLink } from './monitor-link.js';
+import { QemuConsoles } from './qemu-consoles.js';
 import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
 import { readTail } from './read-tail.js';
@@ -54,6 +58,8 @@ export class QemuVm implements RunningVm {
   readonly pid: number;
   readonly accelerator: Accelerator;
   readonly exited: Promise<VmExit>;
+  readonly guest: GuestPort;
+  readonly consoles: ConsolePort;
   readonly #run: QemuRun;
   readonly #commandTimeoutMs: number;
   readonly #guestAgent: GuestAgentClient;
@@ -75,6 +81,12 @@ export class QemuVm implements RunningVm {
     this.#watch = watch;
     this.#commandTimeoutMs = commandTimeoutMs;
     this.#guestAgent = new GuestAgentClient(run.folder.guestAgentSocket);
+    this.guest = new GuestAgent(this.#guestAgent, (ask) => this.#call(ask));
+    this.consoles = new QemuConsoles({
+      folder: run.folder,
+      call: (use) => this.#call(use),
+      screendump: async (filename) => void (await this.#ask('screendump', { filename, format: 'png' })),
+    });
     this.vmId = run.record.vmId;
     this.epoch = run.record.epoch;
     this.pid = run.pidfd.pid;
@@ -171,12 +183,7 @@ export class QemuVm implements RunningVm {
   }
 
   async pingGuest(timeoutMs: number): Promise<GuestAnswer> {
-    await this.#assertLive();
-    try {
-      return { isResponding: await this.#guestAgent.ping(timeoutMs) };
-    } catch (thrown) {
-      throw await this.#explain(thrown);
-    }
+    return { isResponding: await this.#call(() => this.#guestAgent.ping(timeoutMs)) };
   }
 
   async queryVcpuThreads(): Promise<VcpuThread[]> {
@@ -220,9 +227,13 @@ export class QemuVm implements RunningVm {
     name: Name,
     args?: QmpCommands[Name]['arguments'],
   ): Promise<QmpCommands[Name]['answer']> {
+    return this.#call(() => this.#run.monitor.execute(name, args, this.#commandTimeoutMs));
+  }
+
+  async #call<Result>(run: () => Promise<Result>): Promise<Result> {
     await this.#assertLive();
     try {
-      return await this.#run.monitor.execute(name, args, this.#commandTimeoutMs);
+      return await run();
     } catch (thrown) {
       throw await this.#explain(thrown);
     }

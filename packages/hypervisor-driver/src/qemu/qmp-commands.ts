@@ -17,6 +17,7 @@ export interface QmpCommands {
     answer: { stats: GuestMemoryStats | null };
   };
   'query-migrate': { arguments: undefined; answer: { status: string | null } };
+  screendump: { arguments: { filename: string; format: 'png' }; answer: undefined };
   stop: { arguments: undefined; answer: undefined };
   cont: { arguments: undefined; answer: undefined };
   system_reset: { arguments: undefined; answer: undefined };
@@ -59,6 +60,7 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
     const { status = null } = fieldsOf(answer);
     return status === null || typeof status === 'string' ? { status } : null;
   },
+  screendump: () => undefined,
   stop: () => undefined,
   cont: () => undefined,
   system_reset: () => undefined,

@@ -14,6 +14,14 @@ export interface RunFolder {
   readonly sockets: string;
   readonly monitorSocket: string;
   readonly guestAgentSocket: string;
+  /** Of the serial console's far ends; QEMU adds `.in` and `.out` (chardev `pipe`). */
+  readonly serialLine: string;
+  readonly serialInput: string;
+  readonly serialOutput: string;
+  /** Of the VM's screen, where it has one. */
+  readonly displaySocket: string;
+  /** There for the time of a screenshot. */
+  readonly screenshot: string;
   readonly consoleLog: string;
   /** What QEMU writes on standard output and error. */
   readonly processLog: string;
@@ -27,6 +35,11 @@ export function runFolder(path: string): RunFolder {
     sockets: join(path, 'io'),
     monitorSocket: join(path, 'io', 'qmp.sock'),
     guestAgentSocket: join(path, 'io', 'guest-agent.sock'),
+    serialLine: join(path, 'io', 'serial'),
+    serialInput: join(path, 'io', 'serial.in'),
+    serialOutput: join(path, 'io', 'serial.out'),
+    displaySocket: join(path, 'io', 'vnc.sock'),
+    screenshot: join(path, 'screen.png'),
     consoleLog: join(path, CONSOLE_LOG_NAME),
     processLog: join(path, 'qemu.log'),
     record: join(path, 'process.json'),

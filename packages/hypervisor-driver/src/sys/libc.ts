@@ -15,6 +15,7 @@ export interface Libc {
   schedGetaffinity(threadId: number, maskBytes: number, mask: Buffer): number;
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   fallocate(fd: number, mode: number, offsetBytes: number, lengthBytes: number): number;
+  mkfifo(path: string, mode: number): number;
   /** syscall(2) with up to four integer arguments. */
   syscall(number: number, a: number, b: number, c: number, d: number): number;
 }
@@ -43,6 +44,8 @@ function bind(): Libc {
     poll: library.func('int poll(_Inout_ void *fds, ulong count, int timeout)'),
     // WHY: Node has no fallocate. SAFE: numbers only.
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
+    // WHY: Node makes no FIFOs. SAFE: koffi hands over a copy of the path that ends with NUL.
+    mkfifo: library.func('int mkfifo(const char *path, uint mode)'),
     // WHY: glibc before 2.36 has no pidfd_open wrapper.
     // SAFE: integers only; unused arguments are ignored by the kernel. Variadic as ioctl above.
     syscall: library.func('syscall', 'long', ['long', 'long', 'long', 'long', 'long']),

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
+import { describeConsoleContract } from './consoles.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
@@ -12,10 +13,13 @@ export interface DriverSubject {
   openDriver(): HypervisorDriver;
   /** A short folder of its own. */
   readonly folder: string;
-  /** A good image whose guest counts on its console, obeys the power button and has no balloon driver. */
+  /** A good image whose guest counts on its console and prints what is typed there, obeys the power button, has no balloon driver and no agent. */
   readonly imagePath: string;
-  /** A good image of a guest that says GUEST-UP on its console once its balloon driver is loaded. Made when asked for. */
-  balloonImagePath(): Promise<string>;
+  /**
+   * A good image of a guest that says GUEST-UP on its console once its balloon driver is loaded, and runs a QEMU guest agent. Made
+   * when asked for.
+   */
+  linuxImagePath(): Promise<string>;
   /** A file that is no qcow2 image. */
   readonly damagedImagePath: string;
   /** Makes the process end as by SIGKILL from elsewhere. */
@@ -28,6 +32,7 @@ export interface DriverSubject {
 
 const DISK_BYTES = 8 * MIB;
 const MEMORY_BYTES = 64 * MIB;
+const LINUX_MEMORY_BYTES = 128 * MIB;
 const END_TIMEOUT_MS = 5_000;
 const SHORT_MS = 300;
 /** 8 s are usual under emulation. */
@@ -253,6 +258,11 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
           vm.pollMemoryStats(1),
           vm.queryMemoryStats(),
           vm.isMigrating(),
+          vm.consoles.writeSerial(Buffer.from('x')),
+          vm.consoles.openDisplay(),
+          vm.consoles.takeScreenshot(),
+          vm.guest.queryInterfaces(100),
+          vm.guest.thaw(100),
         ];
         const outcomes = await Promise.allSettled(calls);
         for (const outcome of outcomes) {
@@ -285,6 +295,29 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       });
     });
 
+    /** Booted once, when first asked for; the last test ends it. */
+    let linux: ReturnType<typeof bootLinux> | undefined;
+    const bootLinux = async (): Promise<{ vm: RunningVm; spec: LaunchSpec }> => {
+      const spec = specOf({ memoryBytes: LINUX_MEMORY_BYTES });
+      const imagePath = await subject.linuxImagePath();
+      await driver.ensureDisk({ path: spec.diskPath, sizeBytes: 48 * MIB, imagePath });
+      const vm = await driver.launch(spec);
+      await waitUntil('the guest', () => /GUEST[- ]UP/.test(consoleOf(spec)), LINUX_BOOT_MS_MAX);
+      return { vm, spec };
+    };
+    const linuxGuest = () => {
+      linux ??= bootLinux();
+      return linux;
+    };
+    describeConsoleContract({
+      openDriver: () => subject.openDriver(),
+      launch,
+      consoleOf,
+      waitForGuest,
+      linuxGuest,
+      withDisplay: () => ({ hardware: { ...PLAIN_HARDWARE, display: { kind: 'vga' } } }),
+    });
+
     describe('the memory of a guest', () => {
       it('without a balloon driver: no statistics, and the balloon does not follow', async () => {
         const { vm, spec } = await launch();
@@ -304,12 +337,8 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       });
 
       it('with a balloon driver: it says what it uses, gives, and gets back, also under a restarted agent', async () => {
-        const memoryBytes = 128 * MIB;
-        const spec = specOf({ memoryBytes });
-        const imagePath = await subject.balloonImagePath();
-        await driver.ensureDisk({ path: spec.diskPath, sizeBytes: 48 * MIB, imagePath });
-        const vm = await driver.launch(spec);
-        await waitUntil('the guest', () => /GUEST[- ]UP/.test(consoleOf(spec)), LINUX_BOOT_MS_MAX);
+        const memoryBytes = LINUX_MEMORY_BYTES;
+        const { vm, spec } = await linuxGuest();
         await vm.pollMemoryStats(1);
         const startedAtMs = Date.now();
         const fresh = async (of: RunningVm) => {

@@ -6,12 +6,13 @@ describeDriverContract('in memory', () => {
   const folder = mkdtempSync('/tmp/kv-');
   const machine = new FakeMachine();
   machine.imagesWithoutBalloon.add(`${folder}/image.qcow2`);
+  machine.imagesWithoutGuestAgent.add(`${folder}/image.qcow2`);
   machine.damagedImages.add(`${folder}/damaged.qcow2`);
   return {
     openDriver: () => new FakeDriver(machine),
     folder,
     imagePath: `${folder}/image.qcow2`,
-    balloonImagePath: async () => `${folder}/balloon.qcow2`,
+    linuxImagePath: async () => `${folder}/balloon.qcow2`,
     damagedImagePath: `${folder}/damaged.qcow2`,
     kill: (vm) => machine.processOf(vm.vmId).crash(),
     hang: (vm) => {

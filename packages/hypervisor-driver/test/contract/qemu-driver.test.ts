@@ -17,7 +17,7 @@ describeDriverContract('QEMU', () => {
     folder,
     imagePath: buildGuestImage(folder),
     // Copied, as an agent's cache has it: a VM's user could not pass to wherever the checkout lies.
-    balloonImagePath: async () => {
+    linuxImagePath: async () => {
       const path = `${folder}/tiny.qcow2`;
       copyFileSync((await guestImage('tiny')).path, path);
       return path;

@@ -110,6 +110,9 @@ describe.skipIf(!isRoot)('the process of a VM', () => {
         expect(tryAs(own.uid, process.execPath, '-e', CONNECT, path).words).toContain('EACCES');
         expect(tryAs(own.uid, 'rm', '-f', path).words).toContain('Permission denied');
       }
+      const input = join(spec.runDir, 'io', 'serial.in');
+      expect(statSync(input).isFIFO()).toBe(true);
+      expect(tryAs(own.uid, 'dd', 'if=/dev/zero', `of=${input}`, 'count=1').words).toContain('Permission denied');
     }
     expect(tryAs(own.uid, 'ln', '-sf', '/etc/passwd', join(own.spec.runDir, 'console.log')).status).toBe(1);
     // The agent can: it takes the VM over through that socket.

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type LaunchSpec, openQemuDriver, type QemuOptions, type RunningVm } from '../../src/index.js';
 import { identityOf } from '../../src/process/process-identity.js';
+import { CONSOLE_KEPT_BYTES, trimConsole } from '../../src/qemu/trim-console.js';
 import { waitUntil } from '../contract/wait-until.js';
 import { buildGuestImage, openScratch, pidsWithArgument } from './scratch.js';
 
@@ -83,6 +84,23 @@ describe('a QEMU process', () => {
     expect(new Set(modes)).toEqual(new Set(['2']));
     await vm.end(END_TIMEOUT_MS);
     expect(spec.vmId).toBe(vm.vmId);
+  });
+
+  it('goes on with its console log where that ends, also when its older part is given back beneath it', async () => {
+    const spec = await prepare();
+    mkdirSync(spec.runDir);
+    const path = join(spec.runDir, 'console.log');
+    const earlierBytes = CONSOLE_KEPT_BYTES + 4 * MIB;
+    writeFileSync(path, Buffer.alloc(earlierBytes, 'x'));
+    const vm = await openQemuDriver().launch(spec);
+    const printed = () => readFileSync(path).subarray(earlierBytes).toString();
+    await waitUntil('the guest', () => printed().includes('COUNT'));
+    await trimConsole(path);
+    const before = printed();
+    await waitUntil('more', () => printed().length > before.length);
+    expect(printed().startsWith(before)).toBe(true);
+    expect(statSync(path).blocks * 512).toBeLessThan(CONSOLE_KEPT_BYTES + 2 * MIB);
+    await vm.end(END_TIMEOUT_MS);
   });
 
   it('takes paths with commas, quotes, spaces and percent signs as they are', async () => {

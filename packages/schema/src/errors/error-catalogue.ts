@@ -87,6 +87,12 @@ export const ERROR_CATALOGUE = {
   host_fault: row(502, 'INTERNAL', 'unwind', 'Look at the host: its agent could not do what was asked.'),
   host_not_trusted: row(403, 'PERMISSION_DENIED', 'unwind', 'Enrol the host again with a fresh enrolment token.'),
   guest_fault: row(502, 'INTERNAL', 'unwind', 'Look at the console of the VM: the hypervisor process ended.'),
+  guest_agent_failed: row(
+    502,
+    'FAILED_PRECONDITION',
+    'unwind',
+    'Look inside the guest: its QEMU guest agent refused, answered nonsense, or does not run.',
+  ),
   deadline_exceeded: row(
     504,
     'DEADLINE_EXCEEDED',
