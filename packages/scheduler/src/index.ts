@@ -1,17 +1,29 @@
-export { type Amounts, amountsOf, DIMENSIONS, type Fleet, fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
+export { chooseHost } from './choose-host.js';
+export { type Amounts, amountsOf, DIMENSIONS, NO_AMOUNTS } from './fleet/amounts.js';
+export { Fleet, type FleetFacts, fleetOf } from './fleet/fleet.js';
+export type { HostGroup, HostRow, NumaNodeFree, PlacementGroup, Policy } from './fleet/host-row.js';
 export { place } from './place.js';
 export {
   FILTER_NAMES,
   type FilterName,
   type HostVerdict,
-  MEMORY_OVERHEAD_BYTES_PER_VM,
   type Objection,
   type Placement,
   type PlacementRecord,
-  type PlacementRequest,
   type PlacementScore,
   type Relaxation,
+  type Remedy,
   SCORE_NAMES,
   type ScoreName,
   VERDICT_COUNT_MAX,
 } from './placement.js';
+export { type Replay, replay } from './replay.js';
+export { findContradictions } from './request/find-contradictions.js';
+export {
+  MEMORY_OVERHEAD_BYTES_PER_VM,
+  type NumaPlan,
+  type NumaShare,
+  type PlacedVm,
+  type PlacementRequest,
+  type SmtPolicy,
+} from './request/placement-request.js';

@@ -1,18 +1,21 @@
 import { GIB } from '@kvorum/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Amounts, DIMENSIONS, fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
+import { type Amounts, DIMENSIONS, NO_AMOUNTS } from './fleet/amounts.js';
+import { fleetOf } from './fleet/fleet.js';
+import type { HostRow } from './fleet/host-row.js';
 import { place } from './place.js';
-import { type PlacementRequest, VERDICT_COUNT_MAX } from './placement.js';
+import { VERDICT_COUNT_MAX } from './placement.js';
+import type { PlacementRequest } from './request/placement-request.js';
 
 /** A stored decision stays below this, so that a million VMs' decisions stay below 16 GiB. */
 const RECORD_BYTES_MAX = 16_384;
 const NAME_LENGTH_MAX = 63;
 
-const amounts = (max: number): fc.Arbitrary<Amounts> =>
+const amounts = (min: number, max: number): fc.Arbitrary<Amounts> =>
   fc.record({
-    vcpuCount: fc.integer({ min: 0, max }),
-    memoryBytes: fc.integer({ min: 0, max }).map((gib) => gib * GIB),
+    vcpuCount: fc.integer({ min, max }),
+    memoryBytes: fc.integer({ min, max }).map((gib) => gib * GIB),
     diskBytes: fc.integer({ min: 0, max }).map((gib) => gib * GIB),
     dedicatedCpuCount: fc.integer({ min: 0, max: Math.floor(max / 4) }),
     hugePages2MibBytes: fc.integer({ min: 0, max: Math.floor(max / 4) }).map((gib) => gib * GIB),
@@ -23,8 +26,8 @@ const hostWithoutId = fc.record({
   state: fc.constantFrom('active', 'active', 'active', 'cordoned', 'revoked'),
   connectivity: fc.constantFrom('connected', 'connected', 'connected', 'unreachable'),
   accelerator: fc.constantFrom('kvm', 'kvm', 'tcg', null),
-  capacity: amounts(8),
-  reserved: amounts(4),
+  capacity: amounts(0, 8),
+  reserved: amounts(0, 4),
 }) as fc.Arbitrary<Omit<HostRow, 'hostId' | 'name'>>;
 const rows = (maxLength: number) =>
   fc
@@ -37,7 +40,7 @@ const rows = (maxLength: number) =>
 const hostIdOf = (at: number): string => `00000000-0000-7000-8000-${String(at).padStart(12, '0')}`;
 const request: fc.Arbitrary<PlacementRequest> = fc
   .tuple(
-    amounts(4),
+    amounts(1, 4),
     fc.constantFrom('kvm' as const, 'tcg' as const, null, null),
     fc.option(fc.nat({ max: 8 }).map(hostIdOf), { freq: 5 }),
     fc.array(fc.nat({ max: 8 }).map(hostIdOf), { maxLength: 3 }),

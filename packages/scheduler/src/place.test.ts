@@ -1,8 +1,11 @@
 import { GIB, MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import { fleetOf, type HostRow, NO_AMOUNTS } from './fleet.js';
+import { NO_AMOUNTS } from './fleet/amounts.js';
+import { fleetOf } from './fleet/fleet.js';
+import type { HostRow } from './fleet/host-row.js';
 import { place } from './place.js';
-import type { FilterName, PlacementRequest } from './placement.js';
+import type { FilterName } from './placement.js';
+import type { PlacementRequest } from './request/placement-request.js';
 
 const AMPLE = { ...NO_AMOUNTS, vcpuCount: 16, memoryBytes: 64 * GIB, diskBytes: 1024 * GIB };
 const NONE = NO_AMOUNTS;
@@ -126,7 +129,7 @@ describe('a refusal says why in one sentence', () => {
       'a requested host that is not there',
       [aHost('a')],
       { hostId: 'id-z' },
-      'the requested host is not enrolled: 1 not the requested host; smallest change: allow a',
+      'no host can ever fit: hostId: host id-z is not enrolled',
     ],
     [
       'a cordoned host is nearer than a revoked one',
@@ -184,7 +187,10 @@ describe('the record of a decision', () => {
 
   it('splits the score into the parts it is made of', () => {
     const { record } = place(aRequest({ memoryBytes: 8 * GIB, diskBytes: 128 * GIB }), fleetOf([aHost('a')]));
-    expect(record.chosen?.score).toEqual({ total: 11 + 0.125, parts: { accelerator: 10, pack: 0.125, balance: 1 } });
+    expect(record.chosen?.score).toEqual({
+      total: 11 + 0.125,
+      parts: { accelerator: 10, fill: 0.125, balance: 1, 'soft-rules': 0, numa: 0 },
+    });
   });
 });
 

@@ -1,16 +1,24 @@
 import { bindScores } from './bind-rules.js';
-import { amountsOf, type Fleet } from './fleet.js';
-import { NearestHosts } from './nearest-hosts.js';
+import { bestHosts, type Choice, chooseFrom } from './choose-host.js';
+import { findRemedies } from './explain/find-remedies.js';
+import { NearestHosts } from './explain/nearest-hosts.js';
+import { summariseContradictions, summarisePlacement, summariseRefusal } from './explain/summarise.js';
+import { amountsOf } from './fleet/amounts.js';
+import { digestOf } from './fleet/digest.js';
+import type { Fleet } from './fleet/fleet.js';
+import { countHosts, hasHost } from './fleet/host-set.js';
 import {
   type HostVerdict,
   type Placement,
   type PlacementRecord,
-  type PlacementRequest,
   type PlacementScore,
   VERDICT_COUNT_MAX,
 } from './placement.js';
-import { FITS, type Scan, scanHosts } from './scan-hosts.js';
-import { summarisePlacement, summariseRefusal } from './summarise.js';
+import { findContradictions } from './request/find-contradictions.js';
+import type { PlacementRequest } from './request/placement-request.js';
+import { plainRequest } from './request/plain-request.js';
+import { planNuma } from './request/plan-numa.js';
+import { type Scan, scanHosts } from './scan-hosts.js';
 
 /**
  * Chooses the host for one VM, or says why there is none. Pure: the same request and hosts always give the same answer,
@@ -18,47 +26,41 @@ import { summarisePlacement, summariseRefusal } from './summarise.js';
  * proposal: the conditional reservation in the database decides between two that race.
  */
 export function place(request: PlacementRequest, fleet: Fleet): Placement {
+  const contradictions = findContradictions(request, fleet);
   const scan = scanHosts(request, fleet);
-  const candidates = bestCandidates(scan);
-  const [chosen] = candidates;
-  return chosen === undefined ? refuse(scan) : choose(scan, chosen, candidates);
+  if (contradictions.length > 0) return refuse(scan, contradictions);
+  const chosen = chooseFrom(scan);
+  return chosen === null ? refuse(scan, []) : choose(scan, chosen);
 }
 
-interface Candidate {
-  readonly index: number;
-  readonly score: PlacementScore;
-}
-
-/** The best of the hosts that fit, best first; at most as many as a record names. */
-function bestCandidates({ request, fleet, rejectedBy }: Scan): readonly Candidate[] {
+function choose(scan: Scan, chosen: Choice): Placement {
+  const { request, fleet } = scan;
+  const host = hostAt(fleet, chosen.index);
   const scores = bindScores(request, fleet);
-  const nearest = new NearestHosts(VERDICT_COUNT_MAX);
-  for (let index = 0; index < fleet.hostCount; index += 1) {
-    if (rejectedBy[index] === FITS) nearest.offer(index, -scores.total(index));
-  }
-  return nearest.indexes().map((index) => ({ index, score: scores.explain(index) }));
-}
-
-function choose(scan: Scan, chosen: Candidate, candidates: readonly Candidate[]): Placement {
-  const host = hostAt(scan.fleet, chosen.index);
-  const head = countRejections(scan);
+  const candidates = bestHosts(scan, scores, chosen, VERDICT_COUNT_MAX);
+  const score = scores.explain(chosen.index);
+  const head = headOf(scan);
   const verdicts = [
-    ...candidates.map(({ index, score }) => verdictOn(scan, index, score)),
+    ...candidates.map((index) => verdictOn(scan, index, scores.explain(index))),
     ...nearestRejected(scan, VERDICT_COUNT_MAX - candidates.length).map((index) => verdictOn(scan, index, null)),
   ];
+  const [, second] = verdicts;
   const record: PlacementRecord = {
     outcome: 'placed',
     ...head,
+    contradictions: [],
     verdicts,
     omittedVerdictCount: head.hostCount - verdicts.length,
-    chosen: { ...host, score: chosen.score },
+    chosen: { ...host, score },
+    margin: second?.score == null ? null : score.total - second.score.total,
     relaxation: null,
+    remedies: [],
     summary: summarisePlacement(host.hostName, head.candidateCount, head.hostCount),
   };
-  return { kind: 'placed', hostId: host.hostId, score: chosen.score, record };
+  return { kind: 'placed', hostId: host.hostId, numa: planNuma(fleet, chosen.index, request) ?? [], score, record };
 }
 
-function refuse(scan: Scan): Placement {
+function refuse(scan: Scan, contradictions: readonly string[]): Placement {
   const { fleet, filters } = scan;
   const nearest = nearestRejected(scan, VERDICT_COUNT_MAX);
   const [first] = nearest;
@@ -69,60 +71,73 @@ function refuse(scan: Scan): Placement {
           ...hostAt(fleet, first),
           changes: filters.filter((filter) => !filter.admits(first)).map((filter) => filter.change(first)),
         };
-  const head = countRejections(scan);
+  const head = headOf(scan);
+  const remedies = contradictions.length > 0 ? [] : findRemedies(scan);
   const record: PlacementRecord = {
     outcome: 'refused',
     ...head,
+    contradictions,
     verdicts: nearest.map((index) => verdictOn(scan, index, null)),
     omittedVerdictCount: head.hostCount - nearest.length,
     chosen: null,
+    margin: null,
     relaxation,
-    summary: summariseRefusal(scan, relaxation),
+    remedies,
+    summary:
+      contradictions.length > 0
+        ? summariseContradictions(contradictions)
+        : summariseRefusal(scan, relaxation, remedies),
   };
   return { kind: 'refused', record };
 }
 
 /** The rejected hosts that are least far from being admitted. */
-function nearestRejected({ fleet, filters, rejectedBy }: Scan, countMax: number): readonly number[] {
+function nearestRejected({ fleet, filters, fitting }: Scan, countMax: number): readonly number[] {
   const nearest = new NearestHosts(countMax);
   if (countMax === 0) return nearest.indexes();
   for (let index = 0; index < fleet.hostCount; index += 1) {
-    if (rejectedBy[index] === FITS) continue;
+    if (hasHost(fitting, index)) continue;
     let distance = 0;
-    for (const filter of filters) if (!filter.admits(index)) distance += filter.distance(index);
+    for (const filter of filters) {
+      if (filter.isAskedLast !== true && !filter.admits(index)) distance += filter.distance(index);
+    }
     nearest.offer(index, distance);
   }
   return nearest.indexes();
 }
 
-function countRejections({
+function headOf({
   request,
   fleet,
   filters,
-  rejectedBy,
-}: Scan): Pick<PlacementRecord, 'needed' | 'hostCount' | 'candidateCount' | 'rejections'> {
-  const counts = new Uint32Array(filters.length + 1);
-  for (const at of rejectedBy) counts[at] = (counts[at] ?? 0) + 1;
+  fitting,
+  rejectedCounts,
+}: Scan): Pick<PlacementRecord, 'needed' | 'request' | 'inputDigest' | 'hostCount' | 'candidateCount' | 'rejections'> {
   const { accelerator, hostId } = request;
   return {
     needed: { ...amountsOf(request), accelerator, hostId },
+    request: plainRequest(request),
+    inputDigest: digestOf([plainRequest(request), fleet.digest()]),
     hostCount: fleet.hostCount,
-    candidateCount: counts[FITS] ?? 0,
+    candidateCount: countHosts(fitting),
     rejections: filters
-      .map((filter, at) => ({ filter: filter.name, rejected: counts[at + 1] ?? 0 }))
+      .map((filter, at) => ({ filter: filter.name, rejected: rejectedCounts[at] ?? 0 }))
       .filter(({ rejected }) => rejected > 0),
   };
 }
 
 function verdictOn({ fleet, filters }: Scan, index: number, score: PlacementScore | null): HostVerdict {
-  const objections = filters
-    .filter((filter) => !filter.admits(index))
-    .map(({ name, amount, reason }) => ({
-      filter: name,
-      reason: reason(index),
-      needed: amount?.needed ?? null,
-      free: amount?.free(index) ?? null,
-    }));
+  const objections =
+    score !== null
+      ? []
+      : filters
+          .filter((filter) => !filter.admits(index))
+          .map(({ name, amount, reason }) => ({
+            filter: name,
+            reason: reason(index),
+            needed: amount?.needed ?? null,
+            free: amount?.free(index) ?? null,
+          }));
   return { ...hostAt(fleet, index), fits: score !== null, score, objections };
 }
 

@@ -1,27 +1,37 @@
 import { bindFilters, type NamedFilter } from './bind-rules.js';
-import type { Fleet } from './fleet.js';
-import type { PlacementRequest } from './placement.js';
+import type { Fleet } from './fleet/fleet.js';
+import { countHosts, fillHosts, type HostSet, hostSetOf, keepHosts } from './fleet/host-set.js';
+import type { PlacementRequest } from './request/placement-request.js';
 
 /** Everything one decision is made from. */
 export interface Scan {
   readonly request: PlacementRequest;
   readonly fleet: Fleet;
   readonly filters: readonly NamedFilter[];
-  /** Per host the filter that rejects it first, counted from 1, or FITS. */
-  readonly rejectedBy: Uint8Array;
+  /** Hosts that no filter rejects, except perhaps one that is asked last. */
+  readonly fitting: HostSet;
+  /** Per filter how many hosts it was the first to reject. */
+  readonly rejectedCounts: number[];
 }
 
-/** In `rejectedBy`: no filter rejects the host. */
-export const FITS = 0;
-
-/** One filter after the other over all hosts, so that each reads its own column from end to end. */
-export function scanHosts(request: PlacementRequest, fleet: Fleet): Scan {
+/** One filter after the other, each on the hosts that those before it have left. `within`: only these are looked at. */
+export function scanHosts(request: PlacementRequest, fleet: Fleet, within?: HostSet): Scan {
   const filters = bindFilters(request, fleet);
-  const rejectedBy = new Uint8Array(fleet.hostCount);
-  for (const [at, filter] of filters.entries()) {
-    for (let index = 0; index < fleet.hostCount; index += 1) {
-      if (rejectedBy[index] === FITS && !filter.admits(index)) rejectedBy[index] = at + 1;
-    }
+  const fitting = hostSetOf(fleet.hostCount);
+  fillHosts(fitting, fleet.hostCount);
+  if (within !== undefined) keepHosts(fitting, within);
+  const rejectedCounts: number[] = [];
+  let left = countHosts(fitting);
+  for (const filter of filters) {
+    if (filter.isAskedLast !== true) filter.restrict(fitting);
+    const after = countHosts(fitting);
+    rejectedCounts.push(left - after);
+    left = after;
   }
-  return { request, fleet, filters, rejectedBy };
+  return { request, fleet, filters, fitting, rejectedCounts };
 }
+
+/** Per host the first filter that rejects it, by its place in `filters`, and FITS for those that fit. To explain with. */
+export const FITS = -1;
+export const firstObjector = ({ filters }: Scan, index: number): number =>
+  filters.findIndex((filter) => !filter.admits(index));

@@ -1,7 +1,6 @@
 import {
   type Amounts,
   amountsOf,
-  DIMENSIONS,
   type Fleet,
   fleetOf,
   type Placement,
@@ -43,7 +42,6 @@ interface Claim {
 
 interface Current {
   readonly fleet: Fleet;
-  readonly indexOf: ReadonlyMap<string, number>;
   readonly readAtMs: number;
 }
 
@@ -122,8 +120,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const committedBefore = new Set([...this.#claims.values()].filter((claim) => claim.isCommitted));
     const { hosts, countedVmIds } = await this.#read([...this.#claims.keys()]);
     const fleet = fleetOf(hosts);
-    const indexOf = new Map(fleet.hostIds.map((hostId, index) => [hostId, index]));
-    const current = { fleet, indexOf, readAtMs: performance.now() };
+    const current = { fleet, readAtMs: performance.now() };
     for (const claim of [...this.#claims.values()]) {
       claim.isSubtracted = false;
       const isCounted = countedVmIds.has(claim.vmId);
@@ -138,19 +135,10 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
 
 const subtract = (current: Current, claim: Claim): void => {
   claim.isSubtracted = true;
-  count(current, claim, -1);
+  current.fleet.reserve(claim.hostId, claim.amounts, -1);
 };
 
 const addBack = (current: Current, claim: Claim): void => {
-  if (claim.isSubtracted) count(current, claim, 1);
+  if (claim.isSubtracted) current.fleet.reserve(claim.hostId, claim.amounts, 1);
   claim.isSubtracted = false;
 };
-
-function count({ fleet, indexOf }: Current, claim: Claim, sign: 1 | -1): void {
-  const index = indexOf.get(claim.hostId);
-  if (index === undefined) return;
-  for (const dimension of DIMENSIONS) {
-    const column = fleet.free[dimension];
-    column[index] = (column[index] ?? 0) + sign * claim.amounts[dimension];
-  }
-}

@@ -1,5 +1,7 @@
 import type { Filter } from '../filter.js';
-import { ACCELERATOR, cell } from '../fleet.js';
+import { addHosts, hasHost, hostSetOf } from '../fleet/host-set.js';
+import { LABEL } from '../fleet/labels.js';
+import { onlyHosts } from './by-set.js';
 
 /**
  * The host runs VMs the way the request wants. A host offers exactly one accelerator, or none: neither proven KVM nor
@@ -9,15 +11,18 @@ export const accelerator: Filter = {
   name: 'accelerator',
   bind(request, fleet) {
     const wanted = request.accelerator;
-    const hasNone = (index: number) => cell(fleet.accelerators, index) === ACCELERATOR.none;
+    const any = hostSetOf(fleet.hostCount);
+    for (const kind of ['kvm', 'tcg']) addHosts(any, fleet.labels.of(LABEL.accelerator(kind)));
+    const hasNone = (index: number) => !hasHost(any, index);
     return {
-      admits: (index) => (wanted === null ? !hasNone(index) : cell(fleet.accelerators, index) === ACCELERATOR[wanted]),
+      ...onlyHosts(wanted === null ? any : fleet.labels.of(LABEL.accelerator(wanted))),
       countedAs: () => (wanted === null ? 'without an accelerator' : `without ${wanted}`),
       reason: (index) =>
         hasNone(index) ? 'the host has neither proven kvm nor allowed emulation' : `the host does not offer ${wanted}`,
       distance: () => 1,
       change: (index) =>
         hasNone(index) ? `give ${fleet.names[index]} an accelerator` : `allow another accelerator than ${wanted}`,
+      ...(wanted === null ? {} : { dropped: `allow another accelerator than ${wanted}` }),
     };
   },
 };

@@ -1,5 +1,7 @@
 import type { Filter } from '../filter.js';
-import { cell, STATE } from '../fleet.js';
+import { hasHost } from '../fleet/host-set.js';
+import { LABEL } from '../fleet/labels.js';
+import { onlyHosts } from './by-set.js';
 
 /** A revoked host must be enrolled again, which is more than a word from an admin. */
 const REVOKED_DISTANCE = 4;
@@ -8,9 +10,10 @@ const REVOKED_DISTANCE = 4;
 export const hostState: Filter = {
   name: 'host-state',
   bind(_request, fleet) {
-    const isRevoked = (index: number) => cell(fleet.states, index) === STATE.revoked;
+    const revoked = fleet.labels.of(LABEL.state('revoked'));
+    const isRevoked = (index: number) => hasHost(revoked, index);
     return {
-      admits: (index) => cell(fleet.states, index) === STATE.active,
+      ...onlyHosts(fleet.labels.of(LABEL.state('active'))),
       countedAs: (index) => (isRevoked(index) ? 'revoked' : 'cordoned'),
       reason: (index) => (isRevoked(index) ? 'the host is revoked' : 'the host is cordoned'),
       distance: (index) => (isRevoked(index) ? REVOKED_DISTANCE : 1),

@@ -1,4 +1,5 @@
-import { ACCELERATOR, cell } from '../fleet.js';
+import { type HostSet, hasHost } from '../fleet/host-set.js';
+import { LABEL } from '../fleet/labels.js';
 import type { Score } from '../score.js';
 
 /** More than all other scores together: no saving of room is worth emulation, which is 10 to 50 times slower. */
@@ -8,8 +9,16 @@ const WEIGHT = 10;
 export const acceleratorScore: Score = {
   name: 'accelerator',
   weight: WEIGHT,
-  bind:
-    (_request, { accelerators }) =>
-    (index) =>
-      cell(accelerators, index) === ACCELERATOR.kvm ? 1 : 0,
+  bind(_request, fleet) {
+    const kvm: HostSet = fleet.labels.of(LABEL.accelerator('kvm'));
+    const of = (index: number): number => (hasHost(kvm, index) ? 1 : 0);
+    return {
+      of,
+      addTo(totals, hosts, count, weight) {
+        for (let at = 0; at < count; at += 1) {
+          totals[at] = (totals[at] as number) + weight * of(hosts[at] as number);
+        }
+      },
+    };
+  },
 };

@@ -1,22 +1,31 @@
-import type { AmountNeeded } from './filter.js';
-import type { Fleet } from './fleet.js';
-import type { Relaxation } from './placement.js';
-import type { Scan } from './scan-hosts.js';
+import type { AmountNeeded } from '../filter.js';
+import type { Fleet } from '../fleet/fleet.js';
+import type { Relaxation, Remedy } from '../placement.js';
+import { FITS, firstObjector, type Scan } from '../scan-hosts.js';
 
 export const summarisePlacement = (hostName: string, candidateCount: number, hostCount: number): string =>
   `placed on ${hostName}: the best of ${candidateCount} that fit, of ${hostsInWords(hostCount)}`;
 
+export const summariseContradictions = (contradictions: readonly string[]): string =>
+  `no host can ever fit: ${contradictions.join('; ')}`;
+
 /** "0 of 12 hosts fit: 8 short of memory (largest free 1.5 GiB on host-b, needed 4 GiB), 3 cordoned; smallest change: …" */
-export function summariseRefusal(scan: Scan, relaxation: Relaxation | null): string {
-  const { request, fleet } = scan;
+export function summariseRefusal(scan: Scan, relaxation: Relaxation | null, remedies: readonly Remedy[]): string {
+  const { fleet } = scan;
   if (fleet.hostCount === 0) return '0 hosts fit: no host is enrolled';
   const reasons = groupRejections(scan)
     .toSorted((left, right) => right.count - left.count)
     .map((group) => `${group.count} ${group.name}${largestOf(fleet, group)}`);
-  const unknownHost = request.hostId !== null && !fleet.hostIds.includes(request.hostId);
-  const head = unknownHost ? 'the requested host is not enrolled' : `0 of ${hostsInWords(fleet.hostCount)} fit`;
-  const hint = relaxation === null ? '' : `; smallest change: ${relaxation.changes.join(' and ')}`;
-  return `${head}: ${reasons.join(', ')}${hint}`;
+  return `0 of ${hostsInWords(fleet.hostCount)} fit: ${reasons.join(', ')}${hintOf(relaxation, remedies)}`;
+}
+
+/** A change of many hosts' rule, or a move, is said where the nearest host alone would need more than one change. */
+function hintOf(relaxation: Relaxation | null, remedies: readonly Remedy[]): string {
+  if (relaxation === null) return '';
+  const [remedy] = remedies;
+  const changes =
+    relaxation.changes.length > 1 && remedy !== undefined ? remedy.change : relaxation.changes.join(' and ');
+  return `; smallest change: ${changes}`;
 }
 
 interface Group {
@@ -28,12 +37,12 @@ interface Group {
 }
 
 /** Hosts counted by why they do not fit: each once, under the first filter that rejects it, in the order of filters. */
-function groupRejections({ filters, rejectedBy }: Scan): Group[] {
-  const groups = filters.map(() => new Map<string, Group>());
-  for (const [index, rejectedByOne] of rejectedBy.entries()) {
-    const at = rejectedByOne - 1;
-    const filter = filters[at];
-    if (filter === undefined) continue;
+function groupRejections(scan: Scan): Group[] {
+  const groups = scan.filters.map(() => new Map<string, Group>());
+  for (let index = 0; index < scan.fleet.hostCount; index += 1) {
+    const at = firstObjector(scan, index);
+    const filter = scan.filters[at];
+    if (at === FITS || filter === undefined) continue;
     const name = filter.countedAs(index);
     const group = groups[at]?.get(name);
     if (group === undefined) groups[at]?.set(name, { name, count: 1, amount: filter.amount, largest: index });

@@ -1,0 +1,231 @@
+import type { NumaPlan, PlacedVm } from '../request/placement-request.js';
+import { type AmountColumns, type Amounts, amountColumns, DIMENSIONS, type Dimension } from './amounts.js';
+import { type DomainLevel, domainLevelOf } from './fault-domains.js';
+import { FleetDigest } from './fleet-digest.js';
+import { type HostGroup, type HostRow, type PlacementGroup, POLICIES } from './host-row.js';
+import { addHost, dropHost, type HostSet, hostSetOf } from './host-set.js';
+import { LabelSets, labelsOf } from './labels.js';
+import { countNuma, type NumaColumns, numaColumnsOf, writeNuma } from './numa-columns.js';
+import { PlacedVms } from './placed-vms.js';
+import { takenAmounts } from './taken-amounts.js';
+
+export interface FleetFacts {
+  readonly hostGroups?: readonly HostGroup[];
+  readonly placementGroups?: readonly PlacementGroup[];
+  /** Of the VMs placed already; what they take is in their hosts' `reserved`. */
+  readonly vms?: readonly PlacedVm[];
+}
+
+/**
+ * All hosts, one array per fact: a scan of 10,000 hosts then touches a few hundred kilobytes of plain numbers instead of
+ * 10,000 objects. Hosts are in the order of their ids, so that the order in which rows came never shows in a decision.
+ *
+ * Changes are written in place, so that a feed of changes costs what has changed: `applyHostRow`, `applyVm`, `forgetVm`.
+ * Only a host that comes or goes, or has other domains or NUMA nodes than before, makes the columns anew.
+ */
+export class Fleet {
+  hostCount = 0;
+  hostIds: readonly string[] = [];
+  names: readonly string[] = [];
+  /** With overcommit. */
+  capacity: AmountColumns = amountColumns(0);
+  /** Capacity minus reservations; below zero where a host has shrunk under its VMs. */
+  free: AmountColumns = amountColumns(0);
+  /** 1 / capacity, and 0 where there is none: scores multiply, for a division costs several times as much. */
+  perCapacity: AmountColumns = amountColumns(0);
+  /** Hosts that have promised more of a dimension than they have. */
+  overdrawn: Record<Dimension, HostSet> = overdrawnOf(0);
+  /** Per host the index of its group's policy in POLICIES. */
+  policies = new Uint8Array(0);
+  labels = new LabelSets(0);
+  numa: NumaColumns = numaColumnsOf([]);
+  readonly vms = new PlacedVms();
+  readonly hostGroups: ReadonlyMap<string, HostGroup>;
+  readonly placementGroups = new Map<string, PlacementGroup>();
+  /** Grows with each change; what was derived from the fleet at another version may be out of date. */
+  version = 0;
+  #rows: HostRow[] = [];
+  #indexOf = new Map<string, number>();
+  #levels = new Map<string, DomainLevel>();
+  readonly #digest = new FleetDigest(this);
+
+  constructor(rows: readonly HostRow[], facts: FleetFacts = {}) {
+    this.hostGroups = new Map(facts.hostGroups?.map((group) => [group.hostGroupId, group]));
+    for (const group of facts.placementGroups ?? []) this.placementGroups.set(group.groupId, group);
+    this.#build(rows.toSorted(byHostId));
+    for (const vm of facts.vms ?? []) this.vms.add(vm);
+  }
+
+  /** -1: no such host. */
+  indexOf(hostId: string): number {
+    return this.#indexOf.get(hostId) ?? -1;
+  }
+
+  rowOf(index: number): HostRow {
+    return this.#rows[index] as HostRow;
+  }
+
+  rows(): readonly HostRow[] {
+    return this.#rows;
+  }
+
+  /** Domains of a level; made when first asked for. */
+  domains(level: string): DomainLevel {
+    let domains = this.#levels.get(level);
+    if (domains === undefined) {
+      domains = domainLevelOf(level, this.#rows);
+      this.#levels.set(level, domains);
+    }
+    return domains;
+  }
+
+  /** Two fleets with the same digest decide alike. Counts what changed since it was last asked for. */
+  digest(): string {
+    return this.#digest.value();
+  }
+
+  /** A host as it is now, new or changed. */
+  applyHostRow(row: HostRow): void {
+    const index = this.indexOf(row.hostId);
+    const before = this.#rows[index];
+    if (before === undefined || !isSameShape(before, row)) {
+      const others = this.#rows.filter(({ hostId }) => hostId !== row.hostId);
+      this.#build([...others, row].sort(byHostId));
+      return;
+    }
+    for (const label of labelsOf(before)) this.labels.unset(index, label);
+    this.#rows[index] = row;
+    this.#write(index, row);
+    writeNuma(this.numa, index, row);
+    this.#touch(index);
+  }
+
+  removeHost(hostId: string): void {
+    if (this.indexOf(hostId) >= 0) this.#build(this.#rows.filter((row) => row.hostId !== hostId));
+  }
+
+  /** A VM is where it is said to be. What it takes is in its host's row, and not counted here. */
+  applyVm(vm: PlacedVm): void {
+    const before = this.vms.get(vm.vmId);
+    this.vms.add(vm);
+    for (const { hostId } of before === undefined ? [vm] : [before, vm]) this.#touch(this.indexOf(hostId));
+  }
+
+  forgetVm(vmId: string): void {
+    const vm = this.vms.remove(vmId);
+    if (vm !== undefined) this.#touch(this.indexOf(vm.hostId));
+  }
+
+  /** Puts a VM on its host and takes what it needs there: for plans, and for claims that no row holds yet. */
+  occupy(vm: PlacedVm): void {
+    this.vms.add(vm);
+    this.#count(vm, -1);
+  }
+
+  /** The reverse of `occupy`. */
+  vacate(vmId: string): PlacedVm | undefined {
+    const vm = this.vms.remove(vmId);
+    if (vm !== undefined) this.#count(vm, 1);
+    return vm;
+  }
+
+  /** Takes (or with sign 1 gives back) amounts alone. Hosts that are not there are passed over. */
+  reserve(hostId: string, amounts: Amounts, sign: -1 | 1 = -1): void {
+    const index = this.indexOf(hostId);
+    if (index < 0) return;
+    for (const dimension of DIMENSIONS) this.#add(dimension, index, sign * amounts[dimension]);
+    this.#touch(index);
+  }
+
+  #count(vm: PlacedVm, sign: -1 | 1): void {
+    const index = this.indexOf(vm.hostId);
+    if (index < 0) return;
+    const taken = takenAmounts(vm.request, this.numa.threadsPerCore[index] as number);
+    for (const dimension of DIMENSIONS) this.#add(dimension, index, sign * taken[dimension]);
+    if (vm.numa !== null) this.#countNuma(index, vm.numa, sign);
+    this.#touch(index);
+  }
+
+  #countNuma(index: number, plan: NumaPlan, sign: -1 | 1): void {
+    countNuma(this.numa, index, plan, sign);
+  }
+
+  #add(dimension: Dimension, index: number, amount: number): void {
+    const column = this.free[dimension];
+    column[index] = (column[index] as number) + amount;
+    this.#noteOverdrawn(dimension, index);
+  }
+
+  #noteOverdrawn(dimension: Dimension, index: number): void {
+    if ((this.free[dimension][index] as number) < 0) addHost(this.overdrawn[dimension], index);
+    else dropHost(this.overdrawn[dimension], index);
+  }
+
+  #touch(index: number): void {
+    this.version += 1;
+    if (index >= 0) this.#digest.forget(index);
+  }
+
+  #build(rows: HostRow[]): void {
+    const length = rows.length;
+    this.#rows = rows;
+    this.hostCount = length;
+    this.hostIds = rows.map((row) => row.hostId);
+    this.names = rows.map((row) => row.name);
+    this.#indexOf = new Map(this.hostIds.map((hostId, index) => [hostId, index]));
+    this.capacity = amountColumns(length);
+    this.free = amountColumns(length);
+    this.perCapacity = amountColumns(length);
+    this.overdrawn = overdrawnOf(length);
+    this.policies = new Uint8Array(length);
+    this.labels = new LabelSets(length);
+    this.numa = numaColumnsOf(rows);
+    this.#levels = new Map();
+    for (const [index, row] of rows.entries()) {
+      if (row.hostId === rows[index - 1]?.hostId) throw new RangeError(`host ${row.hostId} is in the fleet twice`);
+      this.#write(index, row);
+    }
+    this.version += 1;
+    this.#digest.reset(length);
+  }
+
+  #write(index: number, row: HostRow): void {
+    for (const dimension of DIMENSIONS) {
+      const capacity = Math.floor(row.capacity[dimension] * overcommitOf(row, dimension));
+      this.capacity[dimension][index] = capacity;
+      this.perCapacity[dimension][index] = capacity > 0 ? 1 / capacity : 0;
+      this.free[dimension][index] = capacity - row.reserved[dimension];
+      this.#noteOverdrawn(dimension, index);
+    }
+    this.policies[index] = POLICIES.indexOf(this.hostGroups.get(row.hostGroupId ?? '')?.policy ?? 'pack');
+    for (const label of labelsOf(row)) this.labels.set(index, label);
+  }
+}
+
+export const fleetOf = (rows: readonly HostRow[], facts: FleetFacts = {}): Fleet => new Fleet(rows, facts);
+
+const overdrawnOf = (hostCount: number): Record<Dimension, HostSet> => ({
+  vcpuCount: hostSetOf(hostCount),
+  memoryBytes: hostSetOf(hostCount),
+  diskBytes: hostSetOf(hostCount),
+  dedicatedCpuCount: hostSetOf(hostCount),
+  hugePages2MibBytes: hostSetOf(hostCount),
+  hugePages1GibBytes: hostSetOf(hostCount),
+});
+
+const overcommitOf = (row: HostRow, dimension: Dimension): number =>
+  dimension === 'vcpuCount' || dimension === 'memoryBytes' || dimension === 'diskBytes'
+    ? (row.overcommit?.[dimension] ?? 1)
+    : 1;
+
+const byHostId = (left: HostRow, right: HostRow): number =>
+  left.hostId < right.hostId ? -1 : left.hostId > right.hostId ? 1 : 0;
+
+/** Whether the columns that are made for all hosts at once have room for the new row. */
+const isSameShape = (before: HostRow, after: HostRow): boolean =>
+  before.name === after.name &&
+  (before.numaNodes?.length ?? 0) === (after.numaNodes?.length ?? 0) &&
+  JSON.stringify(before.domains) === JSON.stringify(after.domains);
+
+/** One number of a column. Indexes come from loops below `hostCount`, which is the length of every column. */
+export const cell = (column: Float64Array | Uint8Array | Int32Array, index: number): number => column[index] as number;
