@@ -1,4 +1,5 @@
 import type { Flavor, Host, Image, Operation, Project, Vm } from '@kvorum/client';
+import { PLAIN_HARDWARE } from '@kvorum/schema';
 
 /** Ids whose last digits say what they are. */
 export const idOf = (last: number): string => `019a0000-0000-7000-8000-${String(last).padStart(12, '0')}`;
@@ -20,7 +21,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   vcpuCount: 2,
   memoryBytes: 2 * GIB,
   pinVcpus: false,
-  hardware: { cpu: {}, memory: {}, firmware: {}, devices: {}, display: { kind: 'none' } },
+  hardware: PLAIN_HARDWARE,
   accelerator: 'kvm',
   balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],

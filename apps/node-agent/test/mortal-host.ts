@@ -80,6 +80,8 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     isMigrating: () => vm.isMigrating(),
     pingGuest: (timeoutMs) => vm.pingGuest(timeoutMs),
     queryVcpuThreads: () => vm.queryVcpuThreads(),
+    queryGenerationId: () => vm.queryGenerationId(),
+    onDeviceEvent: (listener) => vm.onDeviceEvent(listener),
     onPowerChange: (listener) => vm.onPowerChange(listener),
     release: () => vm.release(),
   };

@@ -1,6 +1,9 @@
 import type { Accelerator, HostFacts, VmHardware } from '@kvorum/schema';
 import type { ConsolePort } from './console-port.js';
+import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
+
+export type { DeviceEvent };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -68,10 +71,19 @@ export interface LaunchSpec {
   readonly machineType: string;
   readonly diskPath: string;
   readonly hardware: VmHardware;
+  readonly firmware: FirmwareState;
   /** Host CPUs for the vCPU threads, one each in order; empty: not pinned. */
   readonly pinnedCpus: readonly number[];
   /** Start with the vCPUs stopped. */
   readonly isPaused: boolean;
+}
+
+/** What of a VM's firmware outlives its process. */
+export interface FirmwareState {
+  /** Private folder of the VM for UEFI variables and the TPM's state: they go with the folder, which its owner removes. */
+  readonly folder: string;
+  /** UUID by which a guest sees whether it is still the one it was. The same at each start; another one for a copy. */
+  readonly generationId: string;
 }
 
 export type VmPower = 'running' | 'paused';
@@ -146,6 +158,8 @@ export interface RunningVm {
   readonly guest: GuestPort;
   /** Its serial line and screen. */
   readonly consoles: ConsolePort;
+  /** The generation id as the guest sees it. QMP query-vm-generation-id. */
+  queryGenerationId(): Promise<string>;
   /** Host thread id per vCPU with the CPUs it may run on, as the kernel says. */
   queryVcpuThreads(): Promise<VcpuThread[]>;
 
@@ -153,6 +167,11 @@ export interface RunningVm {
   readonly exited: Promise<VmExit>;
   /** Power changes that nobody asked for (guest paused by an error, resumed). Returns the unsubscribe function. */
   onPowerChange(listener: (power: VmPower) => void): () => void;
+  /**
+   * Calls the listener for each event of a device, and at once for the last one of each kind that was heard of since this
+   * driver holds the VM. Returns the unsubscribe function.
+   */
+  onDeviceEvent(listener: (event: DeviceEvent) => void): () => void;
   /** Lets go of the VM without touching it: sockets of the agent close, the process goes on. */
   release(): Promise<void>;
 }

@@ -15,5 +15,6 @@ export * from './project/project.schema.js';
 export * from './token/token.schema.js';
 export * from './vm/png.js';
 export * from './vm/vm.schema.js';
+export * from './vm/vm-firmware.schema.js';
 export * from './vm/vm-hardware.schema.js';
 export * from './vm/vm-lifecycle.js';

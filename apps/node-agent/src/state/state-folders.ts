@@ -41,6 +41,11 @@ export class StateFolders {
     return join(this.stateDir, 'disks');
   }
 
+  /** UEFI variables and TPM states. */
+  get firmware(): string {
+    return join(this.stateDir, 'firmware');
+  }
+
   recordOf(vmId: string): string {
     return join(this.vms, `${vmId}.json`);
   }
@@ -53,15 +58,26 @@ export class StateFolders {
   diskOf(vmId: string, volumeId: string): string {
     return join(this.disksOf(vmId), `${volumeId}.qcow2`);
   }
+  firmwareOf(vmId: string): string {
+    return join(this.firmware, vmId);
+  }
   imageOf(sha256: string): string {
     return join(this.images, `${sha256}.qcow2`);
   }
 
   async create(): Promise<void> {
-    for (const folder of [this.stateDir, this.identity, this.vms, this.images, this.disks, this.runDir]) {
+    for (const folder of [
+      this.stateDir,
+      this.identity,
+      this.vms,
+      this.images,
+      this.disks,
+      this.firmware,
+      this.runDir,
+    ]) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     }
-    const passages = [this.stateDir, this.images, this.disks, this.runDir];
+    const passages = [this.stateDir, this.images, this.disks, this.firmware, this.runDir];
     if (dirname(this.runDir) === RUN_ROOT) passages.push(RUN_ROOT);
     for (const folder of passages) await chmod(folder, PASSAGE_MODE);
   }

@@ -1,5 +1,6 @@
-import type { DiskFault, RunningVm, VmExit, VmPower } from '@kvorum/hypervisor-driver';
+import type { DeviceEvent, DiskFault, RunningVm, VmExit, VmPower } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
+import { DeviceConditions } from './device-conditions.js';
 import type { LiveRun } from './vm-actor-rules.js';
 import type { VmCondition } from './vm-condition.js';
 
@@ -21,6 +22,7 @@ export class LiveVm implements LiveRun {
   #powerChangeCount = 0;
   #hang: VmCondition | null = null;
   #diskFault: VmCondition | null = null;
+  readonly #devices = new DeviceConditions();
 
   constructor(vm: RunningVm, power: VmPower, listener: LiveVmListener) {
     this.vm = vm;
@@ -31,9 +33,11 @@ export class LiveVm implements LiveRun {
       this.power = changed;
       listener.onChange();
     });
+    const stopDevices = vm.onDeviceEvent((event) => this.#hear(event));
     void vm.exited.then((exit) => {
       this.exit = exit;
       this.#unsubscribe();
+      stopDevices();
       listener.onExit(this);
     });
   }
@@ -57,20 +61,22 @@ export class LiveVm implements LiveRun {
     return this.#diskFault?.kind === 'disk-full';
   }
   get conditions(): readonly VmCondition[] {
-    return [this.#hang, this.#diskFault].filter((condition) => condition !== null);
+    const own = [this.#hang, this.#diskFault].filter((condition) => condition !== null);
+    return [...own, ...this.#devices.conditions];
   }
 
   /** Asks for a sign of life within `timeoutMs` and remembers what came of it. Never throws for what ails the VM. */
   async check(timeoutMs: number): Promise<void> {
     const askedAtMs = Date.now();
     const powerChangeCount = this.#powerChangeCount;
-    const before = [this.#hang, this.#diskFault, this.#power];
+    const before = [this.#hang, this.#diskFault, this.#power, ...this.#devices.conditions];
     try {
       const { power, diskFault } = await this.vm.checkMonitor(timeoutMs);
       this.#hang = null;
       this.#diskFault = diskFault === null ? null : this.#conditionOf(diskFault, askedAtMs);
       // An answer that crossed a change of ours is old news.
       if (powerChangeCount === this.#powerChangeCount && power !== this.#power) this.power = power;
+      this.#devices.settle(this.#power, askedAtMs);
     } catch (thrown) {
       if (!(thrown instanceof DomainError)) throw thrown;
       // It has ended or was let go: its end is noted elsewhere.
@@ -78,14 +84,20 @@ export class LiveVm implements LiveRun {
       const isSame = this.#hang?.detail === thrown.message;
       if (!isSame) this.#hang = { kind: 'hung', sinceMs: this.#hang?.sinceMs ?? askedAtMs, detail: thrown.message };
     }
-    const after = [this.#hang, this.#diskFault, this.#power];
-    if (after.some((value, index) => value !== before[index])) this.#listener.onChange();
+    const after = [this.#hang, this.#diskFault, this.#power, ...this.#devices.conditions];
+    if (after.length !== before.length || after.some((value, index) => value !== before[index]))
+      this.#listener.onChange();
   }
 
   /** Lets go of the process, which goes on. */
   async release(): Promise<void> {
     this.#unsubscribe();
     await this.vm.release();
+  }
+
+  #hear(event: DeviceEvent): void {
+    this.#devices.hear(event, Date.now());
+    this.#listener.onChange();
   }
 
   #conditionOf({ kind, detail }: DiskFault, nowMs: number): VmCondition {

@@ -111,6 +111,7 @@ function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmReco
     epoch: record?.epoch ?? 0,
     spec: null,
     machineType: null,
+    vmGenerationId: null,
     wanted: null,
     stopBy: null,
     reset: null,

@@ -3,11 +3,20 @@
  *   hung               its process lives, but its monitor does not answer or cannot be reached
  *   disk-full          it stands still because its disk could not grow; it goes on when there is space again
  *   disk-failing       it stands still because its disk could not be written
+ *   watchdog-expired   its guest stopped feeding its watchdog; it goes away when the guest has run well for a while
+ *   tpm-lost           the process of its TPM has ended; it has one again after its next start
  *   unexamined         this agent could not find out whether its process runs; it tries again
  *   record-unreadable  what the host remembers of it cannot be understood; it is left untouched until a person repairs it
  */
 export interface VmCondition {
-  readonly kind: 'hung' | 'disk-full' | 'disk-failing' | 'unexamined' | 'record-unreadable';
+  readonly kind:
+    | 'hung'
+    | 'disk-full'
+    | 'disk-failing'
+    | 'watchdog-expired'
+    | 'tpm-lost'
+    | 'unexamined'
+    | 'record-unreadable';
   /** Unix ms; as this agent saw it. */
   readonly sinceMs: number;
   readonly detail: string;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
@@ -105,6 +106,7 @@ export class VmProcess {
     const found = await readdir(disks).catch(() => []);
     for (const name of new Set([...recorded, ...found])) await driver.removeDisk(join(disks, name));
     await rm(disks, { recursive: true, force: true });
+    await rm(folders.firmwareOf(this.#memory.vmId), { recursive: true, force: true });
     const record = this.#memory.record;
     if (record?.tombstone == null) return;
     await this.#memory.save({
@@ -168,7 +170,9 @@ export class VmProcess {
     if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
     const pinnedCpus = spec.pinVcpus ? this.#host.cpus.claim(this.#memory.vmId, spec.vcpuCount) : [];
     const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, pinnedCpus, exit: null };
-    const launching: VmRecord = { ...record, machineType, run };
+    // On the disk before a guest sees it: after a crash it starts with the same one.
+    const vmGenerationId = record.vmGenerationId ?? randomUUID();
+    const launching: VmRecord = { ...record, machineType, vmGenerationId, run };
     try {
       await this.#memory.save(launching);
       await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -183,6 +187,7 @@ export class VmProcess {
         machineType,
         diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
         hardware: spec.hardware,
+        firmware: { folder: this.#host.folders.firmwareOf(this.#memory.vmId), generationId: vmGenerationId },
         pinnedCpus,
         isPaused,
       });

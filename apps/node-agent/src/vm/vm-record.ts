@@ -69,6 +69,8 @@ export const VmRecord = z.strictObject({
   spec: VmSpec.nullable(),
   /** Chosen at the first start on this host and kept. Null: not started yet, or last by an agent that kept none. */
   machineType: z.string().nullable().default(null),
+  /** Given at the first start on this host and kept: a guest with another one takes itself for a copy. Null: not started yet. */
+  vmGenerationId: z.uuid().nullable().default(null),
   /** The power that was asked for, and by which intent. */
   wanted: z.strictObject({ power: z.enum(['running', 'paused', 'stopped']), fence: Fence }).nullable(),
   /** A stop with grace ends at this wall-clock time (Unix ms), however often it is asked for again. */

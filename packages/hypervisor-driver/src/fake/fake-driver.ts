@@ -45,6 +45,7 @@ export class FakeDriver implements HypervisorDriver {
 
   async launch(launch: LaunchSpec): Promise<RunningVm> {
     assertLaunchable(launch);
+    this.#assertFirmware(launch);
     this.machine.launches.push(launch);
     if (!this.machine.disks.has(launch.diskPath)) {
       throw new DomainError('host_fault', "the VM's disk is not usable: it is not there");
@@ -81,6 +82,16 @@ export class FakeDriver implements HypervisorDriver {
     const past = this.machine.pastExits.get(runDir);
     if (past === undefined || past.vmId !== vmId || this.machine.processes.has(runDir)) return null;
     return { epoch: past.epoch, exit: past.exit };
+  }
+
+  #assertFirmware({ hardware: { firmware } }: LaunchSpec): void {
+    const lacks = this.machine.lacksFirmware;
+    if (firmware.kind === 'uefi' && lacks.has('uefi')) {
+      throw new DomainError('conflict_state', 'this host has no UEFI firmware: install the package ovmf');
+    }
+    if (firmware.tpm !== 'none' && lacks.has('tpm')) {
+      throw new DomainError('conflict_state', 'this host cannot emulate a TPM: install the package swtpm');
+    }
   }
 
   #assertNothingRuns(runDir: string): void {

@@ -19,6 +19,7 @@ const launch: LaunchSpec = {
   diskPath: '/disks/a',
   machineType: 'pc-q35-10.0',
   hardware: PLAIN_HARDWARE,
+  firmware: { folder: '/firmware/a', generationId: '01900000-0000-4000-8000-00000000000a' },
   pinnedCpus: [],
   isPaused: false,
 };

@@ -12,6 +12,7 @@ import {
   type VmExit,
   type VmPower,
 } from '../driver.js';
+import { DeviceEvents } from '../firmware/device-events.js';
 import { deferred } from '../process/deferred.js';
 import { FAKE_FACTS } from './fake-facts.js';
 import { FakeGuest } from './fake-guest.js';
@@ -30,6 +31,8 @@ export class FakeMachine {
   readonly imagesWithoutBalloon = new Set<string>();
   /** Paths of images whose guests run no QEMU guest agent. */
   readonly imagesWithoutGuestAgent = new Set<string>();
+  /** What of VmFirmware this machine lacks: its launch is refused. */
+  readonly lacksFirmware = new Set<'uefi' | 'tpm'>();
   /** Paths of images that ensureDisk finds damaged. */
   readonly damagedImages = new Set<string>();
   /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */
@@ -99,6 +102,8 @@ export class FakeProcess {
   readonly #machine: FakeMachine;
   readonly #end = deferred<VmExit>();
   readonly powerListeners = new Set<(power: VmPower) => void>();
+  /** A watchdog that runs out, a TPM that dies: `deviceEvents.tell`. */
+  readonly deviceEvents = new DeviceEvents();
   power: VmPower;
   balloonBytes: number;
   /** The guest's balloon driver follows requests and gives statistics. */
@@ -191,6 +196,23 @@ export class FakeProcess {
   changePowerUnasked(power: VmPower): void {
     this.changePower(power);
     for (const listener of this.powerListeners) listener(power);
+  }
+
+  /** The guest stops feeding its watchdog: what was declared happens. */
+  expireWatchdog(): void {
+    const { action } = this.launch.hardware.firmware.watchdog;
+    if (action === 'none') throw new RangeError('this VM has no watchdog');
+    this.deviceEvents.tell({ kind: 'watchdog-expired', action });
+    if (action === 'pause') this.changePowerUnasked('paused');
+    if (action === 'reset') this.resetCount += 1;
+    if (action === 'shutdown' && this.obeysPowerButton) this.powerOff();
+    if (action === 'poweroff') this.crash("exit code 0; the guest's watchdog ran out (poweroff)");
+  }
+
+  /** The process that emulates its TPM ends. */
+  killTpm(): void {
+    if (this.launch.hardware.firmware.tpm === 'none') throw new RangeError('this VM has no TPM');
+    this.deviceEvents.tell({ kind: 'tpm-lost', detail: 'the process of the TPM has ended' });
   }
 
   powerOff(): void {

@@ -1,6 +1,7 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import type { ConsolePort } from '../console-port.js';
 import type {
+  DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
   MonitorAnswer,
@@ -24,6 +25,7 @@ export class FakeVm implements RunningVm {
   readonly #process: FakeProcess;
   readonly #exit = deferred<VmExit>();
   readonly #ownListeners = new Set<(power: VmPower) => void>();
+  readonly #unsubscribes: (() => void)[] = [];
   #isReleased = false;
 
   constructor(process: FakeProcess) {
@@ -150,6 +152,17 @@ export class FakeVm implements RunningVm {
     }));
   }
 
+  async queryGenerationId(): Promise<string> {
+    await this.#assertAnswers();
+    return this.#process.launch.firmware.generationId;
+  }
+
+  onDeviceEvent(listener: (event: DeviceEvent) => void): () => void {
+    const stop = this.#process.deviceEvents.listen(listener);
+    this.#unsubscribes.push(stop);
+    return stop;
+  }
+
   onPowerChange(listener: (power: VmPower) => void): () => void {
     this.#process.powerListeners.add(listener);
     this.#ownListeners.add(listener);
@@ -161,6 +174,7 @@ export class FakeVm implements RunningVm {
 
   async release(): Promise<void> {
     this.#isReleased = true;
+    for (const stop of this.#unsubscribes) stop();
     for (const listener of this.#ownListeners) this.#process.powerListeners.delete(listener);
   }
 

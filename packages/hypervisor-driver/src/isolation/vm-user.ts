@@ -42,9 +42,8 @@ export interface VmFiles {
  * for the time of binding. The image it may read. Folders stay root's, so that no file in them can be exchanged.
  */
 export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: VmFiles): Promise<void> {
-  await chmod(folder.path, PASSAGE_MODE);
+  await openSockets(folder, uid);
   await chown(folder.serialInput, uid, uid);
-  await chown(folder.sockets, uid, uid);
   const consoleLog = await open(folder.consoleLog, 'a', PRIVATE_FILE_MODE);
   try {
     await consoleLog.chown(uid, uid);
@@ -57,6 +56,12 @@ export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: 
   await chmod(diskPath, PRIVATE_FILE_MODE);
   await chmod(imagePath, READABLE_FILE_MODE);
   await assertPassable(folder.path);
+}
+
+/** Lets the VM's user bind sockets, until closeSockets. */
+export async function openSockets(folder: RunFolder, uid: number): Promise<void> {
+  await chmod(folder.path, PASSAGE_MODE);
+  await chown(folder.sockets, uid, uid);
 }
 
 /** Once the sockets are bound nobody but the agent can reach or exchange them; the guest has not run yet. */

@@ -1,5 +1,6 @@
 import { DomainError } from '@kvorum/schema';
 import type { PastExit } from '../driver.js';
+import { openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
@@ -30,7 +31,12 @@ export async function adopt(
     return null;
   }
   const monitor = new MonitorLink(folder.monitorSocket);
-  const vm = new QemuVm({ folder, record, pidfd, monitor, exitStatus: null, cgroups }, watch, options.commandTimeoutMs);
+  const tpm = record.tpm == null ? null : openTpm(folder, record.tpm);
+  const vm = new QemuVm(
+    { folder, record, pidfd, tpm, monitor, exitStatus: null, cgroups },
+    watch,
+    options.commandTimeoutMs,
+  );
   try {
     await vm.checkMonitor(options.adoptTimeoutMs);
   } catch (thrown) {

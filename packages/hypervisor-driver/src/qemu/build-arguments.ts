@@ -1,6 +1,8 @@
 import { MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
+import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { cpuArguments } from './arguments/cpu-arguments.js';
+import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { serialChardev } from './serial-line.js';
@@ -10,7 +12,12 @@ import { serialChardev } from './serial-line.js';
  * and -no-user-config, and q35's own extras (SATA, SMBus, vmport) are switched off too. What a guest cannot reach cannot
  * be attacked from it.
  */
-export function buildArguments(launch: LaunchSpec, disk: DiskChain, process: ProcessPlan = SHARED_USER): string[] {
+export function buildArguments(
+  launch: LaunchSpec,
+  disk: DiskChain,
+  process: ProcessPlan = SHARED_USER,
+  ovmfFolder = OVMF_FOLDER,
+): string[] {
   const folder = runFolder(launch.runDir);
   return [
     ...identity(launch),
@@ -22,6 +29,7 @@ export function buildArguments(launch: LaunchSpec, disk: DiskChain, process: Pro
     ...balloon(),
     ...guestAgent(folder),
     ...entropy(),
+    ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
     ...behaviour(),
   ];
@@ -71,6 +79,7 @@ function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
       vmport: 'off',
       graphics: 'off',
       'dump-guest-core': 'off',
+      ...firmwareMachine(launch.hardware.firmware),
     }),
     // The lifecycle knows no suspended guest: offer neither S3 nor S4.
     '-global',
@@ -178,13 +187,17 @@ function guestAgent(folder: RunFolder): string[] {
   ];
 }
 
-/** QEMU's own generator (getrandom(2)): no file descriptor, and never blocks. */
+/** What a guest may draw from the host in a period: 64 KiB/s, far above what seeding a generator takes. */
+const ENTROPY_BYTES_MAX = 65_536;
+const ENTROPY_PERIOD_MS = 1000;
+
+/** QEMU's own generator (getrandom(2)): no file descriptor, and never blocks. A guest that draws without end waits. */
 function entropy(): string[] {
   return [
     '-object',
     options('rng-builtin', { id: 'entropy' }),
     '-device',
-    options('virtio-rng-pci', { rng: 'entropy' }),
+    options('virtio-rng-pci', { rng: 'entropy', 'max-bytes': ENTROPY_BYTES_MAX, period: ENTROPY_PERIOD_MS }),
   ];
 }
 

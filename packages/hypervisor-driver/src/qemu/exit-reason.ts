@@ -1,4 +1,5 @@
 import type { VmExit } from '../driver.js';
+import { watchdogActionInLog } from '../firmware/watchdog-action.js';
 
 /** Bound of VmExit.detail. */
 export const EXIT_DETAIL_BYTES_MAX = 4096;
@@ -36,6 +37,7 @@ const SHUTDOWN_CAUSES = [
 ] as const;
 
 const TRACE_LINE = /^\d+@\d+\.\d+:qemu_system_shutdown_request reason=(\d{1,2})$/gm;
+const ANY_TRACE_LINE = /^\d+@\d+\.\d+:(?:qemu_system_shutdown_request|watchdog_perform_action) .*$/gm;
 
 /** The reason QEMU noted on its log (-trace, build-arguments.ts); the first one counts, later ones only repeat. */
 export function shutdownReasonInLog(log: string): string | null {
@@ -62,8 +64,10 @@ function reasonOf(cause: string | null, { isEndRequested, oomKillCount, status }
 
 function detailOf(cause: string | null, { status, logTail, oomKillCount }: ExitEvidence): string {
   const memory = oomKillCount > 0 ? `; out-of-memory kills: ${oomKillCount}` : '';
-  const head = `${statusText(status)}${memory}; QEMU's reason: ${cause ?? 'none given'}`;
-  const lines = logTail.replaceAll(TRACE_LINE, '').trim();
+  const watchdog = watchdogActionInLog(logTail);
+  const expired = watchdog === null ? '' : `; the guest's watchdog ran out (${watchdog})`;
+  const head = `${statusText(status)}${memory}${expired}; QEMU's reason: ${cause ?? 'none given'}`;
+  const lines = logTail.replaceAll(ANY_TRACE_LINE, '').trim();
   return lastBytes(lines === '' ? head : `${head}\n${lines}`, EXIT_DETAIL_BYTES_MAX);
 }
 

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { endTpmOf } from '../firmware/swtpm.js';
 import { endProcess } from '../process/end-process.js';
 import { Pidfd } from '../process/pidfd.js';
 import { findProcesses, isSameProcess, readCommandLine } from '../process/process-identity.js';
@@ -41,7 +42,8 @@ export function pidsOfFolder(folder: RunFolder, record: RunRecord | null): numbe
   return pidfd === null ? [] : [pidfd.pid];
 }
 
-/** Ends whatever runs in the folder, without asking it. */
+/** Ends whatever runs in the folder, without asking it; the TPM last, as QEMU may still speak to it. */
 export async function endRunsOf(folder: RunFolder, record: RunRecord | null): Promise<void> {
   for (const pid of pidsOfFolder(folder, record)) await endProcess(pid, isRunOf(folder));
+  if (existsSync(folder.path)) await endTpmOf(folder, record?.tpm);
 }

@@ -27,10 +27,20 @@ function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
     vcpuCount: isWithin(vcpuCount, 1, VCPU_COUNT_MAX) ? null : `is not within 1 to ${VCPU_COUNT_MAX}`,
     memoryBytes: memoryRefusal(memoryBytes),
     accelerator: accelerator === 'kvm' || accelerator === 'tcg' ? null : 'is neither kvm nor tcg',
+    ...firmwareRefusals(launch),
     machineType: isMachineType(launch.machineType) ? null : 'is not a versioned q35 such as pc-q35-10.0',
     runDir: runFolderRefusal(runDir),
     diskPath: pathRefusal(diskPath),
     pinnedCpus: pinningRefusal(vcpuCount, pinnedCpus),
+  };
+}
+
+function firmwareRefusals({ hardware, firmware }: LaunchSpec): Record<string, string | null> {
+  const { kind, secureBoot } = hardware.firmware;
+  return {
+    'firmware.folder': pathRefusal(firmware.folder),
+    'firmware.generationId': UUID.test(firmware.generationId) ? null : 'is not a UUID in lower case',
+    'hardware.firmware.secureBoot': secureBoot && kind !== 'uefi' ? 'needs kind uefi' : null,
   };
 }
 

@@ -3,6 +3,8 @@ import { dirname, relative } from 'node:path';
 import { DomainError } from '@kvorum/schema';
 import { pinVcpus } from '../cpu/pin-vcpus.js';
 import type { LaunchSpec } from '../driver.js';
+import { assertFirmware, prepareFirmware } from '../firmware/prepare-firmware.js';
+import { endTpmOf, openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { limitsOf } from '../isolation/vm-limits.js';
 import { admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
@@ -41,6 +43,7 @@ export async function launch(
   cgroups: Cgroups | null,
 ): Promise<QemuVm> {
   assertLaunchable(spec);
+  assertFirmware(spec.hardware.firmware, options);
   const folder = runFolder(spec.runDir);
   const disk = await readDiskChain(spec.diskPath);
   const record = await prepareFolder(folder, spec);
@@ -48,11 +51,13 @@ export async function launch(
   try {
     return await asHostFault('the VM cannot be launched', async () => {
       await cgroups?.create(spec.vmId, limitsOf(spec));
+      const withTpm = await prepareFirmware({ spec, options, folder, record, cgroups });
       child = await spawnQemu(spec, disk, folder, options);
-      return await bringUp({ spec, options, watch, folder, record, child, cgroups });
+      return await bringUp({ spec, options, watch, folder, record: withTpm, child, cgroups });
     });
   } catch (thrown) {
     await child?.kill();
+    await endTpmOf(folder, (await readRunRecord(folder))?.tpm);
     await removeRunFiles(folder);
     await cgroups?.remove(spec.vmId);
     throw thrown;
@@ -87,8 +92,9 @@ async function bringUp({ spec, options, watch, folder, record, child, cgroups }:
     const running: RunRecord = { ...launching, phase: 'running' };
     await writeRunRecord(folder, running);
     const { exitStatus } = child;
+    const tpm = running.tpm == null ? null : openTpm(folder, running.tpm);
     const vm = new QemuVm(
-      { folder, record: running, pidfd, monitor, exitStatus, cgroups },
+      { folder, record: running, pidfd, tpm, monitor, exitStatus, cgroups },
       watch,
       options.commandTimeoutMs,
     );
@@ -121,11 +127,14 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     accelerator: spec.accelerator,
     memoryBytes: spec.memoryBytes,
     process: null,
+    ...(spec.hardware.firmware.tpm === 'none' ? { tpm: null } : {}),
     isEndRequested: false,
     exit: null,
   };
   await asHostFault('the run folder cannot be made', async () => {
     await mkdir(folder.path, { recursive: true, mode: 0o700 });
+    // QEMU is gone; its TPM may be about to go.
+    if (earlier !== null) await endTpmOf(folder, earlier.tpm);
     await removeRunFiles(folder);
     await mkdir(folder.sockets, { mode: 0o700 });
     await makeSerialLine(folder);
@@ -146,20 +155,20 @@ async function spawnQemu(
   spec: LaunchSpec,
   disk: DiskChain,
   folder: RunFolder,
-  { qemuPath, vmUids }: QemuOptions,
+  { qemuPath, vmUids, ovmfFolder }: QemuOptions,
 ): Promise<QemuChild> {
   const log = await open(folder.processLog, 'a', 0o600);
   const kvm = vmUids !== null && spec.accelerator === 'kvm' ? await open('/dev/kvm', 'r+') : null;
   try {
     if (vmUids === null) {
       const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/' };
-      return new QemuChild(qemuPath, buildArguments(spec, disk), child);
+      return new QemuChild(qemuPath, buildArguments(spec, disk, undefined, ovmfFolder), child);
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
-    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf });
+    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder);
     return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd });
   } finally {
     await kvm?.close();

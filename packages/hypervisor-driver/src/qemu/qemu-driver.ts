@@ -1,5 +1,6 @@
 import type { HostFacts } from '@kvorum/schema';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import { firmwareFindings } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
 import { Cgroups } from '../isolation/cgroups.js';
 import { isolationFinding } from '../isolation/isolation-finding.js';
@@ -41,7 +42,8 @@ class QemuDriver implements HypervisorDriver {
 
   async observeHost(): Promise<HostFacts> {
     const facts = await this.#host.observe();
-    return { ...facts, findings: [...facts.findings, isolationFinding(this.#options, this.#cgroups)] };
+    const findings = [isolationFinding(this.#options, this.#cgroups), ...firmwareFindings(this.#options)];
+    return { ...facts, findings: [...facts.findings, ...findings] };
   }
 
   ensureDisk(disk: DiskSpec): Promise<void> {

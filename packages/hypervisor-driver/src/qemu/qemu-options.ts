@@ -1,9 +1,14 @@
+import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import type { UidRange } from '../isolation/vm-user.js';
 
 /** How the driver finds QEMU, and how long it waits for it. */
 export interface QemuOptions {
   readonly qemuPath: string;
   readonly qemuImgPath: string;
+  /** Emulates TPMs. */
+  readonly swtpmPath: string;
+  /** UEFI firmware, as Debian's package `ovmf` lays it. */
+  readonly ovmfFolder: string;
   /** From the start of the process to its monitor's greeting. */
   readonly launchTimeoutMs: number;
   /** One QMP command. */
@@ -22,6 +27,8 @@ export interface QemuOptions {
 export const QEMU_OPTIONS: QemuOptions = {
   qemuPath: '/usr/bin/qemu-system-x86_64',
   qemuImgPath: '/usr/bin/qemu-img',
+  swtpmPath: '/usr/bin/swtpm',
+  ovmfFolder: OVMF_FOLDER,
   // 50 to 100 ms are usual; hosts that start hundreds of VMs at once are slower.
   launchTimeoutMs: 30_000,
   // Answers take under 1 ms; QEMU's main loop stalls for seconds only when its storage does.

@@ -2,6 +2,7 @@ import { type Accelerator, DomainError } from '@kvorum/schema';
 import type { ConsolePort } from '../console-port.js';
 import { threadCpus } from '../cpu/affinity.js';
 import type {
+  DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
   MonitorAnswer,
@@ -10,6 +11,9 @@ import type {
   VmExit,
   VmPower,
 } from '../driver.js';
+import { DeviceEvents } from '../firmware/device-events.js';
+import { TpmWatch } from '../firmware/tpm-watch.js';
+import { watchdogAction } from '../firmware/watchdog-action.js';
 import type { GuestPort } from '../guest-port.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { deferred } from '../process/deferred.js';
@@ -41,6 +45,8 @@ export interface QemuRun {
   readonly folder: RunFolder;
   readonly record: RunRecord;
   readonly pidfd: Pidfd;
+  /** The process of the VM's TPM; null: it has none, or it has ended. */
+  readonly tpm: Pidfd | null;
   readonly monitor: MonitorLink;
   /** Resolves when the process, being our child, has been reaped; null when it is not our child. */
   readonly exitStatus: Promise<ExitStatus> | null;
@@ -67,6 +73,8 @@ export class QemuVm implements RunningVm {
   readonly #exit = deferred<VmExit>();
   readonly #powerListeners = new Set<(power: VmPower) => void>();
   readonly #unwatch: () => void;
+  readonly #deviceEvents = new DeviceEvents();
+  readonly #tpm: TpmWatch;
   #record: RunRecord;
   #phase: 'live' | 'ended' | 'released' = 'live';
   #shutdownReason: string | null = null;
@@ -95,6 +103,9 @@ export class QemuVm implements RunningVm {
     run.monitor.onEvent((event) => this.#hear(event));
     this.#unwatch = watch.add(run.pidfd, () => this.#onEnded());
     run.monitor.onLoss(() => watch.hurry());
+    this.#tpm = new TpmWatch(run, watch, (detail) => {
+      if (this.#phase === 'live') this.#deviceEvents.tell({ kind: 'tpm-lost', detail });
+    });
   }
 
   get folder(): RunFolder {
@@ -191,6 +202,14 @@ export class QemuVm implements RunningVm {
     return vcpus.map(({ vcpuIndex, threadId }) => ({ vcpuIndex, threadId, cpus: threadCpus(threadId) }));
   }
 
+  async queryGenerationId(): Promise<string> {
+    return (await this.#ask('query-vm-generation-id')).guid;
+  }
+
+  onDeviceEvent(listener: (event: DeviceEvent) => void): () => void {
+    return this.#deviceEvents.listen(listener);
+  }
+
   onPowerChange(listener: (power: VmPower) => void): () => void {
     this.#powerListeners.add(listener);
     return () => this.#powerListeners.delete(listener);
@@ -200,6 +219,7 @@ export class QemuVm implements RunningVm {
     if (this.#phase !== 'live') return;
     this.#phase = 'released';
     this.#unwatch();
+    this.#tpm.stop();
     this.#guestAgent.close();
     this.#run.monitor.close();
   }
@@ -217,6 +237,8 @@ export class QemuVm implements RunningVm {
   async #askForStatus(): Promise<MonitorAnswer> {
     try {
       const { isRunning, status } = await this.#run.monitor.execute('query-status', undefined, CHECK_ANSWER_TIMEOUT_MS);
+      // It stands still since before we came: the event is over.
+      if (status === 'watchdog' && !this.#deviceEvents.has('watchdog-expired')) this.#tellWatchdog('pause');
       return { power: isRunning ? 'running' : 'paused', diskFault: this.#diskFaults.of(status) };
     } catch (thrown) {
       throw await this.#explain(thrown);
@@ -258,10 +280,16 @@ export class QemuVm implements RunningVm {
     const { reason } = event.data;
     if (event.name === 'SHUTDOWN' && typeof reason === 'string') this.#shutdownReason ??= reason;
     if (event.name === 'BLOCK_IO_ERROR') this.#diskFaults.hear(event.data);
+    if (event.name === 'WATCHDOG') this.#tellWatchdog(event.data['action']);
     const power = POWER_EVENTS[event.name];
     // A VM that ends also stops first; that is not a pause.
     if (power === undefined || this.#ownPowerChanges > 0 || this.#shutdownReason !== null) return;
     for (const listener of this.#powerListeners) listener(power);
+  }
+
+  #tellWatchdog(qemuAction: unknown): void {
+    const action = watchdogAction(qemuAction);
+    if (action !== null) this.#deviceEvents.tell({ kind: 'watchdog-expired', action });
   }
 
   async #recordEndRequest(): Promise<void> {
@@ -290,6 +318,8 @@ export class QemuVm implements RunningVm {
     });
     // For an agent that restarts before it could tell. Without a folder there is nobody left to ask.
     await writeRunRecord(folder, { ...this.#record, exit }).catch(() => undefined);
+    // It may not outlive the VM: the next start has its own, over the same state.
+    await this.#tpm.end();
     await cgroups?.remove(this.vmId);
     this.#exit.resolve(exit);
   }

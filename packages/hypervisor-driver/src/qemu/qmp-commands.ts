@@ -18,6 +18,7 @@ export interface QmpCommands {
   };
   'query-migrate': { arguments: undefined; answer: { status: string | null } };
   screendump: { arguments: { filename: string; format: 'png' }; answer: undefined };
+  'query-vm-generation-id': { arguments: undefined; answer: { guid: string } };
   stop: { arguments: undefined; answer: undefined };
   cont: { arguments: undefined; answer: undefined };
   system_reset: { arguments: undefined; answer: undefined };
@@ -26,6 +27,7 @@ export interface QmpCommands {
 }
 
 const MS_PER_S = 1000;
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export type QmpCommandName = keyof QmpCommands;
 type Reader<Name extends QmpCommandName> = (answer: unknown) => QmpCommands[Name]['answer'] | null;
@@ -61,6 +63,11 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
     return status === null || typeof status === 'string' ? { status } : null;
   },
   screendump: () => undefined,
+  // qapi/machine.json: GuidInfo
+  'query-vm-generation-id': (answer) => {
+    const { guid } = fieldsOf(answer);
+    return typeof guid === 'string' && GUID.test(guid) ? { guid: guid.toLowerCase() } : null;
+  },
   stop: () => undefined,
   cont: () => undefined,
   system_reset: () => undefined,

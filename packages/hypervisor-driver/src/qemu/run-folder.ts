@@ -22,8 +22,11 @@ export interface RunFolder {
   readonly displaySocket: string;
   /** There for the time of a screenshot. */
   readonly screenshot: string;
+  /** Control channel of the VM's TPM (swtpm), and where it writes its pid once it listens. */
+  readonly tpmSocket: string;
+  readonly tpmPid: string;
   readonly consoleLog: string;
-  /** What QEMU writes on standard output and error. */
+  /** What QEMU and the TPM write on standard output and error. */
   readonly processLog: string;
   /** Which process this is; see run-record.ts. */
   readonly record: string;
@@ -40,6 +43,8 @@ export function runFolder(path: string): RunFolder {
     serialOutput: join(path, 'io', 'serial.out'),
     displaySocket: join(path, 'io', 'vnc.sock'),
     screenshot: join(path, 'screen.png'),
+    tpmSocket: join(path, 'io', 'tpm.sock'),
+    tpmPid: join(path, 'io', 'tpm.pid'),
     consoleLog: join(path, CONSOLE_LOG_NAME),
     processLog: join(path, 'qemu.log'),
     record: join(path, 'process.json'),

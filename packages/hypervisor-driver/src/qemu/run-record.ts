@@ -19,6 +19,8 @@ export interface RunRecord {
   readonly accelerator: Accelerator;
   readonly memoryBytes: number;
   readonly process: ProcessIdentity | null;
+  /** The process of its TPM; null: it has none; left out: one may have been started, look for it. */
+  readonly tpm?: ProcessIdentity | null;
   /** We set out to end it, perhaps by SIGKILL, which leaves no other trace. */
   readonly isEndRequested: boolean;
   readonly exit: VmExit | null;
@@ -53,6 +55,7 @@ function isRunRecord(value: unknown): value is RunRecord {
     Number.isSafeInteger(record.memoryBytes) &&
     typeof record.isEndRequested === 'boolean' &&
     isProcess(record.process) &&
+    (record.tpm === undefined || isProcess(record.tpm)) &&
     isExit(record.exit)
   );
 }

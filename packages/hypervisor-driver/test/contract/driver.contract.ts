@@ -5,6 +5,7 @@ import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
 import { describeConsoleContract } from './consoles.contract.js';
+import { describeFirmwareContract, withFirmware } from './firmware.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
@@ -20,6 +21,12 @@ export interface DriverSubject {
    * when asked for.
    */
   linuxImagePath(): Promise<string>;
+  /** A good image of a guest that arms its watchdog and does not feed it. */
+  watchdogImagePath(): string;
+  /** Where a guest's watchdog does not run out by itself: lets it. */
+  expireWatchdog(vm: RunningVm): void;
+  /** Makes the process of the VM's TPM end as by SIGKILL from elsewhere. */
+  killTpm(vm: RunningVm): void;
   /** A file that is no qcow2 image. */
   readonly damagedImagePath: string;
   /** Makes the process end as by SIGKILL from elsewhere. */
@@ -62,6 +69,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         diskPath: diskOf(vmId),
         machineType: 'pc-q35-10.0',
         hardware: PLAIN_HARDWARE,
+        firmware: { folder: join(subject.folder, 'firmware', vmId), generationId: vmId },
         pinnedCpus: [],
         isPaused: false,
         ...changes,
@@ -140,6 +148,9 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         ['memory that is no whole MiB', { memoryBytes: MEMORY_BYTES + 1 }],
         ['a run folder too long for sockets', { runDir: `/tmp/${'x'.repeat(60)}` }],
         ['a machine type without a version', { machineType: 'q35' }],
+        ['a generation id that is none', { firmware: { folder: '/tmp/x', generationId: 'x' } }],
+        ['a firmware folder that climbs', { firmware: { folder: '/tmp/../x', generationId: randomUUID() } }],
+        ['Secure Boot under a BIOS', { hardware: withFirmware({ secureBoot: true }) }],
         ['fewer pinned CPUs than vCPUs', { vcpuCount: 2, pinnedCpus: [0] }],
         ['a CPU pinned twice', { vcpuCount: 2, pinnedCpus: [0, 0] }],
       ])('refuses %s', async (_what, changes) => {
@@ -317,6 +328,16 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       linuxGuest,
       withDisplay: () => ({ hardware: { ...PLAIN_HARDWARE, display: { kind: 'vga' } } }),
     });
+
+    describeFirmwareContract(() => ({
+      subject,
+      diskBytes: DISK_BYTES,
+      driver: () => driver,
+      specOf,
+      launch,
+      waitForGuest,
+      countsOf,
+    }));
 
     describe('the memory of a guest', () => {
       it('without a balloon driver: no statistics, and the balloon does not follow', async () => {

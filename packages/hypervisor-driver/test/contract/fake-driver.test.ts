@@ -13,6 +13,9 @@ describeDriverContract('in memory', () => {
     folder,
     imagePath: `${folder}/image.qcow2`,
     linuxImagePath: async () => `${folder}/balloon.qcow2`,
+    watchdogImagePath: () => `${folder}/watchdog.qcow2`,
+    expireWatchdog: (vm) => machine.processOf(vm.vmId).expireWatchdog(),
+    killTpm: (vm) => machine.processOf(vm.vmId).killTpm(),
     damagedImagePath: `${folder}/damaged.qcow2`,
     kill: (vm) => machine.processOf(vm.vmId).crash(),
     hang: (vm) => {

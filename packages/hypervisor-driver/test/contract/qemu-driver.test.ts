@@ -1,8 +1,9 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { guestImage } from '../../../../tests/support/guest-images.js';
 import { openQemuDriver } from '../../src/index.js';
 import { isolated, removeGroups } from '../qemu/isolated.js';
-import { buildGuestImage, openScratch } from '../qemu/scratch.js';
+import { buildGuestImage, openScratch, tpmPidsOf } from '../qemu/scratch.js';
 import { describeDriverContract } from './driver.contract.js';
 
 /** Of a process that hangs on purpose nothing comes, however long one waits. */
@@ -21,6 +22,11 @@ describeDriverContract('QEMU', () => {
       const path = `${folder}/tiny.qcow2`;
       copyFileSync((await guestImage('tiny')).path, path);
       return path;
+    },
+    watchdogImagePath: () => buildGuestImage(folder, { source: 'watchdog-guest' }),
+    expireWatchdog: () => undefined,
+    killTpm: (vm) => {
+      for (const pid of tpmPidsOf(join(folder, vm.vmId.slice(0, 8)))) process.kill(pid, 'SIGKILL');
     },
     damagedImagePath,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),

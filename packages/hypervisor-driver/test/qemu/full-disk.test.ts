@@ -41,6 +41,7 @@ describe.skipIf(!isMounted)('a VM whose disk cannot grow', () => {
       accelerator: 'tcg',
       machineType: 'pc-q35-10.0',
       hardware: PLAIN_HARDWARE,
+      firmware: { folder: join(scratch.path, 'firmware'), generationId: vmId },
       diskPath,
       pinnedCpus: [],
       isPaused: false,

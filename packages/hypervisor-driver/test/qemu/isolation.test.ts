@@ -40,6 +40,7 @@ async function start(): Promise<{ vm: RunningVm; spec: LaunchSpec; uid: number }
     accelerator: 'tcg',
     machineType: 'pc-q35-10.0',
     hardware: PLAIN_HARDWARE,
+    firmware: { folder: join(scratch.path, 'firmware', vmId), generationId: vmId },
     diskPath: join(scratch.path, 'disks', vmId, 'root.qcow2'),
     pinnedCpus: [],
     isPaused: false,

@@ -40,6 +40,7 @@ async function prepare(changes: Partial<LaunchSpec> = {}, imagePath = image): Pr
     diskPath: join(scratch.path, `${vmId}.qcow2`),
     machineType: 'pc-q35-10.0',
     hardware: PLAIN_HARDWARE,
+    firmware: { folder: join(scratch.path, 'firmware', vmId), generationId: vmId },
     pinnedCpus: [],
     isPaused: false,
     ...changes,

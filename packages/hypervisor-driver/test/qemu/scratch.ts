@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MIB } from '@kvorum/schema';
 
-const SOURCE = fileURLToPath(new URL('../fixtures/counting-guest.asm', import.meta.url));
+const sourceOf = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.asm`, import.meta.url));
 
 /**
  * A folder under /tmp, whatever TMPDIR says: run folders must be short (unix sockets). `remove` ends each QEMU that
@@ -17,20 +17,26 @@ export function openScratch(): { path: string; remove: () => void } {
   return {
     path,
     remove: () => {
-      for (const pid of pidsWithArgument(`${path}/`)) process.kill(pid, 'SIGKILL');
+      const left = [...pidsWithArgument(`${path}/`), ...pidsOf('/usr/bin/swtpm', `${path}/`)];
+      for (const pid of left) process.kill(pid, 'SIGKILL');
       rmSync(path, { recursive: true, force: true });
     },
   };
 }
 
 /** Processes of QEMU with the text among their arguments. */
-export function pidsWithArgument(text: string): number[] {
+export const pidsWithArgument = (text: string): number[] => pidsOf('/usr/bin/qemu-system-x86_64', text);
+
+/** Processes of TPMs whose socket lies in the run folder. */
+export const tpmPidsOf = (runDir: string): number[] => pidsOf('/usr/bin/swtpm', `path=${runDir}/`);
+
+function pidsOf(program: string, text: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       const commandLine = commandLineOf(pid);
-      return commandLine.startsWith('/usr/bin/qemu-system-x86_64\0') && commandLine.includes(text);
+      return commandLine.startsWith(`${program}\0`) && commandLine.includes(text);
     });
 }
 
@@ -44,14 +50,21 @@ function commandLineOf(pid: number): string {
 
 const SOURCE_SIZE_BYTES = MIB;
 
+interface GuestOptions {
+  readonly powerOffAfter?: number;
+  readonly isWriting?: boolean;
+  readonly source?: 'counting-guest' | 'watchdog-guest';
+}
+
 /** Assembles the guest and makes a bootable qcow2 of it. `powerOffAfter`: it powers off by itself after so many counts; `isWriting`: it writes to its disk. */
-export function buildGuestImage(folder: string, options: { powerOffAfter?: number; isWriting?: boolean } = {}): string {
-  const name = `guest-${options.powerOffAfter ?? 'endless'}${options.isWriting === true ? '-writing' : ''}`;
+export function buildGuestImage(folder: string, options: GuestOptions = {}): string {
+  const { source = 'counting-guest' } = options;
+  const name = `${source}-${options.powerOffAfter ?? 'endless'}${options.isWriting === true ? '-writing' : ''}`;
   const raw = join(folder, `${name}.raw`);
   const image = join(folder, `${name}.qcow2`);
   const define = options.powerOffAfter === undefined ? [] : [`-DPOWER_OFF_AFTER=${options.powerOffAfter}`];
   if (options.isWriting === true) define.push('-DWRITE_DISK');
-  execFileSync('nasm', ['-f', 'bin', ...define, '-o', raw, SOURCE]);
+  execFileSync('nasm', ['-f', 'bin', ...define, '-o', raw, sourceOf(source)]);
   truncateSync(raw, SOURCE_SIZE_BYTES);
   execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', 'qcow2', raw, image]);
   rmSync(raw);

@@ -111,11 +111,13 @@ export const Volume = z
   })
   .meta({ id: 'Volume' });
 
-export const VmConditionKind = z.enum(['hung', 'disk-full', 'disk-failing', 'unexamined', 'record-unreadable']).meta({
-  id: 'VmConditionKind',
-  description:
-    'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
-});
+export const VmConditionKind = z
+  .enum(['hung', 'disk-full', 'disk-failing', 'watchdog-expired', 'tpm-lost', 'unexamined', 'record-unreadable'])
+  .meta({
+    id: 'VmConditionKind',
+    description:
+      'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; watchdog-expired: its guest stopped feeding its watchdog; tpm-lost: its TPM ended, a restart gives it one again; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
+  });
 
 export const VmCondition = z
   .object({
