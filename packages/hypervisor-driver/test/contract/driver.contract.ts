@@ -5,13 +5,11 @@ import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
 import { describeConsoleContract } from './consoles.contract.js';
-import { describeFirmwareContract, withFirmware } from './firmware.contract.js';
+import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
-export interface DriverSubject {
-  /** A driver as a freshly started agent would open it, over the same machine each time. */
-  openDriver(): HypervisorDriver;
+export interface DriverSubject extends FirmwareSubject {
   /** A short folder of its own. */
   readonly folder: string;
   /** A good image whose guest counts on its console and prints what is typed there, obeys the power button, has no balloon driver and no agent. */
@@ -21,12 +19,6 @@ export interface DriverSubject {
    * when asked for.
    */
   linuxImagePath(): Promise<string>;
-  /** A good image of a guest that arms its watchdog and does not feed it. */
-  watchdogImagePath(): string;
-  /** Where a guest's watchdog does not run out by itself: lets it. */
-  expireWatchdog(vm: RunningVm): void;
-  /** Makes the process of the VM's TPM end as by SIGKILL from elsewhere. */
-  killTpm(vm: RunningVm): void;
   /** A file that is no qcow2 image. */
   readonly damagedImagePath: string;
   /** Makes the process end as by SIGKILL from elsewhere. */

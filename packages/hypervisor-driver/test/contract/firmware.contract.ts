@@ -1,12 +1,23 @@
 import { PLAIN_HARDWARE, type VmHardware } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import type { DeviceEvent, HypervisorDriver, LaunchSpec, RunningVm } from '../../src/index.js';
-import type { DriverSubject } from './driver.contract.js';
 import { waitUntil } from './wait-until.js';
+
+/** What a driver has to offer this part of the suite. */
+export interface FirmwareSubject {
+  /** A driver as a freshly started agent would open it, over the same machine each time. */
+  openDriver(): HypervisorDriver;
+  /** A good image of a guest that arms its watchdog and does not feed it. */
+  watchdogImagePath(): string;
+  /** Where a guest's watchdog does not run out by itself: lets it. */
+  expireWatchdog(vm: RunningVm): void;
+  /** Makes the process of the VM's TPM end as by SIGKILL from elsewhere. */
+  killTpm(vm: RunningVm): void;
+}
 
 /** What the driver's contract lends: its machine, and its ways to start VMs. */
 export interface FirmwareContractLoan {
-  readonly subject: DriverSubject;
+  readonly subject: FirmwareSubject;
   readonly diskBytes: number;
   driver(): HypervisorDriver;
   specOf(changes?: Partial<LaunchSpec>): LaunchSpec;
