@@ -15,6 +15,7 @@ export type RouteTag =
   | 'images'
   | 'meta'
   | 'operations'
+  | 'placements'
   | 'projects'
   | 'tokens'
   | 'vms';

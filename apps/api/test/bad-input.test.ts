@@ -131,11 +131,13 @@ const ADDRESSES: Case[] = [
   wrong('a limit given twice', ['GET', '/v1/vms?limit=1&limit=2', { as: 'admin' }], 'query.limit'),
   wrong('an unknown state', ['GET', '/v1/vms?state=asleep', { as: 'admin' }], 'query.state'),
   ...['%00', 'bm90IGFuIGlk', '0', encodeURIComponent("' OR 1=1 --")].flatMap((cursor) =>
-    ['vms', 'hosts', 'images', 'flavors', 'projects', 'tokens', 'operations'].map((list) =>
+    ['vms', 'hosts', 'images', 'flavors', 'projects', 'tokens', 'operations', 'placements'].map((list) =>
       wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
     ),
   ),
   wrong('an endless cursor', ['GET', `/v1/vms?cursor=${'a'.repeat(600)}`, { as: 'admin' }], 'query.cursor'),
+  wrong('an unknown outcome', ['GET', '/v1/placements?outcome=maybe', { as: 'admin' }], 'query.outcome'),
+  wrong('a placement that is no id', ['GET', '/v1/placements/newest', { as: 'admin' }], 'path.placementId'),
   wrong('a negative offset', ['GET', `/v1/vms/${ID}/console?offset=-1`, { as: 'admin' }], 'query.offset'),
   { what: 'no such route', call: ['GET', '/v1/nothing', { as: 'admin' }], status: 404, code: 'not_found', fields: [] },
   {
@@ -253,7 +255,7 @@ const OBJECTS: Case[] = [
       fields: [],
     }),
   ),
-  ...['vms', 'hosts', 'images', 'flavors', 'projects', 'operations', 'operations/watch'].map(
+  ...['vms', 'hosts', 'images', 'flavors', 'projects', 'operations', 'placements', 'operations/watch'].map(
     (list): Case => ({
       what: `none of ${list}`,
       call: ['GET', list === 'operations/watch' ? `/v1/operations/${ID}/watch` : `/v1/${list}/${ID}`, { as: 'admin' }],

@@ -27,6 +27,7 @@ function linesOf(error: unknown, label: string): readonly string[] {
     return [`${label} ${printable(error instanceof Error ? error.message : String(error))}`];
   }
   const operationId = error.details['operationId'];
+  const placementId = error.details['placementId'];
   return [
     `${label} ${printable(error.detail)} (${error.code})`,
     // A single field is usually the whole message already.
@@ -36,6 +37,7 @@ function linesOf(error: unknown, label: string): readonly string[] {
       .map((line) => `  ${printable(line)}`),
     ...(error.remedy === '' ? [] : [`remedy: ${printable(error.remedy)}`]),
     ...(typeof operationId === 'string' ? [`operation: ${printable(operationId)}`] : []),
+    ...(typeof placementId === 'string' ? [`explained by: kvorum placement get ${printable(placementId)}`] : []),
     ...(error.requestId === null ? [] : [`request: ${printable(error.requestId)}`]),
   ];
 }

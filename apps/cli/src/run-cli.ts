@@ -5,6 +5,7 @@ import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
 import { addOperationVerbs } from './commands/operation/add-operation-verbs.js';
+import { addPlacementVerbs } from './commands/placement/add-placement-verbs.js';
 import { addProjectVerbs } from './commands/project/add-project-verbs.js';
 import { addLogin } from './commands/session/login.js';
 import { addLogout } from './commands/session/logout.js';
@@ -27,6 +28,7 @@ const COMMANDS: readonly AddVerb[] = [
   addImageVerbs,
   addFlavorVerbs,
   addHostVerbs,
+  addPlacementVerbs,
   addProjectVerbs,
   addTokenVerbs,
   addEventVerbs,

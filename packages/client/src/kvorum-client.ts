@@ -3,6 +3,7 @@ import { flavorCalls } from './resources/flavors.js';
 import { hostCalls } from './resources/hosts.js';
 import { imageCalls } from './resources/images.js';
 import { operationCalls } from './resources/operations.js';
+import { placementCalls } from './resources/placements.js';
 import { projectCalls } from './resources/projects.js';
 import { tokenCalls } from './resources/tokens.js';
 import { vmCalls } from './resources/vms.js';
@@ -19,6 +20,7 @@ export function createKvorumClient(options: ClientOptions) {
     hosts: hostCalls(transport),
     images: imageCalls(transport),
     operations: operationCalls(transport),
+    placements: placementCalls(transport),
     projects: projectCalls(transport),
     tokens: tokenCalls(transport),
     vms: vmCalls(transport),

@@ -20,6 +20,9 @@ export type Host = AnswerOf<'/v1/hosts/{hostId}'>;
 export type Flavor = AnswerOf<'/v1/flavors/{flavorId}'>;
 export type Image = AnswerOf<'/v1/images/{imageId}'>;
 export type Operation = AnswerOf<'/v1/operations/{operationId}'>;
+export type Placement = AnswerOf<'/v1/placements/{placementId}'>;
+export type PlacementDecision = Placement['decision'];
+export type PlacementReplay = Shapes['PlacementReplay'];
 export type Project = AnswerOf<'/v1/projects/{projectId}'>;
 export type Token = AnswerOf<'/v1/tokens'>['items'][number];
 export type OwnToken = AnswerOf<'/v1/tokens/self'>;
@@ -41,6 +44,7 @@ export type HostsQuery = QueryOf<'/v1/hosts'>;
 export type FlavorsQuery = QueryOf<'/v1/flavors'>;
 export type ImagesQuery = QueryOf<'/v1/images'>;
 export type OperationsQuery = QueryOf<'/v1/operations'>;
+export type PlacementsQuery = QueryOf<'/v1/placements'>;
 export type ProjectsQuery = QueryOf<'/v1/projects'>;
 export type TokensQuery = QueryOf<'/v1/tokens'>;
 

@@ -20,6 +20,7 @@ export const VolumeId = id('VolumeId');
 export const OperationId = id('OperationId');
 export const TokenId = id('TokenId');
 export const EnrolmentId = id('EnrolmentId');
+export const PlacementId = id('PlacementId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
@@ -30,6 +31,7 @@ export type VolumeId = z.infer<typeof VolumeId>;
 export type OperationId = z.infer<typeof OperationId>;
 export type TokenId = z.infer<typeof TokenId>;
 export type EnrolmentId = z.infer<typeof EnrolmentId>;
+export type PlacementId = z.infer<typeof PlacementId>;
 
 /** A fresh id of the kind asked for: `newId<VmId>()`. */
 export const newId = <Id extends string>(): Id => uuidv7() as Id;

@@ -26,6 +26,9 @@ import { listOperationsRoute } from './operation/list-operations.route.js';
 import { resumeOperationRoute } from './operation/resume-operation.route.js';
 import { unwindOperationRoute } from './operation/unwind-operation.route.js';
 import { watchOperationRoute } from './operation/watch-operation.route.js';
+import { getPlacementRoute } from './placement/get-placement.route.js';
+import { listPlacementsRoute } from './placement/list-placements.route.js';
+import { replayPlacementRoute } from './placement/replay-placement.route.js';
 import { createProjectRoute } from './project/create-project.route.js';
 import { getProjectRoute } from './project/get-project.route.js';
 import { listProjectsRoute } from './project/list-projects.route.js';
@@ -75,6 +78,9 @@ export const ALL_ROUTES: readonly Route[] = [
   resumeOperationRoute,
   unwindOperationRoute,
   watchOperationRoute,
+  getPlacementRoute,
+  listPlacementsRoute,
+  replayPlacementRoute,
   createProjectRoute,
   getProjectRoute,
   listProjectsRoute,

@@ -7,6 +7,7 @@ import {
   type PlacementRequest,
   place,
 } from '@kvorum/scheduler';
+import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
 import type { FleetRows } from './fleet.store.js';
 
 /** Older numbers are read anew before they are used. Placing costs one read of all hosts per this time, not per VM. */
@@ -24,12 +25,17 @@ export interface FleetSnapshot {
   claimsSettled(): Promise<void>;
 }
 
+/** A decision with what it was made from, as far as that is kept. */
+type Decided<Kind extends Placement['kind']> = Extract<Placement, { kind: Kind }> & {
+  readonly evidence: DecisionEvidence | null;
+};
+
 export type Proposal =
-  | (Extract<Placement, { kind: 'placed' }> & {
+  | (Decided<'placed'> & {
       /** Call exactly once: `kept` after the reservation was committed, `given up` otherwise. */
       readonly settle: (end: 'kept' | 'given up') => void;
     })
-  | Extract<Placement, { kind: 'refused' }>;
+  | Decided<'refused'>;
 
 interface Claim {
   readonly vmId: string;
@@ -62,8 +68,10 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const isRecent = held !== null && performance.now() - held.readAtMs < FLEET_AGE_MS_MAX;
     const current = age === 'fresh' || !isRecent ? await this.#refresh() : held;
     // From here on without waiting: nobody sees the numbers between the choice and the claim.
-    const placement = place(request, (this.#current ?? current).fleet);
-    if (placement.kind === 'refused') return placement;
+    const { fleet } = this.#current ?? current;
+    const placement = place(request, fleet);
+    const evidence = evidenceOf(request, placement.record, fleet);
+    if (placement.kind === 'refused') return { ...placement, evidence };
     const claim: Claim = {
       vmId,
       hostId: placement.hostId,
@@ -73,7 +81,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     };
     this.#claims.set(vmId, claim);
     subtract(this.#current ?? current, claim);
-    return { ...placement, settle: (end) => this.#settle(claim, end) };
+    return { ...placement, evidence, settle: (end) => this.#settle(claim, end) };
   }
 
   claimsSettled(): Promise<void> {

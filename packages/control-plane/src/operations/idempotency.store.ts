@@ -35,9 +35,25 @@ export async function claimIdempotencyKey(
             ${answer.resourceId}::uuid, ${answer.operationId ?? null}::uuid)
     ON CONFLICT (token_id, key) DO NOTHING`;
   if (claimed === 1) return null;
-  const stored = await tx.idempotencyKey.findUniqueOrThrow({
+  const stored = await findIdempotentAnswer(tx, tokenId, idempotency);
+  if (stored === null) throw new TypeError('a key that another transaction holds has a row');
+  return stored;
+}
+
+/**
+ * The answer that the same request got before, without waiting for one that is under way; null: none yet. Throws
+ * `idempotency_conflict` when the key stands for another request.
+ */
+export async function findIdempotentAnswer(
+  database: Database | Tx,
+  tokenId: string,
+  idempotency: Idempotency | undefined,
+): Promise<IdempotentAnswer | null> {
+  if (idempotency === undefined) return null;
+  const stored = await database.idempotencyKey.findUnique({
     where: { tokenId_key: { tokenId, key: idempotency.key } },
   });
+  if (stored === null) return null;
   if (!idempotency.requestSha256.equals(stored.requestSha256)) {
     throw new DomainError('idempotency_conflict', 'this Idempotency-Key was used for a different request');
   }

@@ -5,6 +5,7 @@ import { startUnattendedOperationsReconciler } from '../operations/unattended-op
 import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
 import { reconcileLostHosts } from './lost-hosts.reconciler.js';
 import { reconcileOldKeys } from './old-idempotency-keys.reconciler.js';
+import { reconcileOldPlacements } from './old-placements.reconciler.js';
 import { reconcileImageFiles } from './orphaned-image-files.reconciler.js';
 import { reconcileUnownedVms } from './unowned-vms.reconciler.js';
 
@@ -23,6 +24,7 @@ const LOOPS: readonly Loop[] = [
   { name: 'unowned VMs', periodMs: 30 * SECOND_MS, run: reconcileUnownedVms },
   { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
   { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },
+  { name: 'old placements', periodMs: MINUTE_MS, run: reconcileOldPlacements },
   { name: 'orphaned image files', periodMs: 10 * MINUTE_MS, run: reconcileImageFiles },
 ];
 

@@ -48,7 +48,7 @@ const outcomes = (settled: readonly PromiseSettledResult<AcceptedOperation>[]): 
 
 const EVERYTHING = `
   SELECT (SELECT count(*)::int FROM vms) AS vms, (SELECT count(*)::int FROM volumes) AS volumes,
-         (SELECT count(*)::int FROM reservations) AS reservations, (SELECT count(*)::int FROM placements) AS placements,
+         (SELECT count(*)::int FROM reservations) AS reservations, (SELECT count(*)::int FROM placements WHERE outcome = 'placed') AS placements,
          (SELECT count(*)::int FROM operations) AS operations, (SELECT count(*)::int FROM idempotency_keys) AS keys,
          (SELECT sum(used_vm_count)::int FROM projects) AS used_vms,
          (SELECT coalesce(sum(reserved_vcpu_count), 0)::int FROM hosts) AS reserved_vcpus`;

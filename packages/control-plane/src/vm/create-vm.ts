@@ -1,5 +1,6 @@
-import { NO_AMOUNTS } from '@kvorum/scheduler';
+import { type Amounts, NO_AMOUNTS } from '@kvorum/scheduler';
 import {
+  type Accelerator,
   type AcceptedOperation,
   BALLOON_SHARES_DEFAULT,
   type CreateVmRequest,
@@ -13,20 +14,22 @@ import {
   type VolumeId,
 } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
-import { type Tx, withTransaction } from '../database/database.js';
+import { type Database, type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
-import { holdFlavor } from '../flavor/flavor.store.js';
-import { holdImage } from '../image/image.store.js';
+import { findFlavor, holdFlavor } from '../flavor/flavor.store.js';
+import { reserve } from '../host/reservation.store.js';
+import { findImage, holdImage } from '../image/image.store.js';
 import { visible } from '../image/images.js';
-import { claimIdempotencyKey } from '../operations/idempotency.store.js';
+import { claimIdempotencyKey, findIdempotentAnswer, type IdempotentAnswer } from '../operations/idempotency.store.js';
 import { recordOperation } from '../operations/operation.store.js';
+import { insertPlacement } from '../placement/placement.store.js';
 import { projectForNew } from '../project/default-project.js';
-import { findProject, takeQuota } from '../project/project.store.js';
+import { findProject, takeQuota, type Usage } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
-import { type PlacedVm, placeVm } from './place-vm.js';
+import { neededOf, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
 import { insertVm } from './vm.store.js';
 
 interface Ids {
@@ -44,9 +47,9 @@ interface Parts {
 }
 
 /**
- * Creates a VM: quota, place, record, in one transaction, so that a refusal is immediate and explained, and an accepted VM
- * has its room for certain. The operation then does the work on the host. Throws quota_exceeded, no_capacity,
- * already_exists, not_found, conflict_state, forbidden, invalid_request.
+ * Creates a VM: a host is proposed first, without locks; quota, room and record are then one transaction, so that a refusal
+ * is immediate and explained, and an accepted VM has its room for certain. The operation then does the work on the host.
+ * Throws quota_exceeded, no_capacity, already_exists, not_found, conflict_state, forbidden, invalid_request.
  */
 export async function createVm(
   cp: ControlPlane,
@@ -55,39 +58,70 @@ export async function createVm(
   options: { idempotency?: Idempotency | undefined } = {},
 ): Promise<AcceptedOperation> {
   requirePlacementRight(actor, request);
+  const before = await findIdempotentAnswer(cp.database, actor.tokenId, options.idempotency);
+  if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
-  let placed: PlacedVm | null = null;
-  let end: 'kept' | 'given up' = 'given up';
-  try {
-    const before = await withTransaction(cp.database, async (tx) => {
-      // This may be another attempt after a rollback: the claim of the first one is not needed any more.
-      placed?.settle('given up');
-      placed = null;
-      const answer = { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId };
-      const stored = await claimIdempotencyKey(tx, actor.tokenId, options.idempotency, answer);
-      if (stored !== null) return stored;
-      const parts = await holdParts(tx, actor, request);
-      await takeQuotaFor(tx, parts);
-      placed = await placeVm(tx, cp, actor, {
-        vmId: ids.vmId,
-        amounts: { ...NO_AMOUNTS, ...parts.flavor, diskBytes: parts.diskBytes },
-        accelerator: request.accelerator ?? null,
-        hostId: request.hostId ?? null,
-      });
-      await recordVm(tx, cp, actor, { ids, request, parts, placed });
-      return null;
-    });
-    if (before !== null) return await acceptedOperation(cp.database, before.operationId, before.resourceId);
-    end = 'kept';
-  } finally {
-    // Through a function: TypeScript does not see that the callback above has assigned it.
-    settleClaim(placed, end);
+  const parts = await readParts(cp.database, actor, request, { flavor: findFlavor, image: findImage });
+  // What is over quota anyway needs no host. Decided again where it counts, under the project's lock.
+  requireQuota(parts);
+  const wanted = {
+    vmId: ids.vmId,
+    amounts: amountsOf(parts),
+    accelerator: request.accelerator ?? null,
+    hostId: request.hostId ?? null,
+  };
+  const end = await placeAndReserve(cp, wanted, (proposed) =>
+    withTransaction(cp.database, (tx) => claimAndRecord(tx, cp, actor, { ids, request, options, proposed })),
+  );
+  if (end.refusal !== null) {
+    // The same request may have been accepted meanwhile, and taken the last room.
+    const accepted = await findIdempotentAnswer(cp.database, actor.tokenId, options.idempotency);
+    if (accepted !== null) return acceptedOperation(cp.database, accepted.operationId, accepted.resourceId);
+    throw await recordRefusal(cp, actor, end.refusal, { projectId: parts.project.id, vmName: request.name });
   }
+  const { stored } = end.result;
+  if (stored !== null) return acceptedOperation(cp.database, stored.operationId, stored.resourceId);
   await ringBell(cp, ids.operationId);
   return acceptedOperation(cp.database, ids.operationId, ids.vmId);
 }
 
-const settleClaim = (placed: PlacedVm | null, end: 'kept' | 'given up'): void => placed?.settle(end);
+/** What the rows of flavor and request ask of a host. */
+const amountsOf = ({ flavor, diskBytes }: Parts): Amounts => ({
+  ...NO_AMOUNTS,
+  vcpuCount: flavor.vcpuCount,
+  memoryBytes: flavor.memoryBytes,
+  diskBytes,
+});
+
+/** Locks key, project and host, in this order, and records the VM. `stored`: the same request was accepted before. */
+async function claimAndRecord(
+  tx: Tx,
+  cp: ControlPlane,
+  actor: Actor,
+  made: {
+    ids: Ids;
+    request: CreateVmRequest;
+    options: { idempotency?: Idempotency | undefined };
+    proposed: ProposedHost;
+  },
+): Promise<{ readonly stored: IdempotentAnswer | null }> {
+  const { ids, request, options, proposed } = made;
+  const answer = { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId };
+  const stored = await claimIdempotencyKey(tx, actor.tokenId, options.idempotency, answer);
+  if (stored !== null) return { stored };
+  // Held now: flavor and image cannot be deleted any more until the VM names them.
+  const parts = await readParts(tx, actor, request, { flavor: holdFlavor, image: holdImage });
+  await takeQuotaFor(tx, parts);
+  const room = { vmId: ids.vmId, hostId: proposed.hostId, amounts: neededOf(amountsOf(parts)) };
+  const accelerator = await reserve(tx, { ...room, accelerator: request.accelerator ?? null });
+  if (accelerator === null) throw new RoomLost();
+  await recordVm(tx, cp, actor, { ids, request, parts, placed: { hostId: proposed.hostId, accelerator } });
+  const { record, evidence } = proposed;
+  const requestedBy = actor.tokenName;
+  const of = { projectId: parts.project.id, vmId: ids.vmId, vmName: request.name, requestedBy };
+  await insertPlacement(tx, { id: newId(), ...of, record, evidence });
+  return { stored: null };
+}
 
 function requirePlacementRight(actor: Actor, request: CreateVmRequest): void {
   if (request.hostId !== undefined && actor.role !== 'admin') {
@@ -97,11 +131,21 @@ function requirePlacementRight(actor: Actor, request: CreateVmRequest): void {
   }
 }
 
-async function holdParts(tx: Tx, actor: Actor, request: CreateVmRequest): Promise<Parts> {
-  const project = await projectForNew(tx, actor, request.projectId);
-  const flavor = await holdFlavor(tx, request.flavorId);
+interface Readers<From> {
+  readonly flavor: (from: From, id: string) => Promise<Flavor | null>;
+  readonly image: (from: From, id: string) => Promise<Image | null>;
+}
+
+async function readParts<From extends Database | Tx>(
+  from: From,
+  actor: Actor,
+  request: CreateVmRequest,
+  read: Readers<From>,
+): Promise<Parts> {
+  const project = await projectForNew(from, actor, request.projectId);
+  const flavor = await read.flavor(from, request.flavorId);
   if (flavor === null) throw notFound('the flavor', 'body.flavorId');
-  const image = visible(actor, await holdImage(tx, request.imageId), 'body.imageId');
+  const image = visible(actor, await read.image(from, request.imageId), 'body.imageId');
   // A token of the whole site sees every image; the VM's project must be allowed to use it all the same.
   if (!image.isPublic && image.projectId !== project.id) throw notFound('the image', 'body.imageId');
   if (image.state !== 'available' || image.virtualSizeBytes === null) {
@@ -118,18 +162,33 @@ async function holdParts(tx: Tx, actor: Actor, request: CreateVmRequest): Promis
   return { project, flavor, image, diskBytes };
 }
 
-async function takeQuotaFor(tx: Tx, { project, flavor, diskBytes }: Parts): Promise<void> {
+const usageOf = ({ flavor, diskBytes }: Parts): Usage => {
   const { vcpuCount, memoryBytes } = flavor;
-  const needed = { vmCount: 1, vcpuCount, memoryBytes, diskBytes };
-  if (await takeQuota(tx, project.id, needed)) return;
-  const { quota, used } = (await findProject(tx, project.id)) ?? project;
-  const short = (['vmCount', 'vcpuCount', 'memoryBytes', 'diskBytes'] as const).filter(
-    (amount) => used[amount] + needed[amount] > quota[amount],
-  );
+  return { vmCount: 1, vcpuCount, memoryBytes, diskBytes };
+};
+
+async function takeQuotaFor(tx: Tx, parts: Parts): Promise<void> {
+  if (await takeQuota(tx, parts.project.id, usageOf(parts))) return;
+  const project = (await findProject(tx, parts.project.id)) ?? parts.project;
+  throw overQuota(project, usageOf(parts));
+}
+
+function requireQuota(parts: Parts): void {
+  const { quota, used } = parts.project;
+  const needed = usageOf(parts);
+  if (QUOTA_AMOUNTS.some((amount) => used[amount] + needed[amount] > quota[amount])) {
+    throw overQuota(parts.project, needed);
+  }
+}
+
+const QUOTA_AMOUNTS = ['vmCount', 'vcpuCount', 'memoryBytes', 'diskBytes'] as const;
+
+function overQuota({ name, quota, used }: Project, needed: Usage): DomainError {
+  const short = QUOTA_AMOUNTS.filter((amount) => used[amount] + needed[amount] > quota[amount]);
   const sentence = short.map(
     (amount) => `${amount}: ${used[amount]} of ${quota[amount]} used, ${needed[amount]} needed`,
   );
-  throw new DomainError('quota_exceeded', `project ${project.name} has not enough quota (${sentence.join('; ')})`, {
+  return new DomainError('quota_exceeded', `project ${name} has not enough quota (${sentence.join('; ')})`, {
     details: { quota, used, needed, exceeded: short },
   });
 }
@@ -138,7 +197,7 @@ async function recordVm(
   tx: Tx,
   cp: ControlPlane,
   actor: Actor,
-  made: { ids: Ids; request: CreateVmRequest; parts: Parts; placed: PlacedVm },
+  made: { ids: Ids; request: CreateVmRequest; parts: Parts; placed: { hostId: string; accelerator: Accelerator } },
 ): Promise<void> {
   const { ids, request, parts, placed } = made;
   const { project, flavor, image, diskBytes } = parts;
@@ -172,10 +231,9 @@ async function recordVm(
     now: cp.clock(),
     operationId: ids.operationId,
   });
-  const placement = { placementId: newId(), placementRecord: placed.record };
   const balloonShares = request.balloon?.shares ?? BALLOON_SHARES_DEFAULT;
   const refs = { balloonShares, flavorId: flavor.id, imageId: image.id, diskBytes, labels: request.labels };
-  if (!(await insertVm(tx, { ...ids, ...where, projectId: project.id, ...spec, ...refs, ...placement }))) {
+  if (!(await insertVm(tx, { ...ids, ...where, projectId: project.id, ...spec, ...refs }))) {
     throw new DomainError('already_exists', `project ${project.name} has a VM called ${request.name} already`);
   }
   await recordEvent(tx, {

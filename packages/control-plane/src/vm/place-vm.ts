@@ -1,17 +1,14 @@
 import { type Amounts, MEMORY_OVERHEAD_BYTES_PER_VM, type PlacementRecord } from '@kvorum/scheduler';
-import { type Accelerator, DomainError } from '@kvorum/schema';
+import { type Accelerator, DomainError, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
-import type { Tx } from '../database/database.js';
 import type { Proposal } from '../host/fleet-snapshot.js';
-import { reserve } from '../host/reservation.store.js';
+import { insertPlacement } from '../placement/placement.store.js';
+import { summaryOfCounts } from '../placement/shown-decision.js';
 
-export interface PlacedVm {
-  readonly hostId: string;
-  readonly accelerator: Accelerator;
-  readonly record: PlacementRecord;
-  /** Call once the transaction has ended. */
-  readonly settle: (end: 'kept' | 'given up') => void;
-}
+/** Each loss means that another process took the room meanwhile; more of them in a row is a storm to be waited out. */
+const RESERVATION_ATTEMPTS_MAX = 5;
+/** Open claims of this process are transactions under way. */
+const CLAIMS_WAIT_MS_MAX = 2000;
 
 export interface PlaceRequest {
   readonly vmId: string;
@@ -20,44 +17,55 @@ export interface PlaceRequest {
   readonly hostId: string | null;
 }
 
-/** Each loss means that another process took the room meanwhile; more of them in a row is a storm to be waited out. */
-const RESERVATION_ATTEMPTS_MAX = 5;
-/** Open claims of this process are transactions under way. */
-const CLAIMS_WAIT_MS_MAX = 2000;
+export type ProposedHost = Extract<Proposal, { kind: 'placed' }>;
+export type RefusedPlacement = Extract<Proposal, { kind: 'refused' }>;
+
+/** Thrown in the transaction that was to reserve the proposed room: somebody else has it. */
+export class RoomLost extends Error {}
+
+/** What a VM takes of its host, beyond what its guest is given. */
+export const neededOf = (amounts: Amounts): Amounts => ({
+  ...amounts,
+  memoryBytes: amounts.memoryBytes + MEMORY_OVERHEAD_BYTES_PER_VM,
+});
 
 /**
- * Finds a host and reserves room on it, in the caller's transaction. Throws no_capacity with the scheduler's reasons, never
- * on the strength of old numbers, and unavailable when other processes took the room again and again.
+ * Finds a host and lets `reserve` take room on it in a transaction of its own; nothing is locked while a host is being
+ * looked for. When `reserve` throws RoomLost, other hosts are looked for in fresh rows, a bounded number of times. Returns
+ * what `reserve` returns, or the refusal, which never rests on old numbers. Throws unavailable when other processes took
+ * the room again and again, and what `reserve` throws.
  */
-export async function placeVm(tx: Tx, cp: ControlPlane, actor: Actor, request: PlaceRequest): Promise<PlacedVm> {
-  const { amounts } = request;
-  const needed = { ...amounts, memoryBytes: amounts.memoryBytes + MEMORY_OVERHEAD_BYTES_PER_VM };
+export async function placeAndReserve<Result>(
+  cp: Pick<ControlPlane, 'fleet'>,
+  request: PlaceRequest,
+  reserve: (proposed: ProposedHost) => Promise<Result>,
+): Promise<{ readonly refusal: null; readonly result: Result } | { readonly refusal: RefusedPlacement }> {
   let avoidedHostIds: readonly string[] = [];
   for (let attempt = 1; attempt <= RESERVATION_ATTEMPTS_MAX; attempt += 1) {
-    const proposal = await propose(cp, request, needed, avoidedHostIds);
-    if (proposal.kind === 'refused') throw noCapacity(actor, proposal.record);
-    const { hostId, settle, record } = proposal;
+    const proposal = await propose(cp, request, avoidedHostIds);
+    if (proposal.kind === 'refused') return { refusal: proposal };
+    let end: 'kept' | 'given up' = 'given up';
     try {
-      const accelerator = await reserve(tx, { ...request, hostId, amounts: needed });
-      if (accelerator !== null) return { hostId, accelerator, record, settle };
+      const result = await reserve(proposal);
+      end = 'kept';
+      return { refusal: null, result };
     } catch (error) {
-      settle('given up');
-      throw error;
+      if (!(error instanceof RoomLost)) throw error;
+      avoidedHostIds = [proposal.hostId, ...halfOfCandidates(proposal.record)];
+    } finally {
+      proposal.settle(end);
     }
-    settle('given up');
-    avoidedHostIds = [hostId, ...halfOfCandidates(record)];
   }
   throw new DomainError('unavailable', 'other requests took the room on each host that was chosen; try again');
 }
 
 async function propose(
-  cp: ControlPlane,
-  { vmId, accelerator, hostId }: PlaceRequest,
-  needed: Amounts,
+  cp: Pick<ControlPlane, 'fleet'>,
+  { vmId, amounts, accelerator, hostId }: PlaceRequest,
   avoidedHostIds: readonly string[],
 ): Promise<Proposal> {
   const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
-    cp.fleet.propose(vmId, { ...needed, accelerator, hostId, excludedHostIds }, age);
+    cp.fleet.propose(vmId, { ...neededOf(amounts), accelerator, hostId, excludedHostIds }, age);
   const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.
@@ -74,13 +82,29 @@ const halfOfCandidates = (record: PlacementRecord): string[] =>
 
 const timeout = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms).unref());
 
-/** People of one project are told how many hosts refused and why, not which hosts the site has. */
-function noCapacity(actor: Actor, record: PlacementRecord): DomainError {
+/** What was asked for, and by whom: kept with a refusal, for there is no VM to ask. */
+export interface RefusedRequest {
+  readonly projectId: string;
+  readonly vmName: string;
+}
+
+/**
+ * Keeps a refusal, in a transaction of its own as the request's is rolled back, and returns the error that tells of it.
+ * People of one project are told how many hosts refused and why, not which hosts the site has.
+ */
+export async function recordRefusal(
+  cp: Pick<ControlPlane, 'database'>,
+  actor: Actor,
+  { record, evidence }: RefusedPlacement,
+  asked: RefusedRequest,
+): Promise<DomainError> {
+  const placementId = newId();
+  const requestedBy = actor.tokenName;
+  await insertPlacement(cp.database, { id: placementId, vmId: null, requestedBy, record, evidence, ...asked });
   if (actor.projectId === null)
-    return new DomainError('no_capacity', record.summary, { details: { placement: record } });
+    return new DomainError('no_capacity', record.summary, { details: { placementId, placement: record } });
   const { needed, hostCount, rejections } = record;
-  const reasons = rejections.map(({ filter, rejected }) => `${filter} ${rejected}`).join(', ');
-  return new DomainError('no_capacity', `no host has room for it (hosts that refused: ${reasons || 'none'})`, {
-    details: { placement: { needed, hostCount, rejections } },
+  return new DomainError('no_capacity', summaryOfCounts(record), {
+    details: { placementId, placement: { needed, hostCount, rejections } },
   });
 }

@@ -158,12 +158,10 @@ export interface NewVm {
   readonly accelerator: Accelerator;
   readonly labels: Readonly<Record<string, string>>;
   readonly epoch: number;
-  readonly placementId: string;
-  readonly placementRecord: object;
 }
 
 /**
- * A VM with its root volume and the record of its placement. False: the project has a VM of that name, and nothing was
+ * A VM with its root volume. False: the project has a VM of that name, and nothing was
  * written. The operation's row must be there already.
  */
 export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
@@ -178,10 +176,7 @@ export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
               ${vm.balloonShares}::int, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
               ${vm.operationId}::uuid)
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
-      RETURNING id),
-    placement AS (
-      INSERT INTO placements (id, vm_id, host_id, record)
-      SELECT ${vm.placementId}::uuid, vm.id, ${vm.hostId}::uuid, ${JSON.stringify(vm.placementRecord)}::jsonb FROM vm)
+      RETURNING id)
     INSERT INTO volumes (id, project_id, vm_id, host_id, role, size_bytes)
     SELECT ${vm.volumeId}::uuid, ${vm.projectId}::uuid, vm.id, ${vm.hostId}::uuid, 'root', ${vm.diskBytes}::bigint FROM vm`;
   return count === 1;

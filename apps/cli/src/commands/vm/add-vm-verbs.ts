@@ -2,6 +2,7 @@ import type { AddVerb } from '../../cli.js';
 import { addVmConsole } from './console.js';
 import { addVmCreate } from './create.js';
 import { addVmDelete } from './delete.js';
+import { addVmExplain } from './explain.js';
 import { addVmGet } from './get.js';
 import { addVmList } from './list.js';
 import { addVmPause } from './pause.js';
@@ -16,6 +17,7 @@ export const addVmVerbs: AddVerb = (program, cli) => {
   addVmCreate(vm, cli);
   addVmList(vm, cli);
   addVmGet(vm, cli);
+  addVmExplain(vm, cli);
   addVmStart(vm, cli);
   addVmStop(vm, cli);
   addVmReboot(vm, cli);

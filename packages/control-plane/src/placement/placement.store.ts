@@ -1,0 +1,86 @@
+import type { PlacementRecord } from '@kvorum/scheduler';
+import type { PlacementOutcome } from '@kvorum/schema';
+import type { Database, Tx } from '../database/database.js';
+import type { Placement as PlacementRow } from '../database/generated/client.js';
+import type { PageBounds } from '../page-cursor.js';
+import type { DecisionEvidence } from './decision-evidence.js';
+
+export type { PlacementRow };
+
+export interface NewPlacement {
+  readonly id: string;
+  readonly projectId: string;
+  /** Null: no VM was made. */
+  readonly vmId: string | null;
+  readonly vmName: string;
+  readonly requestedBy: string;
+  readonly record: PlacementRecord;
+  readonly evidence: DecisionEvidence | null;
+}
+
+/** Keeps a decision; one statement, so that outside of a transaction it is one of its own. */
+export async function insertPlacement(database: Database | Tx, placement: NewPlacement): Promise<void> {
+  const { record, evidence } = placement;
+  await database.$executeRaw`
+    INSERT INTO placements (id, outcome, project_id, vm_id, vm_name, host_id, requested_by, record, evidence)
+    VALUES (${placement.id}::uuid, ${record.outcome}, ${placement.projectId}::uuid, ${placement.vmId}::uuid,
+            ${placement.vmName}, ${record.chosen?.hostId ?? null}::uuid, ${placement.requestedBy},
+            ${JSON.stringify(record)}::jsonb, ${evidence === null ? null : JSON.stringify(evidence)}::jsonb)`;
+}
+
+export const findPlacement = (database: Database, id: string): Promise<PlacementRow | null> =>
+  database.placement.findUnique({ where: { id } });
+
+export interface PlacementFilter {
+  readonly projectId: string | null;
+  readonly vmId: string | undefined;
+  readonly outcome: PlacementOutcome | undefined;
+}
+
+/** Newest first. */
+export const findPlacements = (
+  database: Database,
+  filter: PlacementFilter,
+  bounds: PageBounds,
+): Promise<PlacementRow[]> =>
+  database.placement.findMany({
+    where: {
+      ...(bounds.afterId === null ? {} : { id: { lt: bounds.afterId } }),
+      ...(filter.projectId === null ? {} : { projectId: filter.projectId }),
+      ...(filter.vmId === undefined ? {} : { vmId: filter.vmId }),
+      ...(filter.outcome === undefined ? {} : { outcome: filter.outcome }),
+    },
+    orderBy: { id: 'desc' },
+    take: bounds.rowCountMax,
+  });
+
+export interface RefusalBounds {
+  readonly before: Date;
+  readonly countMax: number;
+  readonly rowsPerPassMax: number;
+}
+
+/**
+ * Forgets refusals that are old or too many. Ids are made in the order of time, so the one that has `countMax` newer ones
+ * is found by walking the index. Returns how many were forgotten.
+ */
+export const forgetRefusals = (database: Database, bounds: RefusalBounds): Promise<number> =>
+  database.$executeRaw`
+    DELETE FROM placements WHERE id IN (
+      SELECT id FROM placements
+       WHERE outcome = 'refused'
+         AND (created_at < ${bounds.before}
+              OR id <= (SELECT id FROM placements WHERE outcome = 'refused'
+                         ORDER BY id DESC OFFSET ${bounds.countMax}::int LIMIT 1))
+       ORDER BY id LIMIT ${bounds.rowsPerPassMax}::int FOR UPDATE SKIP LOCKED)`;
+
+/** Forgets why deleted VMs were where they were. */
+export const forgetPlacementsOfDeletedVms = (
+  database: Database,
+  before: Date,
+  rowsPerPassMax: number,
+): Promise<number> =>
+  database.$executeRaw`
+    DELETE FROM placements WHERE id IN (
+      SELECT p.id FROM placements p JOIN vms v ON v.id = p.vm_id
+       WHERE v.deleted_at < ${before} ORDER BY p.id LIMIT ${rowsPerPassMax}::int FOR UPDATE OF p SKIP LOCKED)`;
