@@ -65,9 +65,12 @@ const SCORES: readonly Score[] = [acceleratorScore, fill, balance, softRules, nu
 
 export type NamedFilter = BoundFilter & { readonly name: FilterName };
 
-export function bindFilters(request: PlacementRequest, fleet: Fleet): readonly NamedFilter[] {
+export const bindFilters = (request: PlacementRequest, fleet: Fleet): NamedFilter[] =>
+  bindThese(FILTERS, request, fleet);
+
+export function bindThese(rules: readonly Filter[], request: PlacementRequest, fleet: Fleet): NamedFilter[] {
   const filters: NamedFilter[] = [];
-  for (const { name, bind } of FILTERS) {
+  for (const { name, bind } of rules) {
     const bound = bind(request, fleet);
     if (bound !== null) filters.push({ name, ...bound });
   }

@@ -1,13 +1,13 @@
 import { type BoundScores, bindScores } from './bind-rules.js';
 import { NearestHosts } from './explain/nearest-hosts.js';
 import type { Fleet } from './fleet/fleet.js';
-import { dropHost, type HostSet, listHosts } from './fleet/host-set.js';
+import { dropHost, listHosts } from './fleet/host-set.js';
 import type { PlacementRequest } from './request/placement-request.js';
-import { type Scan, scanHosts } from './scan-hosts.js';
+import { type Scan, type ScanOptions, scanHosts } from './scan-hosts.js';
 
 /** The host with the largest total, without explanation: what planners and what-if questions ask thousands of times. */
-export function chooseHost(request: PlacementRequest, fleet: Fleet, within?: HostSet): number | null {
-  return chooseFrom(scanHosts(request, fleet, within))?.index ?? null;
+export function chooseHost(request: PlacementRequest, fleet: Fleet, options: ScanOptions = {}): number | null {
+  return chooseFrom(scanHosts(request, fleet, options))?.index ?? null;
 }
 
 export interface Choice {
@@ -37,6 +37,14 @@ export function bestHosts(scan: Scan, scores: BoundScores, chosen: Choice, count
     return first === chosen.index ? nearest.indexes() : [chosen.index, ...nearest.indexes()].slice(0, countMax);
   });
 }
+
+/** Hosts that fit, best first, at most `countMax`; filters asked last are not asked. */
+export const rankHosts = (scan: Scan, countMax: number): readonly number[] =>
+  withTotals(scan, bindScores(scan.request, scan.fleet), (hosts, totals, count) => {
+    const nearest = new NearestHosts(countMax);
+    for (let at = 0; at < count; at += 1) nearest.offer(hosts[at] as number, -(totals[at] as number));
+    return nearest.indexes();
+  });
 
 function isRejectedLast(scan: Scan, index: number): boolean {
   const at = scan.filters.findIndex((filter) => filter.isAskedLast === true && !filter.admits(index));

@@ -3,6 +3,7 @@ export { type Amounts, amountsOf, DIMENSIONS, NO_AMOUNTS } from './fleet/amounts
 export { Fleet, type FleetFacts, fleetOf } from './fleet/fleet.js';
 export type { HostGroup, HostRow, NumaNodeFree, PlacementGroup, Policy } from './fleet/host-row.js';
 export { place } from './place.js';
+export { type BatchPlacement, placeBatch } from './place-batch.js';
 export {
   FILTER_NAMES,
   type FilterName,
@@ -17,6 +18,9 @@ export {
   type ScoreName,
   VERDICT_COUNT_MAX,
 } from './placement.js';
+export type { Move, PlanCost, Step } from './plan/move.js';
+export { type Blocker, type DrainOptions, type DrainPlan, planDrain } from './plan/plan-drain.js';
+export { planRebalance, type RebalanceOptions, type RebalancePlan } from './plan/plan-rebalance.js';
 export { type Replay, replay } from './replay.js';
 export { findContradictions } from './request/find-contradictions.js';
 export {
@@ -27,3 +31,5 @@ export {
   type PlacementRequest,
   type SmtPolicy,
 } from './request/placement-request.js';
+export { countMore, type RoomForMore } from './what-if/count-more.js';
+export { type Loss, loseDomain } from './what-if/lose-hosts.js';

@@ -3,10 +3,11 @@ import { bestHosts, type Choice, chooseFrom } from './choose-host.js';
 import { findRemedies } from './explain/find-remedies.js';
 import { NearestHosts } from './explain/nearest-hosts.js';
 import { summariseContradictions, summarisePlacement, summariseRefusal } from './explain/summarise.js';
+import { haReserve } from './filters/ha-reserve.js';
 import { amountsOf } from './fleet/amounts.js';
 import { digestOf } from './fleet/digest.js';
 import type { Fleet } from './fleet/fleet.js';
-import { countHosts, hasHost } from './fleet/host-set.js';
+import { countHosts, type HostSet } from './fleet/host-set.js';
 import {
   type HostVerdict,
   type Placement,
@@ -18,16 +19,24 @@ import { findContradictions } from './request/find-contradictions.js';
 import type { PlacementRequest } from './request/placement-request.js';
 import { plainRequest } from './request/plain-request.js';
 import { planNuma } from './request/plan-numa.js';
-import { type Scan, scanHosts } from './scan-hosts.js';
+import { isRejected, type Scan, scanHosts } from './scan-hosts.js';
+
+export interface PlaceOptions {
+  /** Only these are looked at. */
+  readonly within?: HostSet;
+  /** For VMs of a lost or drained host: what the reserve is kept for. */
+  readonly usesHaReserve?: boolean;
+}
 
 /**
  * Chooses the host for one VM, or says why there is none. Pure: the same request and hosts always give the same answer,
  * in whatever order the hosts come; of equally good hosts the one with the smallest id is taken. The answer is a
  * proposal: the conditional reservation in the database decides between two that race.
  */
-export function place(request: PlacementRequest, fleet: Fleet): Placement {
+export function place(request: PlacementRequest, fleet: Fleet, options: PlaceOptions = {}): Placement {
   const contradictions = findContradictions(request, fleet);
-  const scan = scanHosts(request, fleet);
+  const { usesHaReserve = false, ...rest } = options;
+  const scan = scanHosts(request, fleet, { ...rest, askedLast: usesHaReserve ? [] : [haReserve] });
   if (contradictions.length > 0) return refuse(scan, contradictions);
   const chosen = chooseFrom(scan);
   return chosen === null ? refuse(scan, []) : choose(scan, chosen);
@@ -92,11 +101,12 @@ function refuse(scan: Scan, contradictions: readonly string[]): Placement {
 }
 
 /** The rejected hosts that are least far from being admitted. */
-function nearestRejected({ fleet, filters, fitting }: Scan, countMax: number): readonly number[] {
+function nearestRejected(scan: Scan, countMax: number): readonly number[] {
+  const { fleet, filters } = scan;
   const nearest = new NearestHosts(countMax);
   if (countMax === 0) return nearest.indexes();
   for (let index = 0; index < fleet.hostCount; index += 1) {
-    if (hasHost(fitting, index)) continue;
+    if (!isRejected(scan, index)) continue;
     let distance = 0;
     for (const filter of filters) {
       if (filter.isAskedLast !== true && !filter.admits(index)) distance += filter.distance(index);

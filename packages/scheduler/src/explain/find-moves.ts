@@ -1,10 +1,13 @@
+import { bindFilters } from '../bind-rules.js';
 import { chooseHost } from '../choose-host.js';
 import type { Fleet } from '../fleet/fleet.js';
 import { dropHost, fillHosts, hostSetOf, membersOf } from '../fleet/host-set.js';
 import type { Remedy } from '../placement.js';
+import { tried } from '../plan/trial.js';
 import type { PlacedVm, PlacementRequest } from '../request/placement-request.js';
 import { planNuma } from '../request/plan-numa.js';
 import type { Scan } from '../scan-hosts.js';
+import { requestToMove } from '../what-if/recover-vms.js';
 import type { RejectedByOne } from './rejected-by-one.js';
 
 /** Bounds on the search: a refusal is an answer to a person who waits. */
@@ -61,17 +64,18 @@ const NEWCOMER_ID = '\u0000newcomer';
 
 const isMovable = ({ mobility = 'live' }: PlacedVm): boolean => typeof mobility === 'string';
 
-/** With the VM asked for in its place, for that may be in the way of a rule too. */
+/** With the VM asked for in its place, for that may be in the way of a rule too; then looked at the other way round. */
 function targetFor(vm: PlacedVm, index: number, request: PlacementRequest, fleet: Fleet): number | null {
   const hostId = fleet.hostIds[index] as string;
-  const newcomer: PlacedVm = { vmId: NEWCOMER_ID, hostId, request, numa: planNuma(fleet, index, request) };
   const others = hostSetOf(fleet.hostCount);
   fillHosts(others, fleet.hostCount);
   dropHost(others, index);
-  fleet.occupy(newcomer);
-  try {
-    return chooseHost({ ...vm.request, vmId: vm.vmId, hostId: null, excludedHostIds: [] }, fleet, others);
-  } finally {
-    fleet.vacate(newcomer.vmId);
-  }
+  return tried(fleet, (trial) => {
+    trial.occupy({ vmId: NEWCOMER_ID, hostId, request, numa: planNuma(fleet, index, request) });
+    const target = chooseHost(requestToMove(vm), fleet, { within: others });
+    trial.rollback();
+    if (target === null) return null;
+    trial.occupy({ ...vm, hostId: fleet.hostIds[target] as string, numa: planNuma(fleet, target, requestToMove(vm)) });
+    return bindFilters(request, fleet).every((filter) => filter.admits(index)) ? target : null;
+  });
 }

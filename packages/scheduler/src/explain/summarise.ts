@@ -1,7 +1,7 @@
 import type { AmountNeeded } from '../filter.js';
 import type { Fleet } from '../fleet/fleet.js';
 import type { Relaxation, Remedy } from '../placement.js';
-import { FITS, firstObjector, type Scan } from '../scan-hosts.js';
+import { FITS, firstObjector, isRejected, type Scan } from '../scan-hosts.js';
 
 export const summarisePlacement = (hostName: string, candidateCount: number, hostCount: number): string =>
   `placed on ${hostName}: the best of ${candidateCount} that fit, of ${hostsInWords(hostCount)}`;
@@ -40,6 +40,7 @@ interface Group {
 function groupRejections(scan: Scan): Group[] {
   const groups = scan.filters.map(() => new Map<string, Group>());
   for (let index = 0; index < scan.fleet.hostCount; index += 1) {
+    if (!isRejected(scan, index)) continue;
     const at = firstObjector(scan, index);
     const filter = scan.filters[at];
     if (at === FITS || filter === undefined) continue;

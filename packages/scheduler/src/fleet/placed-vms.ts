@@ -23,6 +23,11 @@ export class PlacedVms {
     return [...(this.#byHost.get(hostId)?.values() ?? [])].sort(byVmId);
   }
 
+  /** In no order. */
+  eachOnHost(hostId: string): Iterable<PlacedVm> {
+    return this.#byHost.get(hostId)?.values() ?? [];
+  }
+
   countOnHost(hostId: string): number {
     return this.#byHost.get(hostId)?.size ?? 0;
   }

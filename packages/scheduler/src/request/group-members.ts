@@ -23,17 +23,17 @@ export const groupsOf = (
 ): GroupMembers[] =>
   (request.groupIds ?? []).flatMap((groupId) => {
     const group = fleet.placementGroups.get(groupId);
-    return group?.kind === kind && group.strength === strength ? [membersByDomain(group, request, fleet)] : [];
+    return group?.kind === kind && group.strength === strength ? [membersByDomain(group, request.vmId, fleet)] : [];
   });
 
-/** The VM itself does not count: it would leave where it is. */
-export function membersByDomain(group: PlacementGroup, request: PlacementRequest, fleet: Fleet): GroupMembers {
+/** The VM with this id does not count: it would leave where it is. */
+export function membersByDomain(group: PlacementGroup, vmId: string | undefined, fleet: Fleet): GroupMembers {
   const domains = fleet.domains(group.level);
   const countOf = new Map<number, number>();
   let unknownCount = 0;
   for (const member of fleet.vms.membersOf(group.groupId)) {
     const index = fleet.indexOf(member.hostId);
-    if (member.vmId === request.vmId || index < 0) continue;
+    if (member.vmId === vmId || index < 0) continue;
     const domain = cell(domains.domainOf, index);
     if (domain < 0) unknownCount += 1;
     else countOf.set(domain, (countOf.get(domain) ?? 0) + 1);
