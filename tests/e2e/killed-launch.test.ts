@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LaunchSpec, openQemuDriver, VM_UIDS } from '@kvorum/hypervisor-driver';
+import { ANYWHERE, type LaunchSpec, openQemuDriver, VM_UIDS } from '@kvorum/hypervisor-driver';
 import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, expect, it } from 'vitest';
 import { buildGuestImage, openScratch, pidsWithArgument } from '../../packages/hypervisor-driver/test/qemu/scratch.js';
@@ -43,7 +43,7 @@ it('an agent killed at any step of a launch leaves a VM that the next one finds,
       hardware: PLAIN_HARDWARE,
       firmware: { folder: path.join(scratch.path, 'firmware', vmId), generationId: vmId },
       diskPath: path.join(scratch.path, `${vmId}.qcow2`),
-      pinnedCpus: [],
+      placement: ANYWHERE,
       isPaused: false,
     };
     const next = openQemuDriver(options);

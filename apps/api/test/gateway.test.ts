@@ -2,6 +2,7 @@ import { credentials, type ServiceError } from '@grpc/grpc-js';
 import { type DomainError, newId } from '@kvorum/schema';
 import {
   Accelerator,
+  Capacity,
   fromServiceError,
   HostFacts,
   HostReport,
@@ -44,7 +45,7 @@ const aReport = (fields: Partial<HostReport> = {}): HostReport => {
     reportGeneration: generation,
     facts: HostFacts.create({ kernel: '6.1.0', cpuVendor: 'AuthenticAMD', hostCpuCount: 8, memoryBytes: 16 * GIB }),
     accelerator: Accelerator.ACCELERATOR_TCG,
-    capacity: { vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB },
+    capacity: Capacity.create({ vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB }),
     agentVersion: '0.1.0',
     address: '127.0.0.1:7000',
     isFull: true,
@@ -135,7 +136,7 @@ describe('the gateway', () => {
     expect(await hostNow(host.hostId)).toMatchObject({
       connectivity: 'connected',
       accelerator: 'tcg',
-      capacity: { vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB },
+      capacity: Capacity.create({ vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB }),
       facts: { kernel: '6.1.0' },
       agentVersion: '0.1.0',
     });
@@ -147,7 +148,7 @@ describe('the gateway', () => {
     const host = await newHost('host-c');
     const { call, receipts } = openReports(host.gateway);
     const reports = Array.from({ length: 150 }, (_, i) =>
-      aReport({ capacity: { vcpuCount: 1 + i, memoryBytes: GIB, diskBytes: GIB }, isFull: i === 0 }),
+      aReport({ capacity: Capacity.create({ vcpuCount: 1 + i, memoryBytes: GIB, diskBytes: GIB }), isFull: i === 0 }),
     );
     for (const report of reports) call.write(report);
     await expect.poll(() => receipts.at(-1)?.reportGeneration, SOON).toBe(reports.at(-1)?.reportGeneration);

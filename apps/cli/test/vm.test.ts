@@ -41,7 +41,7 @@ describe('kvorum vm create', () => {
   it('looks names up and sends exactly what was given', async () => {
     const { run, calls } = await openDouble(routes);
     const { exitCode } = await run(
-      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --disk 20GiB --accelerator kvm --pin-vcpus --balloon-minimum 1GiB --balloon-shares 500 --no-start --label tier=web --label a=b=c --idempotency-key k1',
+      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --disk 20GiB --accelerator kvm --cpu-policy dedicated --smt-policy isolate --huge-pages 2MiB --numa-nodes 2 --lock-memory --preallocate --balloon-minimum 1GiB --balloon-shares 500 --no-start --label tier=web --label a=b=c --idempotency-key k1',
     );
     expect(exitCode).toBe(0);
     const create = calls.find(({ call }) => call === 'POST /v1/vms');
@@ -54,7 +54,10 @@ describe('kvorum vm create', () => {
       hostId: idOf(4),
       rootDiskBytes: 20 * GIB,
       accelerator: 'kvm',
-      pinVcpus: true,
+      hardware: {
+        cpuPolicy: { policy: 'dedicated', smt: 'isolate' },
+        memory: { hugePageBytes: 2_097_152, numaNodeCount: 2, isLocked: true, isPreallocated: true },
+      },
       balloon: { minimumBytes: GIB, shares: 500 },
       start: false,
       labels: { tier: 'web', a: 'b=c' },

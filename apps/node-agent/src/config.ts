@@ -57,6 +57,9 @@ export const AgentConfig = z
     capacityVcpus: Amount.optional(),
     capacityMemoryBytes: Amount.optional(),
     capacityDiskBytes: Amount.optional(),
+    /** Kept for the host's own programs: CPUs that no VM has for itself (default: one core), and memory (5 %, at least 1 GiB). */
+    hostCpus: Amount.optional(),
+    hostMemoryBytes: Amount.optional(),
     /** Each VM under a user id of its own. Default: where the agent runs as root; without, all run under its own user. */
     vmUsers: z.enum(['own', 'shared']).optional(),
     /** Instead of the ids that systemd leaves to nobody, where a container knows fewer. */

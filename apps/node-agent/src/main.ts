@@ -28,6 +28,8 @@ function readFlags(): AgentOptions {
       'capacity-vcpus': string,
       'capacity-memory-bytes': string,
       'capacity-disk-bytes': string,
+      'host-cpus': string,
+      'host-memory-bytes': string,
       'vm-users': string,
       'vm-uid-first': string,
       'vm-uid-count': string,

@@ -5,9 +5,11 @@ import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
+import { CpuKeeper } from './cpu/cpu-keeper.js';
+import { HostCpus } from './cpu/host-cpus.js';
+import { OverheadMeter } from './cpu/overhead-meter.js';
 import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
-import { CpuAllocator } from './host/cpu-allocator.js';
 import { HostInventory } from './host/host-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
@@ -147,6 +149,9 @@ interface AgentParts {
   readonly writer: ReportWriter;
   readonly guests: GuestPoller;
   readonly monitors: MonitorWatch;
+  readonly cpus: HostCpus;
+  readonly keeper: CpuKeeper;
+  readonly overheads: OverheadMeter;
   readonly balloons: BalloonKeeper;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
@@ -164,18 +169,22 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
       vcpuCount: config.capacityVcpus,
       memoryBytes: config.capacityMemoryBytes,
       diskBytes: config.capacityDiskBytes,
+      hostMemoryBytes: config.hostMemoryBytes,
     },
+    hostCpuCount: config.hostCpus,
   });
   const images = new ImageCache(folders, new GatewayImageSource(client), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
-  const { facts, accelerators } = inventory.latest;
+  const { topology, accelerators } = inventory.latest;
+  const cpus = new HostCpus(topology);
   const host: VmHost = {
     driver,
     folders,
     records,
-    cpus: new CpuAllocator(facts.numaNodes),
+    cpus,
+    placeThreads: () => keeper.apply(),
     accelerators,
     newestMachineType: () => inventory.latest.facts.qemuMachineType,
     imagePath: (sha256) => images.pathOf(sha256),
@@ -188,6 +197,13 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     (vmId) => stream.vmChanged(vmId),
     log,
   );
+  const keeper = new CpuKeeper({
+    actors: () => directory.actors,
+    cpus,
+    onChange: (vmId) => stream.vmChanged(vmId),
+    log,
+  });
+  const overheads = new OverheadMeter(() => directory.actors, log);
   const monitors = new MonitorWatch(() => directory.actors, log);
   const balloons = new BalloonKeeper({
     actors: () => directory.actors,
@@ -195,7 +211,7 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     onChange: (vmId) => stream.vmChanged(vmId),
     log,
   });
-  const writer = new ReportWriter({ directory, guests, balloons, inventory, counter, address });
+  const writer = new ReportWriter({ directory, guests, balloons, overheads, inventory, counter, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
@@ -203,7 +219,21 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     await directory.close();
     throw thrown;
   });
-  return { folders, directory, images, inventory, writer, guests, balloons, monitors, stream, lease };
+  return {
+    folders,
+    directory,
+    images,
+    inventory,
+    writer,
+    guests,
+    balloons,
+    monitors,
+    cpus,
+    keeper,
+    overheads,
+    stream,
+    lease,
+  };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
@@ -216,11 +246,14 @@ function startBackground(parts: AgentParts, log: Log): () => void {
   parts.stream.start();
   parts.guests.start();
   parts.monitors.start();
+  parts.keeper.start();
+  parts.overheads.start();
   parts.balloons.start();
   const inventory = setInterval(() => {
     parts.inventory
       .refresh()
       .then((hasChanged) => {
+        parts.cpus.update(parts.inventory.latest.topology);
         if (hasChanged) parts.stream.factsChanged();
       })
       .catch(warn('the host could not be observed'));
@@ -233,5 +266,7 @@ function startBackground(parts: AgentParts, log: Log): () => void {
     clearInterval(tombstones);
     parts.guests.stop();
     parts.monitors.stop();
+    parts.keeper.stop();
+    parts.overheads.stop();
   };
 }

@@ -323,7 +323,7 @@ describe('a VM', () => {
   });
 
   it('has its host CPUs to itself', async () => {
-    const pinned = { spec: { pinVcpus: true, vcpuCount: 3 } };
+    const pinned = { spec: { hardware: { cpuPolicy: { policy: 'dedicated' } }, vcpuCount: 3 } };
     const first = await withDisk();
     const second = await withDisk();
     const start = (vm: TestVm) => calls().ensureVm(vm.request(vm.intent(2), { spec: vm.spec(pinned.spec) }));
@@ -333,7 +333,7 @@ describe('a VM', () => {
     await expect(start(second)).rejects.toMatchObject({ code: 'no_capacity' });
     await calls().ensureVm(first.request(first.intent(3), { power: PowerState.POWER_STATE_STOPPED }));
     await start(second);
-    expect(processOf(second)?.launch.pinnedCpus).toEqual([0, 1, 2]);
+    expect(processOf(second)?.launch.placement.vcpuCpus).toEqual([1, 2, 3]);
   });
 });
 

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeDriver, FakeMachine, type HypervisorDriver, type RunningVm } from '@kvorum/hypervisor-driver';
-import { CpuAllocator } from '../src/host/cpu-allocator.js';
+import { HostCpus } from '../src/cpu/host-cpus.js';
+import { topologyOf } from '../src/cpu/host-topology.js';
 import { StateFolders } from '../src/state/state-folders.js';
 import { VmActor } from '../src/vm/vm-actor.js';
 import type { VmHost } from '../src/vm/vm-host.js';
@@ -44,6 +45,7 @@ class Life {
 function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
   return {
     observeHost: () => driver.observeHost(),
+    usableCpus: () => driver.usableCpus(),
     ensureDisk: life.guard((disk) => driver.ensureDisk(disk)),
     removeDisk: life.guard((path) => driver.removeDisk(path)),
     sweep: life.guard((vmId, runDir) => driver.sweep(vmId, runDir)),
@@ -79,9 +81,11 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     queryMemoryStats: () => vm.queryMemoryStats(),
     isMigrating: () => vm.isMigrating(),
     pingGuest: (timeoutMs) => vm.pingGuest(timeoutMs),
-    queryVcpuThreads: () => vm.queryVcpuThreads(),
     queryGenerationId: () => vm.queryGenerationId(),
     onDeviceEvent: (listener) => vm.onDeviceEvent(listener),
+    queryThreads: () => vm.queryThreads(),
+    placeThreads: (placement) => vm.placeThreads(placement),
+    measureMemory: () => vm.measureMemory(),
     onPowerChange: (listener) => vm.onPowerChange(listener),
     release: () => vm.release(),
   };
@@ -144,11 +148,13 @@ export class MortalHost {
         this.written = null;
       }),
     };
+    const driver = mortalDriver(new FakeDriver(this.machine), life);
     return {
-      driver: mortalDriver(new FakeDriver(this.machine), life),
+      driver,
       folders: new StateFolders(join(this.folder, 's'), join(this.folder, 'r')),
       records,
-      cpus: new CpuAllocator(this.machine.facts.numaNodes),
+      cpus: new HostCpus(topologyOf(this.machine.facts, driver.usableCpus())),
+      placeThreads: async () => undefined,
       accelerators: ['tcg'],
       newestMachineType: () => this.machine.facts.qemuMachineType,
       imagePath: async (sha256) => (sha256 === 'ab'.repeat(32) ? '/image.qcow2' : null),

@@ -120,7 +120,6 @@ export class TestVm {
       vcpuCount: 1,
       memoryBytes: 64 * MIB,
       accelerator: Accelerator.ACCELERATOR_TCG,
-      pinVcpus: false,
       rootVolumeId: this.volumeId,
       balloon: { minimumBytes: 32 * MIB, shares: 1000 },
       hardware: undefined,

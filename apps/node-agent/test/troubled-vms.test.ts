@@ -17,7 +17,6 @@ const SPEC: VmSpec = {
   vcpuCount: 1,
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
-  pinVcpus: false,
   balloon: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,

@@ -1,4 +1,4 @@
-import { DomainError, newId, PLAIN_HARDWARE } from '@kvorum/schema';
+import { DomainError, newId, PLAIN_HARDWARE, VmHardware } from '@kvorum/schema';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { VmActor } from '../src/vm/vm-actor.js';
@@ -14,12 +14,12 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   vcpuCount: 1,
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
-  pinVcpus: false,
   balloon: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
   ...changes,
 });
+const DEDICATED = VmHardware.parse({ cpuPolicy: { policy: 'dedicated' } });
 const intent = (generation: number, epoch = 1, fencingToken = 1): Intent => ({
   vmId: VM,
   generation,
@@ -150,11 +150,14 @@ describe('a VM of an actor', () => {
   });
 
   it('gives its CPUs back when it ends and when its launch fails', async () => {
-    const all = spec({ vcpuCount: 16, pinVcpus: true });
+    const all = spec({ vcpuCount: 15, hardware: DEDICATED });
     host.machine.failNextLaunch(new DomainError('host_fault', 'no'));
     await expect(actor.ensureVm(intent(2), all, RUNNING)).rejects.toMatchObject({ code: 'host_fault' });
     await actor.ensureVm(intent(2), all, RUNNING);
-    expect(process().launch.pinnedCpus).toEqual(Array.from({ length: 16 }, (_, cpu) => cpu));
+    expect(process().launch.placement).toMatchObject({
+      vcpuCpus: Array.from({ length: 15 }, (_, index) => index + 1),
+      otherCpus: [0],
+    });
     await actor.ensureVm(intent(3, 2), all, RUNNING);
     expect(process().launch.epoch).toBe(2);
   });
@@ -228,7 +231,7 @@ describe('a VM of an actor', () => {
 describe('whenever the agent is killed', () => {
   const tasks = {
     run: (a: VmActor, i: Intent) => a.ensureVm(i, spec(), RUNNING),
-    pinned: (a: VmActor, i: Intent) => a.ensureVm(i, spec({ pinVcpus: true }), RUNNING),
+    pinned: (a: VmActor, i: Intent) => a.ensureVm(i, spec({ hardware: DEDICATED }), RUNNING),
     pause: (a: VmActor, i: Intent) => a.ensureVm(i, spec(), PAUSED),
     reset: (a: VmActor, i: Intent) => a.ensureVm(i, spec(), RESET),
     stop: (a: VmActor, i: Intent) => a.ensureVm(i, spec(), stopped()),

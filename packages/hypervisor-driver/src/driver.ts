@@ -17,6 +17,8 @@ export type { DeviceEvent };
 export interface HypervisorDriver {
   /** Facts of this host, with the evidence for each. Safe to call at any time; takes below a second. */
   observeHost(): Promise<HostFacts>;
+  /** Of the host's CPUs, those on which this process may run VMs: a cpuset may leave it fewer. */
+  usableCpus(): readonly number[];
 
   /**
    * Makes the disk at `path` as a copy-on-write overlay of `imagePath` (qcow2), or leaves it if it is there with the
@@ -72,8 +74,7 @@ export interface LaunchSpec {
   readonly diskPath: string;
   readonly hardware: VmHardware;
   readonly firmware: FirmwareState;
-  /** Host CPUs for the vCPU threads, one each in order; empty: not pinned. */
-  readonly pinnedCpus: readonly number[];
+  readonly placement: VmPlacement;
   /** Start with the vCPUs stopped. */
   readonly isPaused: boolean;
 }
@@ -85,6 +86,25 @@ export interface FirmwareState {
   /** UUID by which a guest sees whether it is still the one it was. The same at each start; another one for a copy. */
   readonly generationId: string;
 }
+
+/** Which of the host's CPUs the threads of a VM may use. */
+export interface CpuPlacement {
+  /** The host CPU of each vCPU, in order, which no other thread of any VM uses; empty: vCPUs run where the others do. */
+  readonly vcpuCpus: readonly number[];
+  /** For every other thread: main loop, disk work, workers; empty: wherever the kernel puts them. */
+  readonly otherCpus: readonly number[];
+}
+
+/** What of the host a VM was given. */
+export interface VmPlacement extends CpuPlacement {
+  /** The host's NUMA node that each of the guest's is bound to, in order; empty: not bound. */
+  readonly memoryNodes: readonly number[];
+  /** Between those, row by row, as the host's firmware tells them; empty: not known. */
+  readonly memoryDistances: readonly (readonly number[])[];
+}
+
+/** Nothing promised and nothing forbidden. */
+export const ANYWHERE: VmPlacement = { vcpuCpus: [], otherCpus: [], memoryNodes: [], memoryDistances: [] };
 
 export type VmPower = 'running' | 'paused';
 
@@ -160,8 +180,15 @@ export interface RunningVm {
   readonly consoles: ConsolePort;
   /** The generation id as the guest sees it. QMP query-vm-generation-id. */
   queryGenerationId(): Promise<string>;
-  /** Host thread id per vCPU with the CPUs it may run on, as the kernel says. */
-  queryVcpuThreads(): Promise<VcpuThread[]>;
+  /** Every thread of the process with the CPUs it may run on, as the kernel says (sched_getaffinity(2)). */
+  queryThreads(): Promise<VmThread[]>;
+  /**
+   * Binds every thread as the placement says, and returns how many were not so before. Safe at any time: threads that the
+   * process starts meanwhile inherit from one that is bound. `host_fault`: this host has no such CPU.
+   */
+  placeThreads(placement: CpuPlacement): Promise<number>;
+  /** What the process takes of the host beyond the guest's memory; null: not known, as of one that has just ended. */
+  measureMemory(): Promise<VmMemoryUse | null>;
 
   /** Resolves once, when the process is gone, however it ended. */
   readonly exited: Promise<VmExit>;
@@ -187,10 +214,21 @@ export interface GuestMemoryStats {
   readonly diskCacheBytes: number | null;
 }
 
-export interface VcpuThread {
-  readonly vcpuIndex: number;
+export interface VmThread {
   readonly threadId: number;
+  /** Null: not a vCPU. */
+  readonly vcpuIndex: number | null;
+  /** What QEMU calls it, for people: it could call it anything. */
+  readonly name: string;
   readonly cpus: readonly number[];
+}
+
+/** Both in bytes. */
+export interface VmMemoryUse {
+  /** The guest's memory that is in the host's now. */
+  readonly guestBytes: number;
+  /** QEMU itself: its own memory, its share of program text, page tables. */
+  readonly overheadBytes: number;
 }
 
 /** Where a run keeps its console log, relative to the run folder. Written by the hypervisor, read by the agent. */

@@ -23,13 +23,12 @@ export { type Blocker, type DrainOptions, type DrainPlan, planDrain } from './pl
 export { planRebalance, type RebalanceOptions, type RebalancePlan } from './plan/plan-rebalance.js';
 export { type Replay, replay } from './replay.js';
 export { findContradictions } from './request/find-contradictions.js';
-export {
-  MEMORY_OVERHEAD_BYTES_PER_VM,
-  type NumaPlan,
-  type NumaShare,
-  type PlacedVm,
-  type PlacementRequest,
-  type SmtPolicy,
+export type {
+  NumaPlan,
+  NumaShare,
+  PlacedVm,
+  PlacementRequest,
+  SmtPolicy,
 } from './request/placement-request.js';
 export { countMore, type RoomForMore } from './what-if/count-more.js';
 export { type Loss, loseDomain } from './what-if/lose-hosts.js';

@@ -11,6 +11,13 @@ export const NAME_LENGTH_MAX = 63;
 export const VCPU_COUNT_MAX = 288;
 export const MEMORY_BYTES_MIN = 32 * MIB;
 export const MEMORY_BYTES_MAX = 16 * TIB;
+/** Machines of today have up to 8 memory controllers that a guest could mirror; each node costs QEMU arguments. */
+export const NUMA_NODE_COUNT_MAX = 8;
+/**
+ * Shared vCPUs sold per host CPU: servers run at a quarter of their CPUs on average, and a busy vCPU still gets its share. A
+ * dedicated CPU takes as many away.
+ */
+export const VCPU_OVERCOMMIT_RATIO = 4;
 export const BALLOON_SHARES_DEFAULT = 1000;
 /** Only their order counts; this many leave room between any two. */
 export const BALLOON_SHARES_MAX = 1_000_000;

@@ -1,5 +1,6 @@
 import {
   Accelerator,
+  Capacity,
   type GuestAgentState,
   HostFacts,
   HostReport,
@@ -22,7 +23,7 @@ describe('a report of a host', () => {
       address: '127.0.0.1:7000',
       agentVersion: '0.1.0',
       isFull: true,
-      capacity: { vcpuCount: 4, memoryBytes: 1, diskBytes: 1 },
+      capacity: Capacity.create({ vcpuCount: 4, memoryBytes: 1, diskBytes: 1 }),
       facts: HostFacts.create({
         kernel: '6.1',
         cpuFlags: ['vmx'],
@@ -59,7 +60,7 @@ describe('a report of a host', () => {
     ['address', { address: 'somewhere' }],
     ['address', { address: 'host:7000\nhost:1' }],
     ['agentVersion', { agentVersion: 'v'.repeat(1025) }],
-    ['capacity.vcpuCount', { capacity: { vcpuCount: 4_000_000_000, memoryBytes: 1, diskBytes: 1 } }],
+    ['capacity.vcpuCount', { capacity: Capacity.create({ vcpuCount: 4_000_000_000, memoryBytes: 1, diskBytes: 1 }) }],
     ['facts.cpuFlags', { facts: HostFacts.create({ cpuFlags: Array.from({ length: 1025 }, () => 'f') }) }],
     ['facts.cpuModel', { facts: HostFacts.create({ cpuModel: 'm'.repeat(1025) }) }],
     [

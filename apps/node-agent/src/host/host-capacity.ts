@@ -1,22 +1,28 @@
 import { readdir, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GIB, type HostFacts, MIB } from '@kvorum/schema';
+import { GIB, type HostFacts, MIB, VCPU_OVERCOMMIT_RATIO } from '@kvorum/schema';
+import { type HostTopology, offeredCpuCount, threadsPerCore } from '../cpu/host-topology.js';
 
 /** What VMs may reserve on this host. */
 export interface Capacity {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
+  /** CPUs that VMs may have for themselves; each of them counts for VCPU_OVERCOMMIT_RATIO of `vcpuCount`. */
+  readonly dedicatedCpuCount: number;
+  readonly hugePages2MibBytes: number;
+  readonly hugePages1GibBytes: number;
+  readonly threadsPerCore: number;
 }
 
 export interface CapacityLimits {
   readonly vcpuCount: number | undefined;
   readonly memoryBytes: number | undefined;
   readonly diskBytes: number | undefined;
+  /** What the host keeps of its memory; undefined: 5 %, at least 1 GiB. */
+  readonly hostMemoryBytes: number | undefined;
 }
 
-/** vCPUs sold per host CPU: servers run at a quarter of their CPUs on average, and a busy vCPU still gets its share. */
-export const VCPU_OVERCOMMIT_RATIO = 4;
 /** Kept for the host itself: kernel, agent, page cache. */
 const HOST_MEMORY_BYTES_MIN = GIB;
 const HOST_MEMORY_SHARE = 0.05;
@@ -26,17 +32,29 @@ const STAT_BLOCK_BYTES = 512;
 /** Pure: flags limit what the host has, they never add to it. */
 export function capacityOf(
   facts: Pick<HostFacts, 'hostCpuCount' | 'memoryBytes'>,
+  topology: HostTopology,
   usableDiskBytes: number,
   limits: CapacityLimits,
 ): Capacity {
-  const reservedForHost = Math.max(HOST_MEMORY_BYTES_MIN, facts.memoryBytes * HOST_MEMORY_SHARE);
+  const reservedForHost = limits.hostMemoryBytes ?? hostMemoryBytesOf(facts.memoryBytes);
+  const hugeBytes = (pageBytes: number): number =>
+    topology.nodes.reduce((sum, node) => sum + (node.hugeBytes[pageBytes] ?? 0), 0);
+  const [hugePages2MibBytes, hugePages1GibBytes] = [hugeBytes(2 * MIB), hugeBytes(GIB)];
+  // What is set aside in huge pages is nobody's ordinary memory.
+  const ordinaryBytes = facts.memoryBytes - reservedForHost - hugePages2MibBytes - hugePages1GibBytes;
   return {
     vcpuCount: atMost(facts.hostCpuCount * VCPU_OVERCOMMIT_RATIO, limits.vcpuCount),
-    memoryBytes: atMost(wholeMib(facts.memoryBytes - reservedForHost), limits.memoryBytes),
+    memoryBytes: atMost(wholeMib(ordinaryBytes), limits.memoryBytes),
     diskBytes: atMost(wholeMib(usableDiskBytes), limits.diskBytes),
+    dedicatedCpuCount: offeredCpuCount(topology),
+    hugePages2MibBytes,
+    hugePages1GibBytes,
+    threadsPerCore: threadsPerCore(topology),
   };
 }
 
+const hostMemoryBytesOf = (memoryBytes: number): number =>
+  Math.max(HOST_MEMORY_BYTES_MIN, memoryBytes * HOST_MEMORY_SHARE);
 const atMost = (amount: number, limit: number | undefined): number => Math.min(amount, limit ?? amount);
 const wholeMib = (bytes: number): number => Math.max(0, Math.floor(bytes / MIB) * MIB);
 

@@ -2,6 +2,7 @@ import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { PressureSource } from '../balloon/host-pressure.js';
 import { pressureFinding } from '../balloon/kernel-pressure.js';
+import { type HostTopology, topologyOf } from '../cpu/host-topology.js';
 import { acceleratorsOf, factsUnderTrust, type HostTrust } from './choose-accelerator.js';
 import { type Capacity, type CapacityLimits, capacityOf, usableDiskBytes } from './host-capacity.js';
 
@@ -10,12 +11,15 @@ export interface HostObservation {
   /** Preferred first; empty: no VM can run here. */
   readonly accelerators: readonly Accelerator[];
   readonly capacity: Capacity;
+  readonly topology: HostTopology;
 }
 
 export interface InventoryOptions extends HostTrust {
   readonly driver: HypervisorDriver;
   readonly disksFolder: string;
   readonly limits: CapacityLimits;
+  /** CPUs that no VM has for itself; undefined: one core. */
+  readonly hostCpuCount: number | undefined;
   readonly pressure: PressureSource;
 }
 
@@ -49,9 +53,11 @@ async function observe(options: InventoryOptions): Promise<HostObservation> {
   const driven = factsUnderTrust(await options.driver.observeHost(), options);
   const pressure = pressureFinding(await options.pressure.read());
   const facts = { ...driven, findings: [...driven.findings, pressure] };
+  const topology = topologyOf(facts, options.driver.usableCpus(), options.hostCpuCount);
   return {
     facts,
+    topology,
     accelerators: acceleratorsOf(facts, options),
-    capacity: capacityOf(facts, await usableDiskBytes(options.disksFolder), options.limits),
+    capacity: capacityOf(facts, topology, await usableDiskBytes(options.disksFolder), options.limits),
   };
 }

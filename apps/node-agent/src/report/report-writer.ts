@@ -1,6 +1,7 @@
 import type { HostReport, VmReport } from '@kvorum/schema/agent-wire';
 import { AGENT_VERSION } from '../agent-version.js';
 import type { BalloonKeeper } from '../balloon/balloon-keeper.js';
+import type { OverheadMeter } from '../cpu/overhead-meter.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
 import type { VmActor } from '../vm/vm-actor.js';
@@ -13,6 +14,7 @@ export interface ReportSources {
   readonly directory: VmDirectory;
   readonly guests: GuestPoller;
   readonly balloons: BalloonKeeper;
+  readonly overheads: OverheadMeter;
   readonly inventory: HostInventory;
   readonly counter: ReportCounter;
   /** Where the control plane reaches this agent. */
@@ -70,6 +72,7 @@ export class ReportWriter {
     if (snapshot === null) return null;
     const guest = this.#sources.guests.observationOf(snapshot.vmId, snapshot.epoch);
     const balloon = this.#sources.balloons.observationOf(snapshot.vmId, snapshot.epoch);
-    return toVmReport(snapshot, guest, balloon, reportGeneration);
+    const overheadBytes = this.#sources.overheads.overheadOf(snapshot.vmId, snapshot.epoch);
+    return toVmReport(snapshot, { guest, balloon, overheadBytes }, reportGeneration);
   }
 }

@@ -1,3 +1,4 @@
+import { formatCpuList } from '@kvorum/hypervisor-driver';
 import { BalloonStatus, ExitReason, GuestAgentState, PowerState, type VmReport } from '@kvorum/schema/agent-wire';
 import type { BalloonObservation } from '../balloon/balloon-keeper.js';
 import { toWireAccelerator } from '../host/host-wire.js';
@@ -34,11 +35,28 @@ const BALLOON_STATUS = {
   disabled: BalloonStatus.BALLOON_STATUS_DISABLED,
 } as const;
 
+interface Observations {
+  readonly guest: GuestObservation;
+  readonly balloon: BalloonObservation;
+  /** What the hypervisor was measured to take; null: not yet. */
+  readonly overheadBytes: number | null;
+}
+
+function runsOnOf({ placement, promisedOverheadBytes }: VmSnapshot, overheadBytes: number | null): VmReport['runsOn'] {
+  if (placement === null) return undefined;
+  return {
+    vcpuCpus: [...placement.vcpuCpus],
+    otherCpus: formatCpuList(placement.otherCpus),
+    memoryNodes: [...placement.memoryNodes],
+    promisedOverheadBytes,
+    measuredOverheadBytes: overheadBytes ?? 0,
+  };
+}
+
 /** What is true of a VM, in the words of the wire. */
 export function toVmReport(
   snapshot: VmSnapshot,
-  guest: GuestObservation,
-  balloon: BalloonObservation,
+  { guest, balloon, overheadBytes }: Observations,
   reportGeneration: number,
 ): VmReport {
   return {
@@ -56,6 +74,7 @@ export function toVmReport(
     balloonStatus: balloon.status === null ? BalloonStatus.BALLOON_STATUS_UNSPECIFIED : BALLOON_STATUS[balloon.status],
     workingSetBytes: balloon.workingSetBytes ?? 0,
     accelerator: toWireAccelerator(snapshot.accelerator),
+    runsOn: runsOnOf(snapshot, overheadBytes),
     pid: snapshot.pid ?? 0,
     reportGeneration,
     conditions: snapshot.conditions.map(({ kind, sinceMs, detail }) => ({

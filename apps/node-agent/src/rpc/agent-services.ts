@@ -1,3 +1,4 @@
+import type { CpuKeeper } from '../cpu/cpu-keeper.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import type { ImageCache } from '../image/image-cache.js';
 import type { ReportWriter } from '../report/report-writer.js';
@@ -11,4 +12,5 @@ export interface AgentServices {
   readonly inventory: HostInventory;
   readonly writer: ReportWriter;
   readonly folders: StateFolders;
+  readonly keeper: CpuKeeper;
 }

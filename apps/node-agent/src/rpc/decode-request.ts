@@ -54,7 +54,6 @@ const WireSpec = z.object({
     .number()
     .transform((number) => AcceleratorByNumber[number as WireAccelerator])
     .pipe(Accelerator),
-  pinVcpus: z.boolean(),
   rootVolumeId: WireVolumeId,
   balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
   hardware: VmHardware.prefault({}),

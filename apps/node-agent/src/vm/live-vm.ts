@@ -23,6 +23,8 @@ export class LiveVm implements LiveRun {
   #hang: VmCondition | null = null;
   #diskFault: VmCondition | null = null;
   readonly #devices = new DeviceConditions();
+  /** Kept by cpu-keeper.ts. */
+  cpuDrift: VmCondition | null = null;
 
   constructor(vm: RunningVm, power: VmPower, listener: LiveVmListener) {
     this.vm = vm;
@@ -61,7 +63,7 @@ export class LiveVm implements LiveRun {
     return this.#diskFault?.kind === 'disk-full';
   }
   get conditions(): readonly VmCondition[] {
-    const own = [this.#hang, this.#diskFault].filter((condition) => condition !== null);
+    const own = [this.#hang, this.#diskFault, this.cpuDrift].filter((condition) => condition !== null);
     return [...own, ...this.#devices.conditions];
   }
 

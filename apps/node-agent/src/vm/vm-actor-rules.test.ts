@@ -1,6 +1,7 @@
 import { PLAIN_HARDWARE } from '@kvorum/schema';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { type Action, admit, type Demand, type Intent, type LiveRun, nextAction } from './vm-actor-rules.js';
 import type { VmRecord } from './vm-record.js';
 
@@ -12,7 +13,6 @@ const SPEC = {
   vcpuCount: 1,
   memoryBytes: 64 * 1024 * 1024,
   accelerator: 'tcg' as const,
-  pinVcpus: false,
   balloon: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: DISK,
@@ -104,7 +104,7 @@ describe('the next action', () => {
     epoch,
     phase: 'up',
     accelerator: 'tcg',
-    pinnedCpus: [],
+    claim: NO_CLAIM,
     exit: null,
   });
   const running = (epoch: number): LiveRun => ({ epoch, power: 'running' });
@@ -117,7 +117,7 @@ describe('the next action', () => {
     [
       'tries an epoch again that may not have come up',
       after([intent(1), run]),
-      { run: { epoch: 1, phase: 'launching', accelerator: 'tcg', pinnedCpus: [], exit: null } },
+      { run: { epoch: 1, phase: 'launching', accelerator: 'tcg', claim: NO_CLAIM, exit: null } },
       null,
       { kind: 'launch', isPaused: false },
     ],
@@ -192,7 +192,7 @@ class ModelHost {
     const withRun = (phase: 'launching' | 'up' | 'ended'): VmRecord => ({
       ...record,
       reset: phase === 'up' && record.reset ? { ...record.reset, isDone: true } : record.reset,
-      run: { epoch: record.epoch, phase, accelerator: 'tcg', pinnedCpus: [], exit: null },
+      run: { epoch: record.epoch, phase, accelerator: 'tcg', claim: NO_CLAIM, exit: null },
     });
     switch (action.kind) {
       case 'launch':

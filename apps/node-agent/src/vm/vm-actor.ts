@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
-import { type Accelerator, DomainError, type ErrorCode } from '@kvorum/schema';
+import type { VmExit, VmPlacement, VmPower } from '@kvorum/hypervisor-driver';
+import { type Accelerator, DomainError, type ErrorCode, memoryOverheadBytes } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
 import { Mailbox } from './mailbox.js';
 import { admit, type Demand, type Intent, type WantedPower } from './vm-actor-rules.js';
@@ -21,6 +21,9 @@ export interface VmSnapshot {
   readonly accelerator: Accelerator | null;
   readonly pid: number | null;
   readonly conditions: readonly VmCondition[];
+  /** Where it runs; null: it does not. */
+  readonly placement: VmPlacement | null;
+  readonly promisedOverheadBytes: number;
 }
 
 export interface DiskDemand {
@@ -174,6 +177,8 @@ export class VmActor {
       accelerator: live?.vm.accelerator ?? record.spec.accelerator,
       pid: live?.vm.pid ?? null,
       conditions: [...obstacles, ...(live?.conditions ?? [])],
+      placement: live === null ? null : this.#host.cpus.placementOf(this.vmId),
+      promisedOverheadBytes: memoryOverheadBytes(record.spec),
     };
   }
 
@@ -314,6 +319,8 @@ const unreadableSnapshot = (vmId: string, condition: VmCondition): VmSnapshot =>
   accelerator: null,
   pid: null,
   conditions: [condition],
+  placement: null,
+  promisedOverheadBytes: 0,
 });
 
 /** Of the highest epoch; a run of an earlier one was ended for the sake of what came later. */

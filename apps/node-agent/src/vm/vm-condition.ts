@@ -5,6 +5,7 @@
  *   disk-failing       it stands still because its disk could not be written
  *   watchdog-expired   its guest stopped feeding its watchdog; it goes away when the guest has run well for a while
  *   tpm-lost           the process of its TPM has ended; it has one again after its next start
+ *   cpu-drift          threads of it may run where they were not promised to; the next audit puts them back
  *   unexamined         this agent could not find out whether its process runs; it tries again
  *   record-unreadable  what the host remembers of it cannot be understood; it is left untouched until a person repairs it
  */
@@ -13,6 +14,7 @@ export interface VmCondition {
     | 'hung'
     | 'disk-full'
     | 'disk-failing'
+    | 'cpu-drift'
     | 'watchdog-expired'
     | 'tpm-lost'
     | 'unexamined'

@@ -1,6 +1,6 @@
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator } from '@kvorum/schema';
-import type { CpuAllocator } from '../host/cpu-allocator.js';
+import type { HostCpus } from '../cpu/host-cpus.js';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
 import type { VmRecords } from './vm-record-files.js';
@@ -10,7 +10,9 @@ export interface VmHost {
   readonly driver: HypervisorDriver;
   readonly folders: StateFolders;
   readonly records: VmRecords;
-  readonly cpus: CpuAllocator;
+  readonly cpus: HostCpus;
+  /** Moves the threads of running VMs to where the claims of `cpus` want them now. */
+  placeThreads(): Promise<void>;
   /** What VMs may run on here. */
   readonly accelerators: readonly Accelerator[];
   /** What a VM becomes that has no machine type yet. Null: there is no QEMU that could run it. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
 import { DomainError, MIB } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
+import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { machineTypeOf } from './choose-machine-type.js';
 import { LiveVm } from './live-vm.js';
 import { stopGracefully } from './stop-gracefully.js';
@@ -63,14 +64,14 @@ export class VmProcess {
    */
   async adopt(record: VmRecord, run: Run): Promise<void> {
     // Before anything can fail: what a VM that cannot be examined may be using is not given to another.
-    if (run.phase !== 'ended') this.#host.cpus.restore(record.vmId, run.pinnedCpus);
+    if (run.phase !== 'ended') this.#host.cpus.restore(record.vmId, run.claim);
     const vm = await this.#host.driver.adopt(record.vmId, this.#host.folders.runDirOf(record.vmId));
     if (vm === null) {
       this.#host.cpus.release(record.vmId);
       if (run.phase !== 'ended') await this.#rememberLoss(record, run);
       return;
     }
-    this.#host.cpus.restore(record.vmId, run.pinnedCpus);
+    this.#host.cpus.restore(record.vmId, run.claim);
     // Of one that hangs the power is not known: as it was wanted is most likely. If it ends right now, its own task tells.
     const live = this.#attach(vm, record.wanted?.power === 'paused' ? 'paused' : 'running');
     await live.check(FIRST_CHECK_TIMEOUT_MS);
@@ -116,7 +117,7 @@ export class VmProcess {
       stopBy: null,
       reset: null,
       // Its epoch stays used, should a newer intent bring the VM back.
-      run: record.run && { ...record.run, phase: 'ended', pinnedCpus: [] },
+      run: record.run && { ...record.run, phase: 'ended', claim: NO_CLAIM },
       volumes: {},
       removedVolumeIds: [],
       tombstone: { ...record.tombstone, isSwept: true },
@@ -168,14 +169,16 @@ export class VmProcess {
     const runDir = this.#host.folders.runDirOf(this.#memory.vmId);
     // An earlier attempt may have left a process that nobody has heard of.
     if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
-    const pinnedCpus = spec.pinVcpus ? this.#host.cpus.claim(this.#memory.vmId, spec.vcpuCount) : [];
-    const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, pinnedCpus, exit: null };
+    const claim = this.#host.cpus.claim(this.#memory.vmId, spec);
+    const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, claim, exit: null };
     // On the disk before a guest sees it: after a crash it starts with the same one.
     const vmGenerationId = record.vmGenerationId ?? randomUUID();
     const launching: VmRecord = { ...record, machineType, vmGenerationId, run };
     try {
       await this.#memory.save(launching);
       await mkdir(runDir, { recursive: true, mode: 0o700 });
+      // Others make room before the VM has its first instruction.
+      if (claim.vcpuCpus.length > 0) await this.#host.placeThreads();
       const vm = await this.#host.driver.launch({
         vmId: this.#memory.vmId,
         name: spec.name,
@@ -188,7 +191,7 @@ export class VmProcess {
         diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
         hardware: spec.hardware,
         firmware: { folder: this.#host.folders.firmwareOf(this.#memory.vmId), generationId: vmGenerationId },
-        pinnedCpus,
+        placement: this.#host.cpus.placementOf(this.#memory.vmId),
         isPaused,
       });
       this.#attach(vm, isPaused ? 'paused' : 'running');
@@ -196,6 +199,8 @@ export class VmProcess {
       await this.#cleanUpAfterLaunch(launching, run, thrown);
       throw thrown;
     }
+    // Who claimed CPUs while this VM was being launched has not met its threads.
+    await this.#host.placeThreads();
     // A fresh start is a reset as well.
     await this.#memory.save({
       ...launching,
@@ -252,6 +257,8 @@ export class VmProcess {
     this.#host.cpus.release(this.#memory.vmId);
     const record = this.#memory.record;
     if (record?.run == null) return;
+    // What it had for itself is for all again; the audit does it if this fails.
+    if (record.run.claim.vcpuCpus.length > 0) void this.#host.placeThreads();
     const exit: VmExit = live.isEndRequested ? { ...live.exit, reason: 'requested' } : live.exit;
     this.#host.log.info({ vmId: this.#memory.vmId, epoch: live.epoch, reason: exit.reason }, 'a VM has ended');
     await this.#memory.save({ ...record, run: { ...record.run, epoch: live.epoch, phase: 'ended', exit } });

@@ -28,7 +28,6 @@ export const VmSpec = z.strictObject({
   vcpuCount: VcpuCount,
   memoryBytes: MemoryBytes,
   accelerator: Accelerator,
-  pinVcpus: z.boolean(),
   rootVolumeId: VolumeId,
   /** Null: it keeps all its memory. So do VMs of records that were written before there was a policy. */
   balloon: BalloonPolicy.nullable().default(null),
@@ -36,6 +35,15 @@ export const VmSpec = z.strictObject({
   hardware: VmHardware.prefault({}),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
+
+/** What of the host it has for itself; HostClaim of plan-pinning.ts. */
+const Claim = z.strictObject({
+  vcpuCpus: z.array(HostCpu).readonly(),
+  idleCpus: z.array(HostCpu).readonly(),
+  memoryNodes: z.array(Count).readonly(),
+  nodeBytes: z.array(Count).readonly(),
+  pageBytes: Count.nullable(),
+});
 
 const Exit = z.strictObject({
   reason: z.enum(['guest-shutdown', 'requested', 'crash', 'out-of-memory']),
@@ -52,7 +60,7 @@ const Run = z.strictObject({
   epoch: Count,
   phase: z.enum(['launching', 'up', 'ended']),
   accelerator: Accelerator,
-  pinnedCpus: z.array(HostCpu),
+  claim: Claim,
   exit: Exit.nullable(),
 });
 export type Run = z.infer<typeof Run>;

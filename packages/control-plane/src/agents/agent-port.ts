@@ -1,4 +1,4 @@
-import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition, VmHardware } from '@kvorum/schema';
+import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition, VmHardware, VmRunsOn } from '@kvorum/schema';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -54,7 +54,6 @@ export interface AgentVmSpec {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly accelerator: Accelerator;
-  readonly pinVcpus: boolean;
   readonly rootVolumeId: string;
   /** Null: the VM keeps all its memory. */
   readonly balloon: BalloonPolicy | null;
@@ -82,6 +81,7 @@ export interface ObservedVm {
   readonly accelerator: Accelerator | null;
   readonly reportGeneration: number;
   readonly conditions: readonly VmCondition[];
+  readonly runsOn: VmRunsOn | null;
 }
 
 export interface ConsolePart {

@@ -1,8 +1,9 @@
-import { type Accelerator, type BalloonStatus, type VmCondition, VmConditionKind } from '@kvorum/schema';
+import { type Accelerator, type BalloonStatus, type VmCondition, VmConditionKind, type VmRunsOn } from '@kvorum/schema';
 import {
   ExitReason,
   GuestAgentState,
   PowerState,
+  type RunsOn,
   type VmReport,
   Accelerator as WireAccelerator,
   BalloonStatus as WireBalloonStatus,
@@ -52,6 +53,13 @@ const DATE_MS_MAX = 8.64e15;
 
 const dateOf = (ms: number): Date | null => (ms > 0 && ms <= DATE_MS_MAX ? new Date(ms) : null);
 
+const runsOnOf = (wire: RunsOn): VmRunsOn => ({
+  vcpuCpus: wire.vcpuCpus,
+  otherCpus: wire.otherCpus,
+  memoryNodes: wire.memoryNodes,
+  memoryOverhead: { promisedBytes: wire.promisedOverheadBytes, measuredBytes: wire.measuredOverheadBytes || null },
+});
+
 /** Of kinds we do not know nothing can be said. */
 function conditionOf({ kind, sinceMs, detail }: WireCondition): VmCondition[] {
   const known = VmConditionKind.safeParse(kind);
@@ -74,4 +82,5 @@ export const observedVmOf = (report: VmReport): ObservedVm => ({
   accelerator: acceleratorOf(report.accelerator),
   reportGeneration: report.reportGeneration,
   conditions: report.conditions.flatMap(conditionOf),
+  runsOn: report.runsOn === undefined ? null : runsOnOf(report.runsOn),
 });

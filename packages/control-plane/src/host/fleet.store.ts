@@ -1,4 +1,4 @@
-import { type HostRow, NO_AMOUNTS } from '@kvorum/scheduler';
+import type { HostRow } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
 
@@ -11,9 +11,16 @@ interface Row {
   readonly capacity_vcpu_count: number;
   readonly capacity_memory_bytes: bigint;
   readonly capacity_disk_bytes: bigint;
+  readonly capacity_dedicated_cpu_count: number;
+  readonly capacity_huge_pages_2mib_bytes: bigint;
+  readonly capacity_huge_pages_1gib_bytes: bigint;
+  readonly threads_per_core: number;
   readonly reserved_vcpu_count: number;
   readonly reserved_memory_bytes: bigint;
   readonly reserved_disk_bytes: bigint;
+  readonly reserved_dedicated_cpu_count: number;
+  readonly reserved_huge_pages_2mib_bytes: bigint;
+  readonly reserved_huge_pages_1gib_bytes: bigint;
 }
 
 export interface FleetRows {
@@ -28,9 +35,11 @@ export interface FleetRows {
  */
 export async function readFleet(database: Database, claimedVmIds: readonly string[]): Promise<FleetRows> {
   const rows = await database.$queryRaw<(Row & { counted: string[] | null })[]>`
-    SELECT h.id, h.name, h.state, h.connectivity, h.accelerator,
-           h.capacity_vcpu_count, h.capacity_memory_bytes, h.capacity_disk_bytes,
-           h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes,
+    SELECT h.threads_per_core, h.id, h.name, h.state, h.connectivity, h.accelerator,
+           h.capacity_vcpu_count, h.capacity_memory_bytes, h.capacity_disk_bytes, h.capacity_dedicated_cpu_count,
+           h.capacity_huge_pages_2mib_bytes, h.capacity_huge_pages_1gib_bytes,
+           h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes, h.reserved_dedicated_cpu_count,
+           h.reserved_huge_pages_2mib_bytes, h.reserved_huge_pages_1gib_bytes,
            (SELECT array_agg(r.vm_id::text) FROM reservations r
              WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[]) AND r.host_id = h.id) AS counted
       FROM hosts h
@@ -44,16 +53,22 @@ const hostRowOf = (row: Row): HostRow => ({
   state: row.state,
   connectivity: row.connectivity,
   accelerator: row.accelerator,
+  // x86 has 1 or 2; the scheduler counts no more.
+  threadsPerCore: row.threads_per_core > 1 ? 2 : 1,
   capacity: {
-    ...NO_AMOUNTS,
     vcpuCount: row.capacity_vcpu_count,
     memoryBytes: Number(row.capacity_memory_bytes),
     diskBytes: Number(row.capacity_disk_bytes),
+    dedicatedCpuCount: row.capacity_dedicated_cpu_count,
+    hugePages2MibBytes: Number(row.capacity_huge_pages_2mib_bytes),
+    hugePages1GibBytes: Number(row.capacity_huge_pages_1gib_bytes),
   },
   reserved: {
-    ...NO_AMOUNTS,
     vcpuCount: row.reserved_vcpu_count,
     memoryBytes: Number(row.reserved_memory_bytes),
     diskBytes: Number(row.reserved_disk_bytes),
+    dedicatedCpuCount: row.reserved_dedicated_cpu_count,
+    hugePages2MibBytes: Number(row.reserved_huge_pages_2mib_bytes),
+    hugePages1GibBytes: Number(row.reserved_huge_pages_1gib_bytes),
   },
 });

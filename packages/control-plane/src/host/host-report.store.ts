@@ -28,6 +28,12 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
            capacity_vcpu_count = coalesce(${capacity?.vcpuCount ?? null}::int, capacity_vcpu_count),
            capacity_memory_bytes = coalesce(${capacity?.memoryBytes ?? null}::bigint, capacity_memory_bytes),
            capacity_disk_bytes = coalesce(${capacity?.diskBytes ?? null}::bigint, capacity_disk_bytes),
+           capacity_dedicated_cpu_count = coalesce(${capacity?.dedicatedCpuCount ?? null}::int, capacity_dedicated_cpu_count),
+           capacity_huge_pages_2mib_bytes =
+             coalesce(${capacity?.hugePages2MibBytes ?? null}::bigint, capacity_huge_pages_2mib_bytes),
+           capacity_huge_pages_1gib_bytes =
+             coalesce(${capacity?.hugePages1GibBytes ?? null}::bigint, capacity_huge_pages_1gib_bytes),
+           threads_per_core = coalesce(${capacity?.threadsPerCore ?? null}::int, threads_per_core),
            accelerator = CASE WHEN ${accelerator !== undefined} THEN ${accelerator ?? null}::text ELSE accelerator END,
            agent_version = coalesce(${agentVersion}::text, agent_version),
            address = coalesce(${address}::text, address)

@@ -1,4 +1,14 @@
-import { type Accelerator, DISK_BYTES_MAX, DomainError, GIB, HostFacts, KIB, VmId } from '@kvorum/schema';
+import {
+  type Accelerator,
+  DISK_BYTES_MAX,
+  DomainError,
+  GIB,
+  HostFacts,
+  KIB,
+  NUMA_NODE_COUNT_MAX,
+  VCPU_COUNT_MAX,
+  VmId,
+} from '@kvorum/schema';
 import type { HostReport, VmReport, HostFacts as WireFacts } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
 import type { ObservedVm } from '../agents/agent-port.js';
@@ -11,6 +21,11 @@ import { HostAddress } from './host-address.js';
 const HOST_VCPU_COUNT_MAX = 65_536;
 const HOST_MEMORY_BYTES_MAX = 1024 * 1024 * GIB;
 const HOST_DISK_BYTES_MAX = 1024 * DISK_BYTES_MAX;
+/** CONFIG_NR_CPUS and MAX_NUMNODES of x86-64 kernels. */
+const HOST_CPU_MAX = 8191;
+const HOST_NODE_MAX = 1023;
+/** x86 has 2; others up to 8. */
+const THREADS_PER_CORE_MAX = 8;
 const VM_COUNT_MAX = 10_000;
 const FACTS_BYTES_MAX = 256 * KIB;
 const EXIT_DETAIL_LENGTH_MAX = 4 * KIB;
@@ -24,6 +39,11 @@ const Capacity = z.object({
   vcpuCount: Amount(HOST_VCPU_COUNT_MAX),
   memoryBytes: Amount(HOST_MEMORY_BYTES_MAX),
   diskBytes: Amount(HOST_DISK_BYTES_MAX),
+  dedicatedCpuCount: Amount(HOST_VCPU_COUNT_MAX),
+  hugePages2MibBytes: Amount(HOST_MEMORY_BYTES_MAX),
+  hugePages1GibBytes: Amount(HOST_MEMORY_BYTES_MAX),
+  /** An agent that does not say is one without SMT. */
+  threadsPerCore: Amount(THREADS_PER_CORE_MAX).transform((count) => Math.max(1, count)),
 });
 const VmNumbers = z.object({
   vmId: VmId,
@@ -32,6 +52,19 @@ const VmNumbers = z.object({
   reportGeneration: Amount(Number.MAX_SAFE_INTEGER),
   balloonBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
   workingSetBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
+});
+
+const RunsOn = z.object({
+  vcpuCpus: z.array(Amount(HOST_CPU_MAX)).max(VCPU_COUNT_MAX),
+  otherCpus: z
+    .string()
+    .max(TEXT_LENGTH_MAX)
+    .regex(/^[0-9,-]*$/, { error: 'must be a list of CPUs' }),
+  memoryNodes: z.array(Amount(HOST_NODE_MAX)).max(NUMA_NODE_COUNT_MAX),
+  memoryOverhead: z.object({
+    promisedBytes: Amount(HOST_MEMORY_BYTES_MAX),
+    measuredBytes: Amount(HOST_MEMORY_BYTES_MAX).nullable(),
+  }),
 });
 
 /** A report with everything checked and bounded. Null: not part of this report. */
@@ -65,11 +98,12 @@ export function checkReport(report: HostReport): CheckedReport {
 
 function checkVm(report: VmReport, index: number): ObservedVm {
   const vm = observedVmOf(report);
+  const runsOn = vm.runsOn === null ? null : check(`vms.${index}.runsOn`, RunsOn, vm.runsOn);
   const numbers = check(`vms.${index}`, VmNumbers, vm);
   const conditions = vm.conditions
     .slice(0, CONDITION_COUNT_MAX)
     .map((condition) => ({ ...condition, detail: cleanLine(condition.detail, TEXT_LENGTH_MAX) }));
-  return { ...vm, ...numbers, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
+  return { ...vm, ...numbers, runsOn, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
 }
 
 function checkFacts(wire: WireFacts): HostFacts {

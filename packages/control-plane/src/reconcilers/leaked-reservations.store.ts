@@ -21,33 +21,46 @@ export interface RepairedCounter {
  */
 export async function repairHostCounters(tx: Tx): Promise<RepairedCounter[]> {
   const suspects = await tx.$queryRaw<{ id: string }[]>`
-    WITH sums AS (
-      SELECT host_id, sum(vcpu_count) AS vcpus, sum(memory_bytes) AS memory, sum(disk_bytes) AS disk
-        FROM reservations GROUP BY host_id)
+    WITH sums AS (SELECT host_id, ${RESERVED_SUMS} FROM reservations r GROUP BY host_id)
     SELECT h.id FROM hosts h LEFT JOIN sums s ON s.host_id = h.id
-     WHERE (h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes)
-           IS DISTINCT FROM (coalesce(s.vcpus, 0)::int, coalesce(s.memory, 0)::bigint, coalesce(s.disk, 0)::bigint)`;
+     WHERE (${HOST_COUNTERS}) IS DISTINCT FROM (
+           coalesce(s.vcpus, 0), coalesce(s.memory, 0), coalesce(s.disk, 0), coalesce(s.dedicated, 0),
+           coalesce(s.huge_2mib, 0), coalesce(s.huge_1gib, 0))`;
   if (suspects.length === 0) return [];
   const ids = suspects.map((row) => row.id);
   await tx.$executeRaw`SELECT FROM hosts WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
   return tx.$queryRaw<RepairedCounter[]>`
     WITH wanted AS (
-      SELECT h.id, h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes,
-             coalesce(sum(r.vcpu_count), 0)::int AS vcpus, coalesce(sum(r.memory_bytes), 0)::bigint AS memory,
-             coalesce(sum(r.disk_bytes), 0)::bigint AS disk
+      SELECT h.id, ${HOST_COUNTERS}, ${RESERVED_SUMS}
         FROM hosts h LEFT JOIN reservations r ON r.host_id = h.id
        WHERE h.id = ANY (${ids}::uuid[])
        GROUP BY h.id)
     UPDATE hosts h
-       SET reserved_vcpu_count = w.vcpus, reserved_memory_bytes = w.memory, reserved_disk_bytes = w.disk
+       SET reserved_vcpu_count = w.vcpus, reserved_memory_bytes = w.memory, reserved_disk_bytes = w.disk,
+           reserved_dedicated_cpu_count = w.dedicated, reserved_huge_pages_2mib_bytes = w.huge_2mib,
+           reserved_huge_pages_1gib_bytes = w.huge_1gib
       FROM wanted w
-     WHERE h.id = w.id AND (w.reserved_vcpu_count, w.reserved_memory_bytes, w.reserved_disk_bytes)
-                           IS DISTINCT FROM (w.vcpus, w.memory, w.disk)
+     WHERE h.id = w.id AND (${HOST_COUNTERS})
+                           IS DISTINCT FROM (w.vcpus, w.memory, w.disk, w.dedicated, w.huge_2mib, w.huge_1gib)
     RETURNING h.id, h.name,
       jsonb_build_object('vcpuCount', w.reserved_vcpu_count, 'memoryBytes', w.reserved_memory_bytes,
-                         'diskBytes', w.reserved_disk_bytes) AS before,
-      jsonb_build_object('vcpuCount', w.vcpus, 'memoryBytes', w.memory, 'diskBytes', w.disk) AS after`;
+                         'diskBytes', w.reserved_disk_bytes, 'dedicatedCpuCount', w.reserved_dedicated_cpu_count,
+                         'hugePages2MibBytes', w.reserved_huge_pages_2mib_bytes,
+                         'hugePages1GibBytes', w.reserved_huge_pages_1gib_bytes) AS before,
+      jsonb_build_object('vcpuCount', w.vcpus, 'memoryBytes', w.memory, 'diskBytes', w.disk,
+                         'dedicatedCpuCount', w.dedicated, 'hugePages2MibBytes', w.huge_2mib,
+                         'hugePages1GibBytes', w.huge_1gib) AS after`;
 }
+
+/** In one order wherever they are compared. */
+const HOST_COUNTERS = Prisma.sql`
+  h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes, h.reserved_dedicated_cpu_count,
+  h.reserved_huge_pages_2mib_bytes, h.reserved_huge_pages_1gib_bytes`;
+const RESERVED_SUMS = Prisma.sql`
+  coalesce(sum(r.vcpu_count), 0)::int AS vcpus, coalesce(sum(r.memory_bytes), 0)::bigint AS memory,
+  coalesce(sum(r.disk_bytes), 0)::bigint AS disk, coalesce(sum(r.dedicated_cpu_count), 0)::int AS dedicated,
+  coalesce(sum(r.huge_pages_2mib_bytes), 0)::bigint AS huge_2mib,
+  coalesce(sum(r.huge_pages_1gib_bytes), 0)::bigint AS huge_1gib`;
 
 const PROJECT_USAGE = Prisma.sql`
   SELECT v.project_id, count(*)::int AS vm_count,

@@ -1,8 +1,8 @@
-import { type Amounts, NO_AMOUNTS } from '@kvorum/scheduler';
 import {
   type Accelerator,
   type AcceptedOperation,
   BALLOON_SHARES_DEFAULT,
+  type BalloonPolicy,
   type CreateVmRequest,
   DomainError,
   type Flavor,
@@ -27,9 +27,10 @@ import { projectForNew } from '../project/default-project.js';
 import { findProject, takeQuota, type Usage } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
+import { amountsOfVm, requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
-import { neededOf, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
+import { type PlaceRequest, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
 import { insertVm } from './vm.store.js';
 
 interface Ids {
@@ -44,6 +45,7 @@ interface Parts {
   readonly flavor: Flavor;
   readonly image: Image;
   readonly diskBytes: number;
+  readonly balloon: BalloonPolicy | null;
 }
 
 /**
@@ -66,7 +68,7 @@ export async function createVm(
   requireQuota(parts);
   const wanted = {
     vmId: ids.vmId,
-    amounts: amountsOf(parts),
+    ...shareOf(request, parts),
     accelerator: request.accelerator ?? null,
     hostId: request.hostId ?? null,
   };
@@ -86,11 +88,9 @@ export async function createVm(
 }
 
 /** What the rows of flavor and request ask of a host. */
-const amountsOf = ({ flavor, diskBytes }: Parts): Amounts => ({
-  ...NO_AMOUNTS,
-  vcpuCount: flavor.vcpuCount,
-  memoryBytes: flavor.memoryBytes,
-  diskBytes,
+const shareOf = (request: CreateVmRequest, { flavor, diskBytes }: Parts): Pick<PlaceRequest, 'amounts' | 'smt'> => ({
+  amounts: amountsOfVm(request, flavor, diskBytes),
+  smt: request.hardware.cpuPolicy.smt,
 });
 
 /** Locks key, project and host, in this order, and records the VM. `stored`: the same request was accepted before. */
@@ -112,7 +112,7 @@ async function claimAndRecord(
   // Held now: flavor and image cannot be deleted any more until the VM names them.
   const parts = await readParts(tx, actor, request, { flavor: holdFlavor, image: holdImage });
   await takeQuotaFor(tx, parts);
-  const room = { vmId: ids.vmId, hostId: proposed.hostId, amounts: neededOf(amountsOf(parts)) };
+  const room = { vmId: ids.vmId, hostId: proposed.hostId, ...shareOf(request, parts) };
   const accelerator = await reserve(tx, { ...room, accelerator: request.accelerator ?? null });
   if (accelerator === null) throw new RoomLost();
   await recordVm(tx, cp, actor, { ids, request, parts, placed: { hostId: proposed.hostId, accelerator } });
@@ -159,7 +159,9 @@ async function readParts<From extends Database | Tx>(
       details: { fields: [{ field, message: `its disk ${message}` }] },
     });
   }
-  return { project, flavor, image, diskBytes };
+  requireLayout({ ...flavor, hardware: request.hardware });
+  const balloon = balloonOf(request.balloon, flavor.memoryBytes, request.hardware.memory);
+  return { project, flavor, image, diskBytes, balloon };
 }
 
 const usageOf = ({ flavor, diskBytes }: Parts): Usage => {
@@ -200,14 +202,13 @@ async function recordVm(
   made: { ids: Ids; request: CreateVmRequest; parts: Parts; placed: { hostId: string; accelerator: Accelerator } },
 ): Promise<void> {
   const { ids, request, parts, placed } = made;
-  const { project, flavor, image, diskBytes } = parts;
+  const { project, flavor, image, diskBytes, balloon } = parts;
   const spec = {
     name: request.name,
     vcpuCount: flavor.vcpuCount,
     memoryBytes: flavor.memoryBytes,
     accelerator: placed.accelerator,
-    pinVcpus: request.pinVcpus,
-    balloon: balloonOf(request.balloon, flavor.memoryBytes),
+    balloon,
     hardware: request.hardware,
     // Each start is one epoch; a VM that is made stopped has not had any.
     epoch: request.start ? 1 : 0,

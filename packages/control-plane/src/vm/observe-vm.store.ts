@@ -1,4 +1,4 @@
-import type { VmCondition, VmFact, VmState } from '@kvorum/schema';
+import type { VmCondition, VmFact, VmRunsOn, VmState } from '@kvorum/schema';
 import type { Tx } from '../database/database.js';
 import { ringEventSignal } from '../event/event.store.js';
 import { REPORT_LEASE_MS } from '../host/host-report.store.js';
@@ -25,6 +25,7 @@ export interface ReportedVm {
   readonly working_set_bytes: number | null;
   readonly report_generation: number;
   readonly conditions: readonly VmCondition[];
+  readonly runs_on: VmRunsOn | null;
 }
 
 /** The time of the guest agent's last answer moves all the time; it is written once it is this much newer. */
@@ -49,7 +50,7 @@ export async function applyFacts(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(vms)}::jsonb) AS r (
         vm_id uuid, epoch bigint, generation bigint, power text, fact text, exit_detail text, guest_agent text,
         guest_agent_answered_at timestamptz, balloon_bytes bigint, balloon_status text, working_set_bytes bigint,
-        report_generation bigint, conditions jsonb)),
+        report_generation bigint, conditions jsonb, runs_on jsonb)),
     moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
         fact text, from_state text, to_state text)),
@@ -59,7 +60,7 @@ export async function applyFacts(
         JOIN vms v ON v.id = r.vm_id
        WHERE v.host_id = ${hostId}::uuid AND v.deleted_at IS NULL AND r.report_generation >= v.report_generation
          AND (v.observed_power IS DISTINCT FROM r.power OR v.observed_epoch <> r.epoch
-              OR v.conditions <> r.conditions OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
+              OR v.conditions <> r.conditions OR v.runs_on IS DISTINCT FROM r.runs_on OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
               OR v.balloon_status IS DISTINCT FROM r.balloon_status
               OR (v.working_set_bytes IS NULL) <> (r.working_set_bytes IS NULL)
               OR abs(v.working_set_bytes - r.working_set_bytes) * ${WORKING_SET_STEPS}::int > v.memory_bytes
@@ -88,7 +89,7 @@ export async function applyFacts(
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
              balloon_bytes = j.balloon_bytes, balloon_status = j.balloon_status,
              working_set_bytes = j.working_set_bytes, conditions = j.conditions,
-             state = coalesce(j.new_state, v.state),
+             runs_on = j.runs_on, state = coalesce(j.new_state, v.state),
              failure = CASE WHEN j.new_state IS NULL THEN v.failure
                             WHEN j.fact = 'crashed' THEN jsonb_build_object('code', 'guest_fault',
                               'message', 'the process of the VM ended: ' || coalesce(nullif(j.exit_detail, ''), 'no reason known'),
@@ -131,7 +132,7 @@ export async function applyMissing(
        ORDER BY v.id FOR NO KEY UPDATE OF v),
     written AS (
       UPDATE vms v
-         SET state = l.new_state, observed_power = 'stopped', conditions = '[]', observed_at = clock_timestamp(),
+         SET state = l.new_state, observed_power = 'stopped', conditions = '[]', runs_on = NULL, observed_at = clock_timestamp(),
              updated_at = clock_timestamp(),
              failure = jsonb_build_object('code', 'host_fault', 'message', 'the host does not know the VM any more',
                                           'details', '{}'::jsonb)

@@ -37,6 +37,7 @@ const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
     balloonBytes: null,
     balloonStatus: null,
     workingSetBytes: null,
+    runsOn: null,
     accelerator: 'tcg',
     reportGeneration,
     conditions: [],

@@ -42,6 +42,7 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   working_set_bytes: vm.workingSetBytes,
   report_generation: vm.reportGeneration,
   conditions: vm.conditions,
+  runs_on: vm.runsOn,
 });
 
 /** A full report that lacks a VM says that the host knows nothing of it: whatever ran there has ended. */

@@ -1,5 +1,5 @@
-import { type Amounts, MEMORY_OVERHEAD_BYTES_PER_VM, type PlacementRecord } from '@kvorum/scheduler';
-import { type Accelerator, DomainError, newId } from '@kvorum/schema';
+import type { Amounts, PlacementRecord } from '@kvorum/scheduler';
+import { type Accelerator, DomainError, newId, type VmCpuPolicy } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Proposal } from '../host/fleet-snapshot.js';
 import { insertPlacement } from '../placement/placement.store.js';
@@ -12,7 +12,9 @@ const CLAIMS_WAIT_MS_MAX = 2000;
 
 export interface PlaceRequest {
   readonly vmId: string;
+  /** On a host without SMT, the hypervisor's own needs included. */
   readonly amounts: Amounts;
+  readonly smt: VmCpuPolicy['smt'];
   readonly accelerator: Accelerator | null;
   readonly hostId: string | null;
 }
@@ -22,12 +24,6 @@ export type RefusedPlacement = Extract<Proposal, { kind: 'refused' }>;
 
 /** Thrown in the transaction that was to reserve the proposed room: somebody else has it. */
 export class RoomLost extends Error {}
-
-/** What a VM takes of its host, beyond what its guest is given. */
-export const neededOf = (amounts: Amounts): Amounts => ({
-  ...amounts,
-  memoryBytes: amounts.memoryBytes + MEMORY_OVERHEAD_BYTES_PER_VM,
-});
 
 /**
  * Finds a host and lets `reserve` take room on it in a transaction of its own; nothing is locked while a host is being
@@ -61,11 +57,11 @@ export async function placeAndReserve<Result>(
 
 async function propose(
   cp: Pick<ControlPlane, 'fleet'>,
-  { vmId, amounts, accelerator, hostId }: PlaceRequest,
+  { vmId, amounts, smt, accelerator, hostId }: PlaceRequest,
   avoidedHostIds: readonly string[],
 ): Promise<Proposal> {
   const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
-    cp.fleet.propose(vmId, { ...neededOf(amounts), accelerator, hostId, excludedHostIds }, age);
+    cp.fleet.propose(vmId, { ...amounts, smt, accelerator, hostId, excludedHostIds }, age);
   const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.

@@ -158,7 +158,7 @@ async function record(
 function targetOf(vm: VmForIntent, epoch: number): VmTarget {
   const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
   if (hostId === null || accelerator === null || rootVolumeId === null) throw new TypeError(`VM ${vmId} was placed`);
-  const { name, vcpuCount, memoryBytes, pinVcpus, balloon, hardware } = vm;
-  const spec = { name, vcpuCount, memoryBytes, accelerator, pinVcpus, rootVolumeId, balloon, hardware };
+  const { name, vcpuCount, memoryBytes, balloon, hardware } = vm;
+  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };
 }

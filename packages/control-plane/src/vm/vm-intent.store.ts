@@ -20,7 +20,6 @@ export interface VmForIntent {
   readonly hostId: string | null;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
-  readonly pinVcpus: boolean;
   readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
@@ -41,7 +40,6 @@ interface Row {
   readonly host_id: string | null;
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
-  readonly pin_vcpus: boolean;
   readonly hardware: unknown;
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
@@ -62,7 +60,6 @@ const intentOf = (row: Row): VmForIntent => ({
   hostId: row.host_id,
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
-  pinVcpus: row.pin_vcpus,
   hardware: VmHardware.parse(row.hardware),
   balloon:
     row.balloon_minimum_bytes === null
@@ -79,7 +76,7 @@ const intentOf = (row: Row): VmForIntent => ({
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vcpu_count, v.memory_bytes,
-           v.pin_vcpus, v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
+           v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
            v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.id FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1) AS root_volume_id,
            EXISTS (SELECT FROM reservations r WHERE r.vm_id = v.id) AS holds_resources

@@ -25,7 +25,6 @@ export const VmTarget = z.object({
   vcpuCount: z.int(),
   memoryBytes: z.int(),
   accelerator: Accelerator,
-  pinVcpus: z.boolean(),
   rootVolumeId: z.uuid(),
   /** Null: the VM keeps all its memory. An operation recorded before there was a policy has none. */
   balloon: BalloonPolicy.nullable().default(null),
@@ -61,7 +60,6 @@ export const specOf = (target: VmTarget): AgentVmSpec => ({
   vcpuCount: target.vcpuCount,
   memoryBytes: target.memoryBytes,
   accelerator: target.accelerator,
-  pinVcpus: target.pinVcpus,
   rootVolumeId: target.rootVolumeId,
   balloon: target.balloon,
   hardware: target.hardware,

@@ -29,7 +29,7 @@ interface VmRow {
   readonly host_name: string | null;
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
-  readonly pin_vcpus: boolean;
+  readonly runs_on: Vm['runsOn'];
   readonly hardware: unknown;
   readonly accelerator: Accelerator | null;
   readonly labels: Record<string, string>;
@@ -63,7 +63,7 @@ const vmOf = (row: VmRow): Vm => ({
   hostName: row.host_name,
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
-  pinVcpus: row.pin_vcpus,
+  runsOn: row.runs_on,
   hardware: VmHardware.parse(row.hardware),
   accelerator: row.accelerator,
   balloon: {
@@ -151,7 +151,6 @@ export interface NewVm {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
-  readonly pinVcpus: boolean;
   readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly balloonShares: number;
@@ -168,10 +167,10 @@ export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
   const count = await tx.$executeRaw`
     WITH vm AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
-                       pin_vcpus, hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
+                       hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
       VALUES (${vm.vmId}::uuid, ${vm.projectId}::uuid, ${vm.name}, 'creating', ${vm.epoch}::bigint,
               ${vm.flavorId}::uuid, ${vm.imageId}::uuid, ${vm.hostId}::uuid, ${vm.vcpuCount}::int,
-              ${vm.memoryBytes}::bigint, ${vm.pinVcpus}, ${JSON.stringify(vm.hardware)}::jsonb,
+              ${vm.memoryBytes}::bigint, ${JSON.stringify(vm.hardware)}::jsonb,
               ${vm.balloon?.minimumBytes ?? null}::bigint,
               ${vm.balloonShares}::int, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
               ${vm.operationId}::uuid)

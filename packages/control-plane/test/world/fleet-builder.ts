@@ -1,4 +1,3 @@
-import { MEMORY_OVERHEAD_BYTES_PER_VM } from '@kvorum/scheduler';
 import {
   type CreateVmRequest,
   type Flavor,
@@ -8,6 +7,7 @@ import {
   MIB,
   newId,
   type OperationId,
+  ordinaryMemoryBytes,
   PLAIN_HARDWARE,
   type Project,
   type Quota,
@@ -50,7 +50,7 @@ export async function aHost(test: TestControlPlane, options: HostOptions = {}): 
       connectivity,
       accelerator,
       vmCount * VM_SIZE.vcpuCount,
-      vmCount * (VM_SIZE.memoryBytes + MEMORY_OVERHEAD_BYTES_PER_VM),
+      vmCount * ordinaryMemoryBytes({ ...VM_SIZE, accelerator: null, hardware: PLAIN_HARDWARE }),
       vmCount * VM_SIZE.rootDiskBytes,
     ],
   );
@@ -96,7 +96,6 @@ export const vmRequest = (from: Ingredients, changes: Partial<CreateVmRequest> =
   name: aName('vm'),
   flavorId: from.flavor.id,
   imageId: from.imageId,
-  pinVcpus: false,
   hardware: PLAIN_HARDWARE,
   start: true,
   labels: {},

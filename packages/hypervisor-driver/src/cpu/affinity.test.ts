@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { bindThread, decodeCpuMask, encodeCpuMask, threadCpus } from './affinity.js';
 import { CPU_INDEX_MAX, formatCpuList, parseCpuList } from './cpu-list.js';
-import { pinningRefusal } from './pin-vcpus.js';
+import { pinningRefusal } from './pinning-refusal.js';
 
 const cpuSet = fc.uniqueArray(fc.nat({ max: CPU_INDEX_MAX })).map((cpus) => cpus.sort((a, b) => a - b));
 
@@ -78,13 +78,18 @@ describe('binding a thread', () => {
 });
 
 describe('pinning', () => {
-  it.each<[number, number[], boolean]>([
-    [2, [], true],
-    [2, [0, 1], true],
-    [2, [1], false],
-    [1, [0, 1], false],
-    [2, [1, 1], false],
-  ])('of %d vCPUs to %j is possible: %s', (vcpuCount, cpus, isPossible) => {
-    expect(pinningRefusal(vcpuCount, cpus) === null).toBe(isPossible);
+  it.each<[number, number[], number[], boolean]>([
+    [2, [], [], true],
+    [2, [], [0, 1], true],
+    [2, [0, 1], [2], true],
+    [2, [0, 1], [], false],
+    [2, [1], [0], false],
+    [1, [0, 1], [2], false],
+    [2, [1, 1], [0], false],
+    [2, [1, 2], [0, 1], false],
+    [1, [CPU_INDEX_MAX + 1], [0], false],
+    [1, [0.5], [0], false],
+  ])('of %d vCPUs to %j, other threads on %j, is possible: %s', (vcpuCount, vcpuCpus, otherCpus, isPossible) => {
+    expect(pinningRefusal(vcpuCount, { vcpuCpus, otherCpus }) === null).toBe(isPossible);
   });
 });

@@ -22,6 +22,10 @@ export class FakeDriver implements HypervisorDriver {
     return structuredClone(this.machine.facts);
   }
 
+  usableCpus(): readonly number[] {
+    return this.machine.facts.numaNodes.flatMap((node) => node.cpus);
+  }
+
   async ensureDisk(disk: DiskSpec): Promise<void> {
     assertDisk(disk);
     const failure = this.machine.takeDiskFailure();

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import type { LaunchSpec } from '../driver.js';
+import { ANYWHERE, type LaunchSpec } from '../driver.js';
 import { FakeDriver } from './fake-driver.js';
 import { FakeMachine } from './fake-machine.js';
 
@@ -20,7 +20,7 @@ const launch: LaunchSpec = {
   machineType: 'pc-q35-10.0',
   hardware: PLAIN_HARDWARE,
   firmware: { folder: '/firmware/a', generationId: '01900000-0000-4000-8000-00000000000a' },
-  pinnedCpus: [],
+  placement: ANYWHERE,
   isPaused: false,
 };
 

@@ -1,14 +1,16 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import type { ConsolePort } from '../console-port.js';
 import type {
+  CpuPlacement,
   DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
   MonitorAnswer,
   RunningVm,
-  VcpuThread,
   VmExit,
+  VmMemoryUse,
   VmPower,
+  VmThread,
 } from '../driver.js';
 import type { GuestPort } from '../guest-port.js';
 import { deferred } from '../process/deferred.js';
@@ -142,14 +144,19 @@ export class FakeVm implements RunningVm {
     return { isResponding: hasGuestAgent && power === 'running' && !isHung };
   }
 
-  async queryVcpuThreads(): Promise<VcpuThread[]> {
+  async queryThreads(): Promise<VmThread[]> {
     await this.#assertAnswers();
-    const { vcpuCount, pinnedCpus } = this.#process.launch;
-    return Array.from({ length: vcpuCount }, (_, vcpuIndex) => ({
-      vcpuIndex,
-      threadId: this.pid + 1 + vcpuIndex,
-      cpus: pinnedCpus.length === 0 ? [] : pinnedCpus.slice(vcpuIndex, vcpuIndex + 1),
-    }));
+    return this.#process.threads.map((thread) => ({ ...thread }));
+  }
+
+  async placeThreads(placement: CpuPlacement): Promise<number> {
+    await (placement.vcpuCpus.length === 0 ? this.#assertHeld() : this.#assertAnswers());
+    return this.#process.placeThreads(placement);
+  }
+
+  async measureMemory(): Promise<VmMemoryUse | null> {
+    await this.#assertHeld();
+    return { guestBytes: this.#process.usedBytes, overheadBytes: this.#process.overheadBytes };
   }
 
   async queryGenerationId(): Promise<string> {

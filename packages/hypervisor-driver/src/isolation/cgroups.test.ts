@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GIB, MIB } from '@kvorum/schema';
+import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Cgroups, findLayout, limitWrites } from './cgroups.js';
 import { limitsOf } from './vm-limits.js';
@@ -20,7 +20,7 @@ const mountV1 = (...controllers: string[]) => {
     writeFileSync(join(root, controller, 'cgroup.procs'), '');
   }
 };
-const limits = limitsOf({ memoryBytes: GIB, vcpuCount: 2 });
+const limits = limitsOf({ memoryBytes: GIB, vcpuCount: 2, accelerator: 'tcg', hardware: PLAIN_HARDWARE });
 const file = (...path: string[]) => readFileSync(join(root, ...path), 'utf8');
 
 describe('the tree of control groups', () => {
@@ -43,7 +43,7 @@ describe('the tree of control groups', () => {
 
 describe('the limits of a VM', () => {
   it('are its promise and a bounded share for the hypervisor', () => {
-    expect(limits).toEqual({ memoryBytes: GIB + 192 * MIB + 4 * MIB, cpuCount: 3, taskCount: 130 });
+    expect(limits).toEqual({ memoryBytes: GIB + 178 * MIB, cpuCount: 3, taskCount: 130 });
   });
 
   it('are these files under v2', () => {

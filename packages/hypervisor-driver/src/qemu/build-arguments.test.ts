@@ -1,6 +1,6 @@
 import { GIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import type { LaunchSpec } from '../driver.js';
+import { ANYWHERE, type LaunchSpec } from '../driver.js';
 import { buildArguments } from './build-arguments.js';
 
 const launch: LaunchSpec = {
@@ -15,7 +15,7 @@ const launch: LaunchSpec = {
   hardware: PLAIN_HARDWARE,
   firmware: { folder: '/var/lib/kvorum/firmware/1', generationId: '01900000-0000-4000-8000-00000000000a' },
   diskPath: '/var/lib/kvorum/disks/a,b.qcow2',
-  pinnedCpus: [],
+  placement: ANYWHERE,
   isPaused: false,
 };
 const chain = { imagePath: '/var/lib/kvorum/images/x.qcow2', cache: 'direct' } as const;

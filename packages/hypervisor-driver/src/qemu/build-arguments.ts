@@ -1,8 +1,9 @@
-import { MIB } from '@kvorum/schema';
+import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { cpuArguments } from './arguments/cpu-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
+import { memoryArguments } from './arguments/memory-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { serialChardev } from './serial-line.js';
@@ -26,7 +27,7 @@ export function buildArguments(
     ...monitor(folder),
     ...serialConsole(folder),
     ...rootDisk(process.pathOf(launch.diskPath), { ...disk, imagePath: process.pathOf(disk.imagePath) }),
-    ...balloon(),
+    ...balloon(launch),
     ...guestAgent(folder),
     ...entropy(),
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
@@ -53,9 +54,6 @@ export interface DiskChain {
    */
   readonly cache: 'direct' | 'page-cache';
 }
-
-/** The default is a GiB per VM, far more than small guests run hot; counted in MEMORY_OVERHEAD_BYTES_PER_VM. */
-const TRANSLATION_CACHE_MIB = 32;
 
 function identity(launch: LaunchSpec): string[] {
   // debug-threads names vCPU threads in /proc, for people who look.
@@ -88,8 +86,7 @@ function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
     'ICH9-LPC.disable_s4=1',
     ...accelerator(launch, kvmFd),
     ...cpuArguments(launch),
-    '-m',
-    pairs({ size: `${launch.memoryBytes / MIB}M` }).join(','),
+    ...memoryArguments(launch),
     '-rtc',
     'base=utc',
     '-display',
@@ -103,7 +100,8 @@ function accelerator(launch: LaunchSpec, kvmFd: number | null): string[] {
     return ['-add-fd', pairs({ fd: kvmFd, set: 1 }).join(','), '-accel', device];
   }
   if (launch.accelerator === 'kvm') return ['-accel', 'kvm'];
-  return ['-accel', options('tcg', { thread: 'multi', 'tb-size': TRANSLATION_CACHE_MIB })];
+  // tb-size: the default is a GiB per VM, far more than small guests run hot.
+  return ['-accel', options('tcg', { thread: 'multi', 'tb-size': TRANSLATION_BUFFER_MIB })];
 }
 
 function monitor(folder: RunFolder): string[] {
@@ -166,11 +164,19 @@ function rootDisk(overlayPath: string, disk: DiskChain): string[] {
 /** Its statistics are asked for by this name. */
 export const BALLOON_ID = 'balloon';
 
-/** Gives memory back by itself when the guest frees it, and lets the guest keep some when it would run out. */
-function balloon(): string[] {
+/**
+ * Gives memory back by itself when the guest frees it, and lets the guest keep some when it would run out. Memory that was
+ * taken at the start on purpose is not given back.
+ */
+function balloon({ hardware: { memory } }: LaunchSpec): string[] {
+  const isKept = isMemoryFixed(memory) || memory.isPreallocated;
   return [
     '-device',
-    options('virtio-balloon-pci', { id: BALLOON_ID, 'deflate-on-oom': 'on', 'free-page-reporting': 'on' }),
+    options('virtio-balloon-pci', {
+      id: BALLOON_ID,
+      'deflate-on-oom': 'on',
+      'free-page-reporting': isKept ? 'off' : 'on',
+    }),
   ];
 }
 

@@ -1,5 +1,13 @@
-import { DomainError, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MIB, NAME_LENGTH_MAX, VCPU_COUNT_MAX } from '@kvorum/schema';
-import { pinningRefusal } from '../cpu/pin-vcpus.js';
+import {
+  DomainError,
+  layoutRefusals,
+  MEMORY_BYTES_MAX,
+  MEMORY_BYTES_MIN,
+  MIB,
+  NAME_LENGTH_MAX,
+  VCPU_COUNT_MAX,
+} from '@kvorum/schema';
+import { pinningRefusal } from '../cpu/pinning-refusal.js';
 import type { LaunchSpec } from '../driver.js';
 import { isMachineType } from '../host/parse-machine-types.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
@@ -10,16 +18,18 @@ const DNS_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
 /** Throws `invalid_request` naming the field. The last check before a command line is made: callers need not be trusted. */
 export function assertLaunchable(launch: LaunchSpec): void {
+  const layout = layoutRefusals(launch).map(({ field, message }) => ({ field: `hardware.${field}`, message }));
   const fields = Object.entries(launchRefusals(launch))
     .filter((entry): entry is [string, string] => entry[1] !== null)
-    .map(([field, message]) => ({ field, message }));
+    .map(([field, message]) => ({ field, message }))
+    .concat(layout);
   if (fields.length === 0) return;
   const [first] = fields;
   throw new DomainError('invalid_request', `${first?.field} ${first?.message}`, { details: { fields } });
 }
 
 function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
-  const { vmId, name, epoch, vcpuCount, memoryBytes, runDir, diskPath, pinnedCpus, accelerator } = launch;
+  const { vmId, name, epoch, vcpuCount, memoryBytes, runDir, diskPath, placement, accelerator } = launch;
   return {
     vmId: UUID.test(vmId) ? null : 'is not a UUID in lower case',
     name: DNS_LABEL.test(name) && name.length <= NAME_LENGTH_MAX ? null : 'is not a DNS label',
@@ -31,7 +41,7 @@ function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
     machineType: isMachineType(launch.machineType) ? null : 'is not a versioned q35 such as pc-q35-10.0',
     runDir: runFolderRefusal(runDir),
     diskPath: pathRefusal(diskPath),
-    pinnedCpus: pinningRefusal(vcpuCount, pinnedCpus),
+    placement: pinningRefusal(vcpuCount, placement) ?? memoryNodesRefusal(launch),
   };
 }
 
@@ -43,6 +53,24 @@ function firmwareRefusals({ hardware, firmware }: LaunchSpec): Record<string, st
     'hardware.firmware.secureBoot': secureBoot && kind !== 'uefi' ? 'needs kind uefi' : null,
   };
 }
+
+function memoryNodesRefusal({ hardware, placement: { memoryNodes, memoryDistances } }: LaunchSpec): string | null {
+  const { numaNodeCount } = hardware.memory;
+  if (memoryNodes.length > 0 && memoryNodes.length !== numaNodeCount) {
+    return `names ${memoryNodes.length} memory nodes for ${numaNodeCount} of the guest`;
+  }
+  if (!memoryNodes.every((node) => isWithin(node, 0, HOST_NODE_MAX))) return 'names a memory node that cannot be';
+  const isSquare = memoryDistances.every((row) => row.length === memoryDistances.length);
+  const isTable = memoryDistances.length === 0 || (isSquare && memoryDistances.length === memoryNodes.length);
+  const isBounded = memoryDistances.flat().every((distance) => isWithin(distance, LOCAL_DISTANCE, DISTANCE_MAX));
+  return isTable && isBounded ? null : 'has distances that are not a table of its memory nodes';
+}
+
+/** MAX_NUMNODES of x86-64 kernels, include/linux/numa.h. */
+const HOST_NODE_MAX = 1023;
+/** ACPI SLIT: a byte each, 255 means unreachable. */
+const LOCAL_DISTANCE = 10;
+const DISTANCE_MAX = 254;
 
 function memoryRefusal(memoryBytes: number): string | null {
   if (!isWithin(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)) {

@@ -1,7 +1,7 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
-import { DomainError } from '@kvorum/schema';
-import { pinVcpus } from '../cpu/pin-vcpus.js';
+import { DomainError, GIB, guestNodesOf, isMemoryFixed } from '@kvorum/schema';
+import { bindThreads } from '../cpu/process-threads.js';
 import type { LaunchSpec } from '../driver.js';
 import { assertFirmware, prepareFirmware } from '../firmware/prepare-firmware.js';
 import { endTpmOf, openTpm } from '../firmware/swtpm.js';
@@ -83,12 +83,12 @@ async function bringUp({ spec, options, watch, folder, record, child, cgroups }:
   const pidfd = Pidfd.open(process.pid);
   if (pidfd === null) throw await startFailure(folder, child);
   try {
-    const session = await openMonitor(folder, options.launchTimeoutMs, child);
+    const session = await openMonitor(folder, launchTimeoutOf(spec, options), child);
     const monitor = new MonitorLink(folder.monitorSocket, session);
     if (options.vmUids !== null) await closeSockets(folder);
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
-    pinVcpus(threadIds, spec.pinnedCpus);
+    bindThreads(process.pid, threadIds, spec.placement);
     const running: RunRecord = { ...launching, phase: 'running' };
     await writeRunRecord(folder, running);
     const { exitStatus } = child;
@@ -126,6 +126,7 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     epoch: spec.epoch,
     accelerator: spec.accelerator,
     memoryBytes: spec.memoryBytes,
+    backendBytes: guestNodesOf(spec).map((node) => node.memoryBytes),
     process: null,
     ...(spec.hardware.firmware.tpm === 'none' ? { tpm: null } : {}),
     isEndRequested: false,
@@ -159,9 +160,13 @@ async function spawnQemu(
 ): Promise<QemuChild> {
   const log = await open(folder.processLog, 'a', 0o600);
   const kvm = vmUids !== null && spec.accelerator === 'kvm' ? await open('/dev/kvm', 'r+') : null;
+  const { otherCpus } = spec.placement;
+  // Root's CAP_IPC_LOCK is worth any limit (mlockall(2)).
+  const keepsRoot = vmUids === null && process.getuid?.() === 0;
+  const inheritance = { cpus: otherCpus, mayLockMemory: spec.hardware.memory.isLocked && !keepsRoot };
   try {
     if (vmUids === null) {
-      const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/' };
+      const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/', inheritance };
       return new QemuChild(qemuPath, buildArguments(spec, disk, undefined, ovmfFolder), child);
     }
     const uid = vmUid(spec.vmId, vmUids);
@@ -169,7 +174,7 @@ async function spawnQemu(
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
     const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder);
-    return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd });
+    return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd, inheritance });
   } finally {
     await kvm?.close();
     await log.close();
@@ -183,6 +188,14 @@ async function identify(child: QemuChild, folder: RunFolder): Promise<ProcessIde
   }
   return identityOf(child.pid) ?? Promise.reject(await startFailure(folder, child));
 }
+
+/** What is taken at the start is zeroed before the monitor speaks: a slow host does a GiB in 8 s. */
+function launchTimeoutOf({ memoryBytes, hardware: { memory } }: LaunchSpec, { launchTimeoutMs }: QemuOptions): number {
+  const isTaken = memory.isPreallocated || isMemoryFixed(memory);
+  return launchTimeoutMs + (isTaken ? Math.ceil(memoryBytes / PREALLOC_BYTES_PER_MS) : 0);
+}
+
+const PREALLOC_BYTES_PER_MS = GIB / 8_000;
 
 async function openMonitor(folder: RunFolder, timeoutMs: number, child: QemuChild): Promise<QmpClient> {
   const giveUpAtMs = performance.now() + timeoutMs;

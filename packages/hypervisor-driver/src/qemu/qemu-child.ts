@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { DomainError } from '@kvorum/schema';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import { TOOL_ENVIRONMENT } from '../process/run-tool.js';
+import { type Inheritance, withInheritance } from '../process/with-inheritance.js';
 import { isSettledWithin } from '../process/within.js';
 import type { ExitStatus } from './exit-reason.js';
 
@@ -12,6 +13,7 @@ export interface QemuChildOptions {
   /** Null: that of this process. */
   readonly uid: number | null;
   readonly cwd: string;
+  readonly inheritance: Inheritance;
 }
 
 /** The first descriptor after standard input, output and error. */
@@ -29,8 +31,8 @@ export class QemuChild {
   readonly #child: ChildProcess;
   #status: ExitStatus | null = null;
 
-  constructor(path: string, args: readonly string[], { logFd, kvmFd, uid, cwd }: QemuChildOptions) {
-    this.#child = spawn(path, args, {
+  constructor(path: string, args: readonly string[], { logFd, kvmFd, uid, cwd, inheritance }: QemuChildOptions) {
+    const child = {
       detached: true,
       stdio: ['ignore', logFd, logFd, ...(kvmFd === null ? [] : [kvmFd])],
       // Entered before the user is changed: paths relative to it need no right to pass the folders above (credentials(7)).
@@ -38,7 +40,8 @@ export class QemuChild {
       // libuv drops supplementary groups with the user (uv_process_options_t).
       ...(uid === null ? {} : { uid, gid: uid }),
       env: TOOL_ENVIRONMENT,
-    });
+    } satisfies SpawnOptions;
+    this.#child = withInheritance(inheritance, () => spawn(path, args, child));
     this.#child.unref();
     this.spawnError = new Promise((resolve) => this.#child.once('error', resolve));
     this.exitStatus = new Promise((resolve) => {

@@ -1,4 +1,5 @@
 import type { HostFacts } from '@kvorum/schema';
+import { threadCpus } from '../cpu/affinity.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { firmwareFindings } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
@@ -13,6 +14,8 @@ import { QEMU_OPTIONS, type QemuOptions } from './qemu-options.js';
 import type { QemuVm } from './qemu-vm.js';
 import { trimConsole } from './trim-console.js';
 
+/** To sched_getaffinity(2). */
+const CALLING_THREAD = 0;
 /** A console prints at most some MiB/s, so between two rounds a log grows by tens of MiB at worst. */
 const TRIM_ROUND_MS = 5_000;
 /** A sweep ends the process hard anyway; this is only for the disk's caches to be written. */
@@ -44,6 +47,10 @@ class QemuDriver implements HypervisorDriver {
     const facts = await this.#host.observe();
     const findings = [isolationFinding(this.#options, this.#cgroups), ...firmwareFindings(this.#options)];
     return { ...facts, findings: [...facts.findings, ...findings] };
+  }
+
+  usableCpus(): readonly number[] {
+    return threadCpus(CALLING_THREAD);
   }
 
   ensureDisk(disk: DiskSpec): Promise<void> {

@@ -1,15 +1,17 @@
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import type { ConsolePort } from '../console-port.js';
-import { threadCpus } from '../cpu/affinity.js';
+import { bindThreads, readThreads } from '../cpu/process-threads.js';
 import type {
+  CpuPlacement,
   DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
   MonitorAnswer,
   RunningVm,
-  VcpuThread,
   VmExit,
+  VmMemoryUse,
   VmPower,
+  VmThread,
 } from '../driver.js';
 import { DeviceEvents } from '../firmware/device-events.js';
 import { TpmWatch } from '../firmware/tpm-watch.js';
@@ -19,6 +21,7 @@ import type { Cgroups } from '../isolation/cgroups.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
+import { readMemoryUse } from '../process/memory-use.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
 import { BALLOON_ID } from './build-arguments.js';
@@ -39,6 +42,9 @@ import { assertStatsInterval } from './stats-interval.js';
 const END_CONFIRM_MS = 1_000;
 /** One question waits at a hanging monitor, however often `checkMonitor` is called: this is when it is given up. */
 const CHECK_ANSWER_TIMEOUT_MS = 24 * 3_600_000;
+
+/** Others wait for their threads to be placed while one VM is asked for its own. */
+const THREAD_ANSWER_TIMEOUT_MS = 1_000;
 
 /** What a run consists of; made by launch.ts and adopt.ts. */
 export interface QemuRun {
@@ -77,6 +83,7 @@ export class QemuVm implements RunningVm {
   readonly #tpm: TpmWatch;
   #record: RunRecord;
   #phase: 'live' | 'ended' | 'released' = 'live';
+  #knownVcpuThreadIds: readonly number[] = [];
   #shutdownReason: string | null = null;
   #check: Promise<MonitorAnswer> | null = null;
   readonly #diskFaults = new DiskFaults();
@@ -197,9 +204,34 @@ export class QemuVm implements RunningVm {
     return { isResponding: await this.#call(() => this.#guestAgent.ping(timeoutMs)) };
   }
 
-  async queryVcpuThreads(): Promise<VcpuThread[]> {
-    const vcpus = await this.#ask('query-cpus-fast');
-    return vcpus.map(({ vcpuIndex, threadId }) => ({ vcpuIndex, threadId, cpus: threadCpus(threadId) }));
+  async queryThreads(): Promise<VmThread[]> {
+    return readThreads(this.pid, await this.#vcpuThreadIds());
+  }
+
+  async placeThreads(placement: CpuPlacement): Promise<number> {
+    await this.#assertLive();
+    // Where vCPUs run with the others it need not be known which threads they are, so that a hanging monitor is no obstacle.
+    const vcpuThreadIds = placement.vcpuCpus.length === 0 ? [] : await this.#vcpuThreadIds();
+    await this.#assertLive();
+    return bindThreads(this.pid, vcpuThreadIds, placement);
+  }
+
+  async measureMemory(): Promise<VmMemoryUse | null> {
+    await this.#assertLive();
+    return readMemoryUse(this.pid, this.#record.backendBytes);
+  }
+
+  /** Asked for each time, as vCPUs may be added; where the monitor hangs, as it was. */
+  async #vcpuThreadIds(): Promise<readonly number[]> {
+    await this.#assertLive();
+    try {
+      const vcpus = await this.#run.monitor.execute('query-cpus-fast', undefined, THREAD_ANSWER_TIMEOUT_MS);
+      this.#knownVcpuThreadIds = vcpus.map(({ threadId }) => threadId);
+    } catch (thrown) {
+      const reason = await this.#explain(thrown);
+      if (this.#knownVcpuThreadIds.length === 0 || this.#phase !== 'live') throw reason;
+    }
+    return this.#knownVcpuThreadIds;
   }
 
   async queryGenerationId(): Promise<string> {

@@ -18,6 +18,8 @@ export interface RunRecord {
   readonly epoch: number;
   readonly accelerator: Accelerator;
   readonly memoryBytes: number;
+  /** What each NUMA node of the guest has. */
+  readonly backendBytes: readonly number[];
   readonly process: ProcessIdentity | null;
   /** The process of its TPM; null: it has none; left out: one may have been started, look for it. */
   readonly tpm?: ProcessIdentity | null;
@@ -53,6 +55,8 @@ function isRunRecord(value: unknown): value is RunRecord {
     Number.isSafeInteger(record.epoch) &&
     (record.accelerator === 'kvm' || record.accelerator === 'tcg') &&
     Number.isSafeInteger(record.memoryBytes) &&
+    Array.isArray(record.backendBytes) &&
+    record.backendBytes.every(Number.isSafeInteger) &&
     typeof record.isEndRequested === 'boolean' &&
     isProcess(record.process) &&
     (record.tpm === undefined || isProcess(record.tpm)) &&

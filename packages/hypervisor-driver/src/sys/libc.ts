@@ -13,6 +13,7 @@ export interface Libc {
   ioctlBuffer(fd: number, request: number, argument: Buffer): number;
   schedSetaffinity(threadId: number, maskBytes: number, mask: Buffer): number;
   schedGetaffinity(threadId: number, maskBytes: number, mask: Buffer): number;
+  prlimit(pid: number, resource: number, limit: Buffer, before: Buffer | null): number;
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   fallocate(fd: number, mode: number, offsetBytes: number, lengthBytes: number): number;
   mkfifo(path: string, mode: number): number;
@@ -39,6 +40,9 @@ function bind(): Libc {
     // SAFE: the kernel reads or writes at most `maskBytes`, which is the Buffer's length (checked in cpu/affinity.ts).
     schedSetaffinity: library.func('int sched_setaffinity(int pid, size_t length, const void *mask)'),
     schedGetaffinity: library.func('int sched_getaffinity(int pid, size_t length, _Out_ void *mask)'),
+    // WHY: Node cannot change limits of a process. SAFE: the kernel reads and writes one struct rlimit64, which both Buffers
+    // are (process/with-inheritance.ts); `before` may be NULL, prlimit(2). glibc's prlimit64 is prlimit on x86-64.
+    prlimit: library.func('int prlimit64(int pid, int resource, const void *limit, _Out_ void *before)'),
     // WHY: a pidfd tells of the end of a process that is not our child; Node cannot poll foreign descriptors.
     // SAFE: `fds` holds `count` struct pollfd, and the timeout is 0: the event loop never blocks.
     poll: library.func('int poll(_Inout_ void *fds, ulong count, int timeout)'),

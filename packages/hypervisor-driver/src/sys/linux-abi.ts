@@ -9,6 +9,7 @@ export const LINUX_NUMBERS = {
   SYS_pidfd_open: 434, // asm/unistd_64.h: __NR_pidfd_open, Linux 5.3
   POLLIN: 1, // asm-generic/poll.h
   SIGKILL: 9, // asm-generic/signal.h
+  RLIMIT_MEMLOCK: 8, // asm-generic/resource.h
   PROT_READ: 1, // asm-generic/mman-common.h
   PROT_WRITE: 2, // asm-generic/mman-common.h
   MAP_SHARED: 1, // linux/mman.h
@@ -32,6 +33,7 @@ export const ERRNO = {
 } as const;
 
 export const LINUX_STRUCTS = {
+  rlimit64: { sizeBytes: 16, offsets: { rlim_cur: 0, rlim_max: 8 } }, // linux/resource.h
   pollfd: { sizeBytes: 8, offsets: { fd: 0, events: 4, revents: 6 } }, // asm-generic/poll.h
 } as const satisfies Record<string, StructLayout>;
 

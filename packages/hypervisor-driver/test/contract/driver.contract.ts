@@ -1,9 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GIB, MIB, PLAIN_HARDWARE } from '@kvorum/schema';
+import { GIB, MIB, PLAIN_HARDWARE, VmHardware } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CONSOLE_LOG_NAME, type HypervisorDriver, type LaunchSpec, type RunningVm } from '../../src/index.js';
+import {
+  ANYWHERE,
+  CONSOLE_LOG_NAME,
+  type HypervisorDriver,
+  type LaunchSpec,
+  type RunningVm,
+  type VmThread,
+} from '../../src/index.js';
 import { describeConsoleContract } from './consoles.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
 import { waitUntil } from './wait-until.js';
@@ -26,6 +33,8 @@ export interface DriverSubject extends FirmwareSubject {
   /** Makes the process stand still, as by SIGSTOP, and go on. */
   hang(vm: RunningVm): void;
   unhang(vm: RunningVm): void;
+  /** Lets one thread of the process run on those CPUs, as a person with taskset would. */
+  moveThread(vm: RunningVm, thread: VmThread, cpus: readonly number[]): void;
   close(): void | Promise<void>;
 }
 
@@ -36,6 +45,11 @@ const END_TIMEOUT_MS = 5_000;
 const SHORT_MS = 300;
 /** 8 s are usual under emulation. */
 const LINUX_BOOT_MS_MAX = 90_000;
+
+/** Of two CPUs, one for the vCPU and one for all else. */
+const PINNED = { ...ANYWHERE, vcpuCpus: [1], otherCpus: [0] };
+const ON_NODE_0 = { ...ANYWHERE, memoryNodes: [0, 0] };
+const withMemory = (memory: Partial<VmHardware['memory']>): VmHardware => VmHardware.parse({ memory });
 
 export function describeDriverContract(name: string, openSubject: () => DriverSubject): void {
   describe(`the driver contract: ${name}`, () => {
@@ -62,7 +76,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         machineType: 'pc-q35-10.0',
         hardware: PLAIN_HARDWARE,
         firmware: { folder: join(subject.folder, 'firmware', vmId), generationId: vmId },
-        pinnedCpus: [],
+        placement: ANYWHERE,
         isPaused: false,
         ...changes,
       };
@@ -143,8 +157,15 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         ['a generation id that is none', { firmware: { folder: '/tmp/x', generationId: 'x' } }],
         ['a firmware folder that climbs', { firmware: { folder: '/tmp/../x', generationId: randomUUID() } }],
         ['Secure Boot under a BIOS', { hardware: withFirmware({ secureBoot: true }) }],
-        ['fewer pinned CPUs than vCPUs', { vcpuCount: 2, pinnedCpus: [0] }],
-        ['a CPU pinned twice', { vcpuCount: 2, pinnedCpus: [0, 0] }],
+        ['fewer CPUs than vCPUs', { vcpuCount: 2, placement: { ...PINNED, vcpuCpus: [1] } }],
+        ['a CPU for two vCPUs', { vcpuCount: 2, placement: { ...PINNED, vcpuCpus: [1, 1] } }],
+        ['a CPU for a vCPU and for others', { placement: { ...PINNED, otherCpus: [0, 1] } }],
+        ['no CPU for other threads', { placement: { ...PINNED, otherCpus: [] } }],
+        ['a CPU that cannot be', { placement: { ...PINNED, vcpuCpus: [-1] } }],
+        ['more NUMA nodes than vCPUs', { hardware: withMemory({ numaNodeCount: 2 }) }],
+        ['nodes for another guest', { placement: { ...ANYWHERE, memoryNodes: [0, 0] } }],
+        ['a node that cannot be', { placement: { ...ANYWHERE, memoryNodes: [1024] } }],
+        ['huge pages that do not divide the memory', { hardware: withMemory({ hugePageBytes: GIB }) }],
       ])('refuses %s', async (_what, changes) => {
         await expect(driver.launch(specOf(changes))).rejects.toMatchObject({ code: 'invalid_request' });
       });
@@ -172,15 +193,62 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         await waitForGuest(vm, spec);
         await driver.sweep(vm.vmId, spec.runDir);
       });
+    });
 
-      it('binds each vCPU thread to its CPU', async () => {
-        const { vm, spec } = await launch({ vcpuCount: 2, pinnedCpus: [1, 0] });
-        const threads = await vm.queryVcpuThreads();
-        expect(threads.map(({ vcpuIndex, cpus }) => ({ vcpuIndex, cpus }))).toEqual([
-          { vcpuIndex: 0, cpus: [1] },
-          { vcpuIndex: 1, cpus: [0] },
-        ]);
-        expect(new Set(threads.map(({ threadId }) => threadId)).size).toBe(2);
+    describe('the CPUs of a VM', () => {
+      const cpusOf = async (vm: RunningVm, isVcpu: boolean): Promise<number[][]> => {
+        const threads = (await vm.queryThreads()).filter(({ vcpuIndex }) => (vcpuIndex !== null) === isVcpu);
+        const sets = new Set(threads.map(({ cpus }) => cpus.join(',')));
+        return [...sets].map((text) => text.split(',').map(Number));
+      };
+
+      it('are its own for each vCPU, and no other thread runs there', async () => {
+        const { vm, spec } = await launch({ placement: PINNED });
+        await waitForGuest(vm, spec);
+        expect(await cpusOf(vm, true)).toEqual([[1]]);
+        expect(await cpusOf(vm, false)).toEqual([[0]]);
+        const ids = (await vm.queryThreads()).map(({ threadId }) => threadId);
+        expect(new Set(ids).size).toBe(ids.length);
+        expect(ids.length).toBeGreaterThan(1);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('that it shares can be changed while it runs, also while its monitor hangs', async () => {
+        const { vm, spec } = await launch({ vcpuCount: 2, placement: { ...ANYWHERE, otherCpus: [0, 1] } });
+        expect(await vm.placeThreads({ vcpuCpus: [], otherCpus: [0, 1] })).toBe(0);
+        subject.hang(vm);
+        expect(await vm.placeThreads({ vcpuCpus: [], otherCpus: [0] })).toBeGreaterThan(2);
+        subject.unhang(vm);
+        expect([...(await cpusOf(vm, true)), ...(await cpusOf(vm, false))]).toEqual([[0], [0]]);
+        await expect(vm.placeThreads({ vcpuCpus: [], otherCpus: [8000] })).rejects.toMatchObject({
+          code: 'host_fault',
+        });
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+
+      it('are seen when somebody moves a thread, and put right', async () => {
+        const { vm, spec } = await launch({ placement: PINNED });
+        const [thread] = (await vm.queryThreads()).filter(({ vcpuIndex }) => vcpuIndex === 0);
+        if (thread === undefined) throw new Error('the VM has no vCPU');
+        subject.moveThread(vm, thread, [0, 1]);
+        expect(await cpusOf(vm, true)).toEqual([[0, 1]]);
+        expect(await vm.placeThreads(PINNED)).toBe(1);
+        expect(await cpusOf(vm, true)).toEqual([[1]]);
+        await driver.sweep(vm.vmId, spec.runDir);
+      });
+    });
+
+    describe('the memory a VM takes of its host', () => {
+      it.each([
+        ['ordinary', 1, {}, ANYWHERE],
+        ['of two nodes, bound to one of the host', 2, { numaNodeCount: 2, isPreallocated: true }, ON_NODE_0],
+      ] as const)('%s, is told apart from what the hypervisor takes', async (_what, vcpuCount, memory, placement) => {
+        const { vm, spec } = await launch({ vcpuCount, hardware: withMemory(memory), placement });
+        await waitForGuest(vm, spec);
+        const use = await vm.measureMemory();
+        expect(use?.guestBytes).toBeGreaterThan(0);
+        expect(use?.guestBytes).toBeLessThanOrEqual(MEMORY_BYTES);
+        expect(use?.overheadBytes).toBeGreaterThan(0);
         await driver.sweep(vm.vmId, spec.runDir);
       });
     });
@@ -255,7 +323,9 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
           vm.pressPowerButton(),
           vm.queryBalloon(),
           vm.setBalloon(MEMORY_BYTES),
-          vm.queryVcpuThreads(),
+          vm.queryThreads(),
+          vm.placeThreads(PINNED),
+          vm.measureMemory(),
           vm.pingGuest(100),
           vm.checkMonitor(100),
           vm.pollMemoryStats(1),

@@ -1,6 +1,7 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestImage } from '../../../../tests/support/guest-images.js';
+import { bindThread } from '../../src/cpu/affinity.js';
 import { openQemuDriver } from '../../src/index.js';
 import { isolated, removeGroups } from '../qemu/isolated.js';
 import { buildGuestImage, openScratch, tpmPidsOf } from '../qemu/scratch.js';
@@ -32,6 +33,7 @@ describeDriverContract('QEMU', () => {
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
     unhang: (vm) => process.kill(vm.pid, 'SIGCONT'),
+    moveThread: (_vm, thread, cpus) => bindThread(thread.threadId, cpus),
     close: async () => {
       remove();
       await removeGroups(isolated(folder));

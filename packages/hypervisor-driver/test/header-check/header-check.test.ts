@@ -31,6 +31,7 @@ const HEADERS = [
   'sys/syscall.h',
   'linux/falloc.h',
   'linux/kvm.h',
+  'linux/resource.h',
 ];
 
 describe('what src/sys says of the kernel', () => {

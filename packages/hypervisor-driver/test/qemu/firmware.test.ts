@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { MIB, PLAIN_HARDWARE, VmFirmware } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { OVMF_FOLDER, ovmfFiles } from '../../src/firmware/ovmf.js';
-import { type LaunchSpec, openQemuDriver, VM_UIDS } from '../../src/index.js';
+import { ANYWHERE, type LaunchSpec, openQemuDriver, VM_UIDS } from '../../src/index.js';
 import { vmUid } from '../../src/isolation/vm-user.js';
 import { waitUntil } from '../contract/wait-until.js';
 import { isolated, removeGroups } from './isolated.js';
@@ -46,7 +46,7 @@ async function prepare(firmware: object, changes: Partial<LaunchSpec> = {}): Pro
     hardware: { ...PLAIN_HARDWARE, firmware: VmFirmware.parse(firmware) },
     firmware: { folder: join(scratch.path, 'firmware', vmId), generationId: randomUUID() },
     diskPath: join(scratch.path, `${vmId}.qcow2`),
-    pinnedCpus: [],
+    placement: ANYWHERE,
     isPaused: false,
     ...changes,
   };

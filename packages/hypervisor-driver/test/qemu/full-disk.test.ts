@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openQemuDriver, type VmPower } from '../../src/index.js';
+import { ANYWHERE, openQemuDriver, type VmPower } from '../../src/index.js';
 import { waitUntil } from '../contract/wait-until.js';
 import { buildGuestImage, openScratch } from './scratch.js';
 
@@ -43,7 +43,7 @@ describe.skipIf(!isMounted)('a VM whose disk cannot grow', () => {
       hardware: PLAIN_HARDWARE,
       firmware: { folder: join(scratch.path, 'firmware'), generationId: vmId },
       diskPath,
-      pinnedCpus: [],
+      placement: ANYWHERE,
       isPaused: false,
     });
     vm.onPowerChange((power) => heard.push(power));

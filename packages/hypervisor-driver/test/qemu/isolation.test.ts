@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type LaunchSpec, openQemuDriver, type RunningVm, VM_UIDS } from '../../src/index.js';
+import { ANYWHERE, type LaunchSpec, openQemuDriver, type RunningVm, VM_UIDS } from '../../src/index.js';
 import { findLayout } from '../../src/isolation/cgroups.js';
 import { vmUid } from '../../src/isolation/vm-user.js';
 import { waitUntil } from '../contract/wait-until.js';
@@ -42,7 +42,7 @@ async function start(): Promise<{ vm: RunningVm; spec: LaunchSpec; uid: number }
     hardware: PLAIN_HARDWARE,
     firmware: { folder: join(scratch.path, 'firmware', vmId), generationId: vmId },
     diskPath: join(scratch.path, 'disks', vmId, 'root.qcow2'),
-    pinnedCpus: [],
+    placement: ANYWHERE,
     isPaused: false,
   };
   await driver.ensureDisk({ path: spec.diskPath, sizeBytes: 8 * MIB, imagePath: image });
@@ -147,7 +147,7 @@ describe.skipIf(!hasV1Limits)('the control group of a VM (v1)', () => {
       memory: Number(read(groupOf('memory', spec), 'memory.limit_in_bytes')),
       cpu: Number(read(groupOf('cpu', spec), 'cpu.cfs_quota_us')),
       pids: Number(read(groupOf('pids', spec), 'pids.max')),
-    }).toEqual({ memory: MEMORY_BYTES + 192 * MIB + MEMORY_BYTES / 256, cpu: 300_000, pids: 130 });
+    }).toEqual({ memory: MEMORY_BYTES + 175 * MIB, cpu: 300_000, pids: 130 });
     for (const controller of ['memory', 'cpu', 'pids']) {
       expect(read(groupOf(controller, spec), 'cgroup.procs')).toBe(`${vm.pid}`);
     }

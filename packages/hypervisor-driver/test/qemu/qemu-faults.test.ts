@@ -4,7 +4,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, st
 import { join } from 'node:path';
 import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type LaunchSpec, openQemuDriver, type QemuOptions, type RunningVm } from '../../src/index.js';
+import { ANYWHERE, type LaunchSpec, openQemuDriver, type QemuOptions, type RunningVm } from '../../src/index.js';
 import { identityOf } from '../../src/process/process-identity.js';
 import { CONSOLE_KEPT_BYTES, trimConsole } from '../../src/qemu/trim-console.js';
 import { waitUntil } from '../contract/wait-until.js';
@@ -41,7 +41,7 @@ async function prepare(changes: Partial<LaunchSpec> = {}, imagePath = image): Pr
     machineType: 'pc-q35-10.0',
     hardware: PLAIN_HARDWARE,
     firmware: { folder: join(scratch.path, 'firmware', vmId), generationId: vmId },
-    pinnedCpus: [],
+    placement: ANYWHERE,
     isPaused: false,
     ...changes,
   };
@@ -271,7 +271,7 @@ describe('a launch that fails', () => {
   });
 
   it('because a CPU to pin to is not there leaves no process', async () => {
-    const spec = await prepare({ pinnedCpus: [8000] });
+    const spec = await prepare({ placement: { ...ANYWHERE, vcpuCpus: [8000], otherCpus: [0] } });
     await expect(openQemuDriver().launch(spec)).rejects.toMatchObject({
       code: 'host_fault',
       message: expect.stringContaining('8000'),

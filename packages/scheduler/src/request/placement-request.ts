@@ -1,11 +1,5 @@
-import { type Accelerator, MIB } from '@kvorum/schema';
+import type { Accelerator } from '@kvorum/schema';
 import type { Amounts } from '../fleet/amounts.js';
-
-/**
- * What one VM costs its host beyond the guest's memory: QEMU itself, its page tables, and tcg's buffer of translated
- * code, which is the largest part. A flat figure on the safe side for both accelerators.
- */
-export const MEMORY_OVERHEAD_BYTES_PER_VM = 192 * MIB;
 
 export const SMT_POLICIES = ['prefer', 'require', 'isolate'] as const;
 /**
@@ -14,7 +8,7 @@ export const SMT_POLICIES = ['prefer', 'require', 'isolate'] as const;
  */
 export type SmtPolicy = (typeof SMT_POLICIES)[number];
 
-/** `memoryBytes` includes the overhead of the VM. What is left out is not asked for. */
+/** `memoryBytes` includes what the hypervisor needs for the VM (memoryOverheadBytes of the schema package). What is left out is not asked for. */
 export interface PlacementRequest extends Amounts {
   /** null: whatever the host offers. */
   readonly accelerator: Accelerator | null;

@@ -57,7 +57,14 @@ export const HostFacts = z
   .meta({ id: 'HostFacts' });
 export type HostFacts = z.infer<typeof HostFacts>;
 
-const Amounts = z.object({ vcpuCount: z.int(), memoryBytes: z.int(), diskBytes: z.int() });
+const Amounts = z.object({
+  vcpuCount: z.int(),
+  memoryBytes: z.int(),
+  diskBytes: z.int(),
+  dedicatedCpuCount: z.int().meta({ description: 'CPUs that VMs have for themselves; each takes 4 of vcpuCount' }),
+  hugePages2MibBytes: z.int().meta({ description: 'In huge pages; not part of memoryBytes' }),
+  hugePages1GibBytes: z.int(),
+});
 
 export const Host = z
   .object({

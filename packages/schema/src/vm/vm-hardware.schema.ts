@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { VmCpu } from './vm-cpu.schema.js';
+import { VmCpuPolicy } from './vm-cpu-policy.schema.js';
 import { VmDevices } from './vm-devices.schema.js';
 import { VmDisplay } from './vm-display.schema.js';
 import { VmFirmware } from './vm-firmware.schema.js';
@@ -13,6 +14,7 @@ import { VmMemory } from './vm-memory.schema.js';
 export const VmHardware = z
   .strictObject({
     cpu: VmCpu.prefault({}),
+    cpuPolicy: VmCpuPolicy.prefault({}),
     memory: VmMemory.prefault({}),
     firmware: VmFirmware.prefault({}),
     devices: VmDevices.prefault({}),

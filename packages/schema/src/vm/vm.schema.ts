@@ -17,6 +17,7 @@ import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
+import { VmRunsOn } from './vm-runs-on.schema.js';
 
 export const Accelerator = z.enum(['kvm', 'tcg']).meta({
   id: 'Accelerator',
@@ -82,7 +83,6 @@ export const CreateVmRequest = z
     }),
     accelerator: Accelerator.optional().meta({ description: 'Default: whatever the chosen host offers' }),
     hostId: HostId.optional().meta({ description: 'Admins only: place on this host or refuse' }),
-    pinVcpus: z.boolean().default(false).meta({ description: 'Bind each vCPU thread to one host CPU of its own' }),
     balloon: BalloonRequest.optional().meta({
       description: 'May the host ask for unused memory back while it is short of it? Default: yes, down to half',
     }),
@@ -112,11 +112,20 @@ export const Volume = z
   .meta({ id: 'Volume' });
 
 export const VmConditionKind = z
-  .enum(['hung', 'disk-full', 'disk-failing', 'watchdog-expired', 'tpm-lost', 'unexamined', 'record-unreadable'])
+  .enum([
+    'hung',
+    'disk-full',
+    'disk-failing',
+    'cpu-drift',
+    'watchdog-expired',
+    'tpm-lost',
+    'unexamined',
+    'record-unreadable',
+  ])
   .meta({
     id: 'VmConditionKind',
     description:
-      'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; watchdog-expired: its guest stopped feeding its watchdog; tpm-lost: its TPM ended, a restart gives it one again; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
+      'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; cpu-drift: threads of it may run on CPUs they were not promised to, until the next audit puts them back; watchdog-expired: its guest stopped feeding its watchdog; tpm-lost: its TPM ended, a restart gives it one again; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
   });
 
 export const VmCondition = z
@@ -143,7 +152,7 @@ export const Vm = z
     hostName: z.string().nullable(),
     vcpuCount: z.int(),
     memoryBytes: z.int(),
-    pinVcpus: z.boolean(),
+    runsOn: VmRunsOn.nullable().meta({ description: 'null: it does not run, or its agent has not said yet' }),
     hardware: VmHardware,
     accelerator: Accelerator.nullable().meta({ description: 'What the VM runs on; null before it was placed' }),
     balloon: z

@@ -16,6 +16,10 @@ export const HOST_COLUMNS: readonly Column<Host>[] = [
     of: ({ reserved, capacity }) => share(reserved.memoryBytes, capacity.memoryBytes, formatByteSize),
   },
   { title: 'DISK', of: ({ reserved, capacity }) => share(reserved.diskBytes, capacity.diskBytes, formatByteSize) },
+  {
+    title: 'OWN CPUS',
+    of: ({ reserved, capacity }) => share(reserved.dedicatedCpuCount, capacity.dedicatedCpuCount, String),
+  },
   { title: 'ID', of: (host) => host.id },
 ];
 
@@ -30,12 +34,25 @@ export const describeHost = (host: Host): readonly Field[] => [
   ['accelerator', host.accelerator],
   ['vCPUs reserved', share(host.reserved.vcpuCount, host.capacity.vcpuCount, String)],
   ['memory reserved', share(host.reserved.memoryBytes, host.capacity.memoryBytes, formatByteSize)],
+  ['dedicated CPUs reserved', share(host.reserved.dedicatedCpuCount, host.capacity.dedicatedCpuCount, String)],
+  ...hugePageFields(host),
   ['disk reserved', share(host.reserved.diskBytes, host.capacity.diskBytes, formatByteSize)],
   ...(host.facts === null ? [] : factFields(host.facts)),
   ['last report', host.lastReportAt],
   ['certificate ends', host.certificateExpiresAt],
   ['created', host.createdAt],
 ];
+
+/** Only of hosts that have set some aside. */
+const hugePageFields = ({ reserved, capacity }: Host): readonly Field[] =>
+  (
+    [
+      ['2 MiB pages reserved', reserved.hugePages2MibBytes, capacity.hugePages2MibBytes],
+      ['1 GiB pages reserved', reserved.hugePages1GibBytes, capacity.hugePages1GibBytes],
+    ] as const
+  )
+    .filter(([, held, has]) => held + has > 0)
+    .map(([name, held, has]) => [name, share(held, has, formatByteSize)] as const);
 
 const factFields = (facts: NonNullable<Host['facts']>): readonly Field[] => [
   ['kernel', facts.kernel],

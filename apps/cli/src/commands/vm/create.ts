@@ -6,15 +6,15 @@ import { examples } from '../../examples.js';
 import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
 import { describeVm } from './describe-vm.js';
+import { addPlacementOptions, type PlacementOptions, placementHardwareOf } from './placement-options.js';
 
-interface CreateOptions {
+interface CreateOptions extends PlacementOptions {
   readonly flavor: string;
   readonly image: string;
   readonly project?: string;
   readonly disk?: number;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
-  readonly pinVcpus?: boolean;
   readonly balloon: boolean;
   readonly balloonMinimum?: number;
   readonly balloonShares?: number;
@@ -25,7 +25,7 @@ interface CreateOptions {
 }
 
 export const addVmCreate: AddVerb = (vm, cli) => {
-  vm.command('create')
+  addPlacementOptions(vm.command('create'))
     .description('Create a VM. Without room for it, it is refused at once, with the reasons.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
@@ -34,7 +34,6 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .option('--disk <size>', "size of the root disk, such as 20GiB; default: the flavor's", parseByteSize)
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
-    .option('--pin-vcpus', 'bind each vCPU to one host CPU of its own')
     .option('--balloon-minimum <size>', 'memory it always keeps; default: half of it', parseByteSize)
     .option('--balloon-shares <count>', 'who has fewer gives memory first; default: 1000', parseCount)
     .option('--no-balloon', 'keeps all its memory, whatever the host needs')
@@ -45,7 +44,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .addHelpText('after', examples('kvorum vm create web-1 --flavor small --image debian-13 --wait'))
     .action(async (name: string, options: CreateOptions) => {
       const client = cli.connect();
-      const { label: labels, disk: rootDiskBytes, accelerator, pinVcpus, start, idempotencyKey } = options;
+      const { label: labels, disk: rootDiskBytes, accelerator, start, idempotencyKey } = options;
       const [flavorId, imageId, projectId, hostId] = await Promise.all([
         resolveFlavor(client, options.flavor),
         resolveImage(client, options.image),
@@ -53,7 +52,8 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         resolveOptional(resolveHost, client, options.host),
       ]);
       const balloon = balloonOf(options);
-      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, pinVcpus, balloon, labels });
+      const hardware = placementHardwareOf(options);
+      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
       await endWithOperation(cli, client, accepted, options, async () =>

@@ -16,6 +16,31 @@ function describeBalloon({ balloon, guest }: Vm): string {
   return `${balloon.status ?? 'not looked at yet'}: ${known.join(', ')}`;
 }
 
+/** Lines of a table stay readable up to here; the rest is in `-o json`. */
+const VCPUS_SHOWN_MAX = 64;
+
+/** "vCPU 0 on CPU 4, vCPU 1 on CPU 5; other threads on CPU 0-3". */
+function runsOnFields({ runsOn, hardware, vcpuCount }: Vm): readonly Field[] {
+  const { policy, smt } = hardware.cpuPolicy;
+  const policyField = ['CPU policy', policy === 'shared' ? policy : `${policy}, SMT ${smt}`] as const;
+  if (runsOn === null) return [policyField];
+  const { vcpuCpus, otherCpus, memoryNodes, memoryOverhead } = runsOn;
+  const own = vcpuCpus.slice(0, VCPUS_SHOWN_MAX).map((cpu, vcpu) => `vCPU ${vcpu} on CPU ${cpu}`);
+  const more = vcpuCpus.length > own.length ? [`${vcpuCpus.length - own.length} more`] : [];
+  const others = `other threads on CPU ${otherCpus}`;
+  const where =
+    vcpuCpus.length === 0 ? `${vcpuCount} vCPUs share CPU ${otherCpus}` : `${[...own, ...more].join(', ')}; ${others}`;
+  const nodes = memoryNodes.map((hostNode, guestNode) => `guest node ${guestNode} on host node ${hostNode}`);
+  const { promisedBytes, measuredBytes } = memoryOverhead;
+  const measured = measuredBytes === null ? 'not measured yet' : `${formatByteSize(measuredBytes)} now`;
+  return [
+    policyField,
+    ['runs on', where],
+    ...(nodes.length === 0 ? [] : [['NUMA', nodes.join(', ')] as const]),
+    ['memory of the hypervisor', `${measured}, ${formatByteSize(promisedBytes)} promised`],
+  ];
+}
+
 export const VM_COLUMNS: readonly Column<Vm>[] = [
   { title: 'NAME', of: (vm) => vm.name },
   { title: 'STATE', of: (vm) => vm.state },
@@ -34,6 +59,7 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['accelerator', vm.accelerator],
   ['vCPUs', vm.vcpuCount],
   ['memory', formatByteSize(vm.memoryBytes)],
+  ...runsOnFields(vm),
   ['balloon', describeBalloon(vm)],
   ['disk', formatByteSize(diskBytes(vm))],
   ['guest agent', vm.guest.agent],

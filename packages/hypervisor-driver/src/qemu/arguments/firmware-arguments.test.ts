@@ -1,6 +1,6 @@
 import { GIB, PLAIN_HARDWARE, VmFirmware } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import type { LaunchSpec } from '../../driver.js';
+import { ANYWHERE, type LaunchSpec } from '../../driver.js';
 import { buildArguments } from '../build-arguments.js';
 
 const launchWith = (firmware: object): LaunchSpec => ({
@@ -15,7 +15,7 @@ const launchWith = (firmware: object): LaunchSpec => ({
   hardware: { ...PLAIN_HARDWARE, firmware: VmFirmware.parse(firmware) },
   firmware: { folder: '/state/firmware/1', generationId: '01900000-0000-4000-8000-00000000000a' },
   diskPath: '/state/disks/1/a.qcow2',
-  pinnedCpus: [],
+  placement: ANYWHERE,
   isPaused: false,
 });
 const argumentsOf = (firmware: object): string[] =>
