@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import websocket from '@fastify/websocket';
 import type { ControlPlane } from '@kvorum/control-plane';
 import { IMAGE_BYTES_MAX, KIB } from '@kvorum/schema';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -29,6 +30,8 @@ const BODY_BYTES_MAX = 64 * KIB;
 const SILENT_CONNECTION_MS_MAX = 120_000;
 const HEARTBEAT_MS = 15_000;
 const IDLE_SWEEP_MS = 100;
+/** What a person types or pastes at once; a console's client sends more in pieces. */
+const SOCKET_MESSAGE_BYTES_MAX = 64 * KIB;
 
 /** The REST API on a control plane. Does not listen yet: tests inject requests, main listens. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
@@ -70,6 +73,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   parseJsonBodies(app);
   answerUnknownRoutes(app);
   await sendSecurityHeaders(app);
+  await app.register(websocket, { options: { maxPayload: SOCKET_MESSAGE_BYTES_MAX, perMessageDeflate: false } });
+  app.decorateRequest('prepared', null);
   authenticateRequests(app, deps.cp);
   await limitRate(app, deps.requestRate ?? REQUEST_RATE_DEFAULT);
   await describeApi(app);

@@ -5,9 +5,10 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Answer } from './answer.js';
 import type { ServerEvents } from './event-stream.js';
+import type { PreparedSocket } from './serve-console.js';
 
-/** Least role a token needs; `public` routes take no token at all. */
-export type RouteRole = Role | 'public';
+/** Least role a token needs; `public` routes take no token at all, `console-token` ones check one of their own. */
+export type RouteRole = Role | 'public' | 'console-token';
 export type RouteTag =
   | 'events'
   | 'flavors'
@@ -33,7 +34,7 @@ export interface RouteDeps {
 }
 
 export interface RouteContext<R extends RouteRole, Params, Query, Body> extends RouteDeps {
-  readonly actor: R extends 'public' ? null : Actor;
+  readonly actor: R extends Role ? Actor : null;
   readonly params: Params;
   readonly query: Query;
   readonly body: Body;
@@ -102,6 +103,24 @@ interface StreamRoute<R extends RouteRole, Params extends z.ZodObject, Query ext
   handler(context: RouteContext<R, z.output<Params>, z.output<Query>, unknown>): Promise<ServerEvents>;
 }
 
+interface SocketRoute<R extends RouteRole, Params extends z.ZodObject, Query extends z.ZodObject>
+  extends RouteHead<R, Params, Query, z.ZodType> {
+  readonly answer: { readonly status: 101; readonly description: string };
+  /** Refusals are thrown from here, before the socket opens. */
+  handler(context: RouteContext<R, z.output<Params>, z.output<Query>, unknown>): Promise<PreparedSocket>;
+}
+
+/** A file as the answer. */
+export interface Download {
+  readonly bytes: Uint8Array;
+}
+
+interface DownloadRoute<R extends RouteRole, Params extends z.ZodObject, Query extends z.ZodObject>
+  extends RouteHead<R, Params, Query, z.ZodType> {
+  readonly answer: { readonly status: 200; readonly description: string; readonly bytes: 'image/png' };
+  handler(context: RouteContext<R, z.output<Params>, z.output<Query>, unknown>): Promise<Download>;
+}
+
 /** A route with its types worn off: what the server mounts. */
 export interface Route extends RouteHead<RouteRole, z.ZodObject, z.ZodObject, z.ZodType> {
   readonly answer:
@@ -111,8 +130,12 @@ export interface Route extends RouteHead<RouteRole, z.ZodObject, z.ZodObject, z.
         readonly body: z.ZodType;
         readonly headers?: readonly ('etag' | 'location')[];
       }
-    | { readonly status: 200; readonly description: string; readonly stream: 'text/event-stream' };
-  handler(context: RouteContext<RouteRole, unknown, unknown, unknown>): Promise<Answer<unknown> | ServerEvents>;
+    | { readonly status: 200; readonly description: string; readonly stream: 'text/event-stream' }
+    | { readonly status: 200; readonly description: string; readonly bytes: 'image/png' }
+    | { readonly status: 101; readonly description: string };
+  handler(
+    context: RouteContext<RouteRole, unknown, unknown, unknown>,
+  ): Promise<Answer<unknown> | ServerEvents | Download | PreparedSocket>;
 }
 
 /**
@@ -136,4 +159,22 @@ export const defineStream = <
   Query extends z.ZodObject = NoFields,
 >(
   route: StreamRoute<R, Params, Query>,
+): Route => route as unknown as Route;
+
+/** As defineRoute, for an endpoint that becomes a WebSocket. */
+export const defineSocket = <
+  R extends RouteRole,
+  Params extends z.ZodObject = NoFields,
+  Query extends z.ZodObject = NoFields,
+>(
+  route: SocketRoute<R, Params, Query>,
+): Route => route as unknown as Route;
+
+/** As defineRoute, for an endpoint that answers with a file. */
+export const defineDownload = <
+  R extends RouteRole,
+  Params extends z.ZodObject = NoFields,
+  Query extends z.ZodObject = NoFields,
+>(
+  route: DownloadRoute<R, Params, Query>,
 ): Route => route as unknown as Route;

@@ -32,7 +32,7 @@ it('no operation id is given twice, and every file of a route is mounted', async
   expect(files).toHaveLength(ALL_ROUTES.length);
   for (const file of files) {
     const source = await readFile(join(FOLDER, file), 'utf8');
-    expect(source.match(/= define(Route|Stream)\(/g), basename(file)).toHaveLength(1);
+    expect(source.match(/= define(Route|Stream|Socket|Download)\(/g), basename(file)).toHaveLength(1);
     expect(source.split('\n').length, `${file} is one screen`).toBeLessThanOrEqual(41);
   }
 });

@@ -13,7 +13,7 @@ export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?:
 
 /** Everything of the outside world a command may touch. */
 export interface CliIo {
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(isRaw: boolean): unknown };
   readonly stdout: Terminal;
   readonly stderr: Terminal;
   readonly environment: CliEnvironment;

@@ -34,7 +34,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   accelerator: 'kvm',
   balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],
-  guest: { agent: 'responding', lastAnswerAt: AT, balloonBytes: null },
+  guest: { interfaces: null, agent: 'responding', lastAnswerAt: AT, balloonBytes: null },
   conditions: [],
   failure: null,
   operationId: null,

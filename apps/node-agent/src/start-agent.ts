@@ -10,6 +10,9 @@ import { HostCpus } from './cpu/host-cpus.js';
 import { OverheadMeter } from './cpu/overhead-meter.js';
 import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
+import { ConsoleSessions } from './console/console-sessions.js';
+import { FreezeKeeper } from './guest/freeze-keeper.js';
+import { GuestCommands } from './guest/guest-commands.js';
 import { HostInventory } from './host/host-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
@@ -108,6 +111,7 @@ async function startLocked(
     lease: parts.lease,
     close: async () => {
       stopBackground();
+      parts.consoles.close();
       await parts.balloons.close();
       await parts.stream.close();
       // Actors first: a guest's grace period must not hold up the server, whose open calls end with it.
@@ -153,6 +157,9 @@ interface AgentParts {
   readonly keeper: CpuKeeper;
   readonly overheads: OverheadMeter;
   readonly balloons: BalloonKeeper;
+  readonly consoles: ConsoleSessions;
+  readonly commands: GuestCommands;
+  readonly freezes: FreezeKeeper;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
 }
@@ -192,6 +199,7 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     log,
   };
   const directory = new VmDirectory(host, await records.loadAll());
+  const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const guests = new GuestPoller(
     () => directory.actors,
     (vmId) => stream.vmChanged(vmId),
@@ -219,21 +227,11 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     await directory.close();
     throw thrown;
   });
-  return {
-    folders,
-    directory,
-    images,
-    inventory,
-    writer,
-    guests,
-    balloons,
-    monitors,
-    cpus,
-    keeper,
-    overheads,
-    stream,
-    lease,
-  };
+  const consoles = new ConsoleSessions(directory, folders);
+  const commands = new GuestCommands(log);
+  const talk = { consoles, commands, freezes };
+  const cpuParts = { cpus, keeper, overheads };
+  return { folders, directory, images, inventory, writer, guests, balloons, monitors, stream, lease, ...cpuParts, ...talk };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
@@ -249,6 +247,7 @@ function startBackground(parts: AgentParts, log: Log): () => void {
   parts.keeper.start();
   parts.overheads.start();
   parts.balloons.start();
+  parts.freezes.start();
   const inventory = setInterval(() => {
     parts.inventory
       .refresh()
@@ -265,6 +264,7 @@ function startBackground(parts: AgentParts, log: Log): () => void {
     clearInterval(inventory);
     clearInterval(tombstones);
     parts.guests.stop();
+    parts.freezes.stop();
     parts.monitors.stop();
     parts.keeper.stop();
     parts.overheads.stop();

@@ -27,10 +27,14 @@ export type Project = AnswerOf<'/v1/projects/{projectId}'>;
 export type Token = AnswerOf<'/v1/tokens'>['items'][number];
 export type OwnToken = AnswerOf<'/v1/tokens/self'>;
 export type ConsoleLog = AnswerOf<'/v1/vms/{vmId}/console'>;
+export type ConsoleKind = Shapes['ConsoleKind'];
+export type IssuedConsoleToken = Shapes['IssuedConsoleToken'];
+export type GuestCommandResult = Shapes['GuestCommandResult'];
 export type AcceptedOperation = Shapes['AcceptedOperation'];
 export type Progress = NonNullable<Operation['progress']>;
 
 export type CreateVmBody = BodyOf<'/v1/vms', 'post'>;
+export type RunGuestCommandBody = BodyOf<'/v1/vms/{vmId}/exec', 'post'>;
 export type CreateFlavorBody = BodyOf<'/v1/flavors', 'post'>;
 export type CreateImageBody = BodyOf<'/v1/images', 'post'>;
 export type ImportImageBody = BodyOf<'/v1/images/import', 'post'>;

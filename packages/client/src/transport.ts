@@ -84,7 +84,8 @@ export function initOf(options: MutationOptions = {}): { headers: Record<string,
 
 const NO_CONTENT = 204;
 const isExpectedBody = (response: Response): boolean =>
-  response.status === NO_CONTENT || /^application\/json\b/.test(response.headers.get('content-type') ?? '');
+  response.status === NO_CONTENT ||
+  /^(application\/json|image\/png)\b/.test(response.headers.get('content-type') ?? '');
 
 /** A limit per attempt. What it cuts off counts as no answer, and may be tried again. */
 const limitTime =

@@ -1,3 +1,9 @@
+export type { ConsoleStream } from './agents/agent-port.js';
+export { createConsoleToken } from './console/create-console-token.js';
+export { freezeVm, thawVm } from './console/freeze-vm.js';
+export { mayKeepConsole, type OpenVmConsole, openVmConsole } from './console/open-vm-console.js';
+export { runGuestCommand } from './console/run-guest-command.js';
+export { takeVmScreenshot } from './console/take-vm-screenshot.js';
 export type { Actor, ControlPlane, ControlPlaneConfig, Idempotency, Logger } from './control-plane.js';
 export { toUnavailable } from './database/database-errors.js';
 export { pingDatabase } from './database/ping-database.js';

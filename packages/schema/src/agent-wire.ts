@@ -3,6 +3,7 @@
  * so that only the two ends of the wire pull in gRPC.
  */
 
+export * from './generated/proto/kvorum/agent/v1/console.js';
 export * from './generated/proto/kvorum/agent/v1/facts.js';
 export * from './generated/proto/kvorum/agent/v1/node_agent.js';
 export * from './generated/proto/kvorum/agent/v1/site_gateway.js';

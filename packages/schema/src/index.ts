@@ -17,6 +17,7 @@ export * from './token/token.schema.js';
 export * from './vm/png.js';
 export * from './vm/vm.schema.js';
 export * from './vm/vm-cpu-policy.schema.js';
+export * from './vm/vm-console.schema.js';
 export * from './vm/vm-firmware.schema.js';
 export * from './vm/vm-hardware.schema.js';
 export * from './vm/vm-layout.js';

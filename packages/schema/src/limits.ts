@@ -36,6 +36,19 @@ export const GRACE_MS_DEFAULT = 60_000;
 export const CONSOLE_READ_BYTES_MAX = 256 * KIB;
 /** A PNG of a screen of 2048 x 2048 pixels that does not compress at all. */
 export const SCREENSHOT_BYTES_MAX = 16 * MIB;
+/** What a new session is shown of what was printed before. */
+export const CONSOLE_BACKLOG_BYTES_MAX = 64 * KIB;
+export const CONSOLE_BACKLOG_BYTES_DEFAULT = 4 * KIB;
+/** A program in a guest: its arguments with program and NULs, as a bound of ours; Linux itself takes 2 MiB (execve(2)). */
+export const GUEST_ARGUMENT_COUNT_MAX = 128;
+export const GUEST_ARGUMENT_BYTES_MAX = 16 * KIB;
+export const GUEST_INPUT_BYTES_MAX = 32 * KIB;
+export const GUEST_COMMAND_MS_MAX = 300_000;
+export const GUEST_COMMAND_MS_DEFAULT = 30_000;
+/** Halted writes look like a hanging guest to its users: long enough to start a snapshot, no longer. */
+export const FREEZE_MS_MAX = 60_000;
+export const FREEZE_MS_MIN = 1_000;
+export const FREEZE_MS_DEFAULT = 10_000;
 export const QUOTA_COUNT_MAX = 1_000_000;
 /** JSON numbers are exact up to 2^53 - 1 (RFC 8259 section 6); quotas in bytes stop there. */
 export const QUOTA_BYTES_MAX = Number.MAX_SAFE_INTEGER;

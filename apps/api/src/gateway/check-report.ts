@@ -4,6 +4,7 @@ import {
   BalloonStatus,
   ExitReason,
   GuestAgentState,
+  type GuestInterface,
   type Hardware,
   type HostFacts,
   type HostReport,
@@ -16,6 +17,8 @@ import { z } from 'zod';
 /** More than one machine can run: 288 vCPUs of the smallest VM fit a few hundred times. */
 export const VM_REPORT_COUNT_MAX = 4096;
 const TEXT_LENGTH_MAX = 1024;
+/** As GuestInterface has it. */
+const INTERFACE_NAME_LENGTH_MAX = 32;
 const EXIT_DETAIL_LENGTH_MAX = 4096;
 /** One of each kind, and room for kinds of later agents. */
 const CONDITION_COUNT_MAX = 16;
@@ -68,6 +71,7 @@ function checkVm(vm: VmReport): VmReport {
     accelerator: known(Accelerator, vm.accelerator),
     // A guest or QEMU may have written it: its length is no reason to lose the report.
     exitDetail: printable(vm.exitDetail.slice(0, EXIT_DETAIL_LENGTH_MAX)),
+    guestNetwork: vm.guestNetwork && { interfaces: vm.guestNetwork.interfaces.map(checkInterface) },
     conditions: vm.conditions.slice(0, CONDITION_COUNT_MAX).map((condition) => ({
       ...condition,
       kind: text('vms.conditions.kind', condition.kind),
@@ -75,6 +79,11 @@ function checkVm(vm: VmReport): VmReport {
     })),
   };
 }
+
+const checkInterface = (face: GuestInterface): GuestInterface => ({
+  ...face,
+  name: printable(face.name.slice(0, INTERFACE_NAME_LENGTH_MAX)),
+});
 
 function checkFacts(facts: HostFacts): HostFacts {
   const counts = (field: string, map: { [key: string]: number }): { [key: string]: number } =>

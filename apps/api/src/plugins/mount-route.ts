@@ -3,10 +3,11 @@ import { authenticate } from '@kvorum/control-plane';
 import { DomainError } from '@kvorum/schema';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { Answer } from '../answer.js';
-import type { MutationOptions, Route, RouteContext, RouteDeps, RouteRole } from '../define-route.js';
+import type { Download, MutationOptions, Route, RouteContext, RouteDeps, RouteRole } from '../define-route.js';
 import { etagOf, generationWanted } from '../etag.js';
 import { openEventStream, type ServerEvents } from '../event-stream.js';
 import { idempotencyOf } from '../idempotency.js';
+import type { PreparedSocket } from '../serve-console.js';
 import { bearerOf } from './authentication.js';
 import { refusalOfField } from './problem-json.js';
 import { schemaOf } from './route-schema.js';
@@ -15,6 +16,13 @@ import type { StreamSeats } from './stream-seats.js';
 export interface MountDeps extends RouteDeps {
   readonly heartbeatMs: number;
   readonly seats: StreamSeats;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What a WebSocket route has prepared before the upgrade. */
+    prepared: PreparedSocket | null;
+  }
 }
 
 /** Turns a declared route into one of the server's. */
@@ -26,7 +34,8 @@ export function mountRoute(app: FastifyInstance, route: Route, deps: MountDeps):
     config: { role: route.role, ...(route.tag === 'meta' ? { rateLimit: false } : {}) },
     ...(route.upload === undefined ? {} : { bodyLimit: deps.imageBytesMax }),
     // HEAD of a stream would open one and never end it.
-    exposeHeadRoute: !('stream' in route.answer),
+    exposeHeadRoute: !('stream' in route.answer) && route.answer.status !== 101,
+    ...(route.answer.status === 101 ? socketOptions(route, deps) : {}),
     ...(route.isBodyOptional === true
       ? {
           preValidation: async (request: FastifyRequest) => {
@@ -35,10 +44,13 @@ export function mountRoute(app: FastifyInstance, route: Route, deps: MountDeps):
         }
       : {}),
     handler: async (request, reply) => {
+      if (route.answer.status === 101) throw refusalOfField('header.upgrade', 'must be websocket');
       if (route.upload !== undefined) requireContent(request, route.upload);
       else if (route.body === undefined) refuseBody(request);
       const result = await route.handler(contextOf(route, request, deps));
       if ('open' in result) return sendEvents(result, request, reply, deps);
+      if ('bytes' in result) return sendFile(route, result, reply);
+      if ('serve' in result) throw new TypeError(`${route.url} is no WebSocket`);
       return sendAnswer(route, result, reply);
     },
   };
@@ -110,6 +122,29 @@ function sendAnswer(route: Route, answer: Answer<unknown>, reply: FastifyReply):
   if (answer.location !== undefined) reply.header('location', answer.location);
   reply.code(route.answer.status).header('cache-control', 'no-store');
   return route.answer.status === 204 ? reply.send() : reply.send(answer.body);
+}
+
+/**
+ * All that can be refused is refused before the upgrade, as a problem document. What was prepared is let go of when the connection
+ * closes, whether or not a WebSocket came of it.
+ */
+function socketOptions(route: Route, deps: MountDeps): Pick<RouteOptions, 'preHandler' | 'wsHandler'> {
+  return {
+    preHandler: async (request) => {
+      if (!request.ws) return;
+      const prepared = await route.handler(contextOf(route, request, deps));
+      if (!('serve' in prepared)) throw new TypeError(`${route.url} prepares no WebSocket`);
+      request.prepared = prepared;
+      if (request.raw.socket.destroyed) prepared.abandon();
+      request.raw.socket.once('close', () => prepared.abandon());
+    },
+    wsHandler: (socket, request) => request.prepared?.serve(socket),
+  };
+}
+
+function sendFile(route: Route, { bytes }: Download, reply: FastifyReply): FastifyReply {
+  const mediaType = 'bytes' in route.answer ? route.answer.bytes : 'application/octet-stream';
+  return reply.code(200).header('content-type', mediaType).header('cache-control', 'no-store').send(Buffer.from(bytes));
 }
 
 function sendEvents(events: ServerEvents, request: FastifyRequest, reply: FastifyReply, deps: MountDeps): FastifyReply {

@@ -20,7 +20,7 @@ export function schemaOf(route: Route): FastifySchema {
     tags: [route.tag],
     summary: route.summary,
     description: `${route.description}\n\n${roleSentence(route)}`,
-    ...(route.role === 'public' ? { security: [] } : {}),
+    ...(route.role === 'public' || route.role === 'console-token' ? { security: [] } : {}),
     params: (route.params ?? z.object({})).strict(),
     querystring: (route.query ?? z.object({})).strict(),
     ...(route.upload === undefined ? {} : { consumes: [route.upload], body: Anything }),
@@ -34,11 +34,20 @@ export function schemaOf(route: Route): FastifySchema {
   } as FastifySchema;
 }
 
-const roleSentence = (route: Route): string =>
-  route.role === 'public' ? 'Needs no token.' : `Needs a token with role \`${route.role}\` or above.`;
+function roleSentence({ role }: Route): string {
+  if (role === 'public') return 'Needs no token.';
+  if (role === 'console-token') return 'Needs no API token: the console token in its query is what lets one in.';
+  return `Needs a token with role \`${role}\` or above.`;
+}
 
 function answerSchema({ answer }: Route): Record<string, unknown> {
-  if (answer.status === 204) return { 204: z.null().meta({ description: answer.description }) };
+  if (answer.status === 204 || answer.status === 101) {
+    return { [answer.status]: z.null().meta({ description: answer.description }) };
+  }
+  if ('bytes' in answer) {
+    const content = { [answer.bytes]: { schema: z.string().meta({ format: 'binary' }) } };
+    return { 200: { description: answer.description, content } };
+  }
   const content =
     'stream' in answer ? { [answer.stream]: { schema: z.string() } } : { 'application/json': { schema: answer.body } };
   return { [answer.status]: { description: answer.description, content } };

@@ -37,8 +37,11 @@ import { createTokenRoute } from './token/create-token.route.js';
 import { getOwnTokenRoute } from './token/get-own-token.route.js';
 import { listTokensRoute } from './token/list-tokens.route.js';
 import { revokeTokenRoute } from './token/revoke-token.route.js';
+import { connectConsoleRoute } from './vm/connect-console.route.js';
+import { createConsoleTokenRoute } from './vm/create-console-token.route.js';
 import { createVmRoute } from './vm/create-vm.route.js';
 import { deleteVmRoute } from './vm/delete-vm.route.js';
+import { freezeVmRoute } from './vm/freeze-vm.route.js';
 import { getVmRoute } from './vm/get-vm.route.js';
 import { listVmsRoute } from './vm/list-vms.route.js';
 import { pauseVmRoute } from './vm/pause-vm.route.js';
@@ -46,8 +49,11 @@ import { readVmConsoleRoute } from './vm/read-vm-console.route.js';
 import { rebootVmRoute } from './vm/reboot-vm.route.js';
 import { resetVmRoute } from './vm/reset-vm.route.js';
 import { resumeVmRoute } from './vm/resume-vm.route.js';
+import { runGuestCommandRoute } from './vm/run-guest-command.route.js';
 import { startVmRoute } from './vm/start-vm.route.js';
 import { stopVmRoute } from './vm/stop-vm.route.js';
+import { takeVmScreenshotRoute } from './vm/take-vm-screenshot.route.js';
+import { thawVmRoute } from './vm/thaw-vm.route.js';
 
 /** Every endpoint. One that is not here does not exist; a test compares this list with the files. */
 export const ALL_ROUTES: readonly Route[] = [
@@ -89,8 +95,11 @@ export const ALL_ROUTES: readonly Route[] = [
   getOwnTokenRoute,
   listTokensRoute,
   revokeTokenRoute,
+  connectConsoleRoute,
+  createConsoleTokenRoute,
   createVmRoute,
   deleteVmRoute,
+  freezeVmRoute,
   getVmRoute,
   listVmsRoute,
   pauseVmRoute,
@@ -98,6 +107,9 @@ export const ALL_ROUTES: readonly Route[] = [
   rebootVmRoute,
   resetVmRoute,
   resumeVmRoute,
+  runGuestCommandRoute,
   startVmRoute,
   stopVmRoute,
+  takeVmScreenshotRoute,
+  thawVmRoute,
 ];

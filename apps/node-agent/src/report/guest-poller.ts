@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { GuestInterface, RunningVm } from '@kvorum/hypervisor-driver';
 import type { Log } from '../log.js';
 import type { VmActor } from '../vm/vm-actor.js';
 
@@ -6,6 +8,10 @@ const POLL_MS_BEFORE_ANSWER = 1_000;
 const POLL_MS_AFTER_ANSWER = 10_000;
 /** A guest that is alive answers in milliseconds, an emulated one in some hundred. */
 const PING_TIMEOUT_MS = 900;
+/** Addresses change rarely once there are any; a guest that boots gets its first within a minute. */
+const NETWORK_MS_WITHOUT_ADDRESS = 10_000;
+const NETWORK_MS_WITH_ADDRESS = 60_000;
+const NETWORK_TIMEOUT_MS = 2_000;
 /** Each poll holds a monitor connection; more at once would make answers late on a host with hundreds of VMs. */
 const POLLS_AT_ONCE = 8;
 /** How often the poller looks for whom it is time. */
@@ -16,16 +22,25 @@ export interface GuestObservation {
   /** Unix ms; null: never. */
   readonly lastAnswerMs: number | null;
   readonly balloonBytes: number | null;
+  /** Null: it has not told. */
+  readonly interfaces: readonly GuestInterface[] | null;
 }
 
 interface Guest {
   readonly epoch: number;
   observation: GuestObservation;
   dueMs: number;
+  /** When it is to be asked for its addresses again. */
+  networkDueMs: number;
   isPolling: boolean;
 }
 
-export const NOTHING_KNOWN: GuestObservation = { agent: 'unknown', lastAnswerMs: null, balloonBytes: null };
+export const NOTHING_KNOWN: GuestObservation = {
+  agent: 'unknown',
+  lastAnswerMs: null,
+  balloonBytes: null,
+  interfaces: null,
+};
 
 /** Asks every running guest whether it is there, spread over time, a few at once. */
 export class GuestPoller {
@@ -77,7 +92,7 @@ export class GuestPoller {
     if (known?.epoch === epoch) return known;
     // Spread from the start: after a restart of the agent all guests of the host are new at once.
     const dueMs = nowMs + Math.random() * POLL_MS_BEFORE_ANSWER;
-    const guest: Guest = { epoch, observation: NOTHING_KNOWN, dueMs, isPolling: false };
+    const guest: Guest = { epoch, observation: NOTHING_KNOWN, dueMs, networkDueMs: 0, isPolling: false };
     this.#guests.set(vmId, guest);
     return guest;
   }
@@ -90,13 +105,16 @@ export class GuestPoller {
     try {
       const { isResponding } = await vm.pingGuest(PING_TIMEOUT_MS);
       const balloonBytes = await vm.queryBalloon().catch(() => guest.observation.balloonBytes);
+      const interfaces = isResponding ? await this.#askForNetwork(vm, guest) : guest.observation.interfaces;
       const before = guest.observation;
       guest.observation = {
         agent: isResponding ? 'responding' : 'absent',
         lastAnswerMs: isResponding ? Date.now() : before.lastAnswerMs,
         balloonBytes,
+        interfaces,
       };
-      if (before.agent !== guest.observation.agent) this.#onChange(actor.vmId);
+      const isNews = before.agent !== guest.observation.agent || !isDeepStrictEqual(before.interfaces, interfaces);
+      if (isNews) this.#onChange(actor.vmId);
     } catch (thrown) {
       // The process ended meanwhile, which its actor notices by itself.
       this.#log.debug({ vmId: actor.vmId, error: String(thrown) }, 'a guest could not be asked');
@@ -106,5 +124,15 @@ export class GuestPoller {
       const hasAnswered = guest.observation.lastAnswerMs !== null;
       guest.dueMs = Date.now() + (hasAnswered ? POLL_MS_AFTER_ANSWER : POLL_MS_BEFORE_ANSWER);
     }
+  }
+
+  /** What the guest says of its network, now and then; what was known if it does not say. */
+  async #askForNetwork(vm: RunningVm, guest: Guest): Promise<readonly GuestInterface[] | null> {
+    const known = guest.observation.interfaces;
+    if (guest.networkDueMs > Date.now()) return known;
+    const interfaces = await vm.guest.queryInterfaces(NETWORK_TIMEOUT_MS).catch(() => known);
+    const hasAddress = interfaces?.some(({ addresses }) => addresses.length > 0) ?? false;
+    guest.networkDueMs = Date.now() + (hasAddress ? NETWORK_MS_WITH_ADDRESS : NETWORK_MS_WITHOUT_ADDRESS);
+    return interfaces;
   }
 }

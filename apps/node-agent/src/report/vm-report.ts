@@ -1,5 +1,12 @@
-import { formatCpuList } from '@kvorum/hypervisor-driver';
-import { BalloonStatus, ExitReason, GuestAgentState, PowerState, type VmReport } from '@kvorum/schema/agent-wire';
+import { formatCpuList, type GuestInterface } from '@kvorum/hypervisor-driver';
+import {
+  BalloonStatus,
+  ExitReason,
+  GuestAgentState,
+  PowerState,
+  type VmReport,
+  type GuestInterface as WireInterface,
+} from '@kvorum/schema/agent-wire';
 import type { BalloonObservation } from '../balloon/balloon-keeper.js';
 import { toWireAccelerator } from '../host/host-wire.js';
 import type { VmSnapshot } from '../vm/vm-actor.js';
@@ -52,6 +59,11 @@ function runsOnOf({ placement, promisedOverheadBytes }: VmSnapshot, overheadByte
     measuredOverheadBytes: overheadBytes ?? 0,
   };
 }
+const toWireInterface = ({ name, macAddress, addresses }: GuestInterface): WireInterface => ({
+  name,
+  macAddress: macAddress ?? '',
+  addresses: addresses.map((address) => ({ ...address })),
+});
 
 /** What is true of a VM, in the words of the wire. */
 export function toVmReport(
@@ -77,6 +89,7 @@ export function toVmReport(
     runsOn: runsOnOf(snapshot, overheadBytes),
     pid: snapshot.pid ?? 0,
     reportGeneration,
+    guestNetwork: guest.interfaces === null ? undefined : { interfaces: guest.interfaces.map(toWireInterface) },
     conditions: snapshot.conditions.map(({ kind, sinceMs, detail }) => ({
       kind,
       sinceMs,

@@ -1,4 +1,7 @@
 import type { CpuKeeper } from '../cpu/cpu-keeper.js';
+import type { ConsoleSessions } from '../console/console-sessions.js';
+import type { FreezeKeeper } from '../guest/freeze-keeper.js';
+import type { GuestCommands } from '../guest/guest-commands.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import type { ImageCache } from '../image/image-cache.js';
 import type { ReportWriter } from '../report/report-writer.js';
@@ -13,4 +16,7 @@ export interface AgentServices {
   readonly writer: ReportWriter;
   readonly folders: StateFolders;
   readonly keeper: CpuKeeper;
+  readonly consoles: ConsoleSessions;
+  readonly commands: GuestCommands;
+  readonly freezes: FreezeKeeper;
 }

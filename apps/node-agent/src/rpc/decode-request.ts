@@ -1,10 +1,17 @@
 import {
   Accelerator,
   BalloonPolicy,
+  CONSOLE_BACKLOG_BYTES_MAX,
   CONSOLE_READ_BYTES_MAX,
   DiskBytes,
   DomainError,
+  FREEZE_MS_MAX,
+  FREEZE_MS_MIN,
   GRACE_MS_MAX,
+  GUEST_ARGUMENT_BYTES_MAX,
+  GUEST_ARGUMENT_COUNT_MAX,
+  GUEST_COMMAND_MS_MAX,
+  GUEST_INPUT_BYTES_MAX,
   IMAGE_BYTES_MAX,
   ImageId,
   MEMORY_BYTES_MIN,
@@ -16,7 +23,7 @@ import {
   VmId,
   VolumeId,
 } from '@kvorum/schema';
-import { PowerState, Accelerator as WireAccelerator } from '@kvorum/schema/agent-wire';
+import { ConsoleKind, PowerState, Accelerator as WireAccelerator } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
 import { Sha256 } from '../vm/vm-record.js';
 
@@ -96,6 +103,31 @@ export const ReadConsole = z.object({
   offset: Count.optional(),
   maxBytes: z.int().min(1).max(CONSOLE_READ_BYTES_MAX),
 });
+
+export const ConsoleOpening = z.object({
+  vmId: WireVmId,
+  kind: z.literal([ConsoleKind.CONSOLE_KIND_SERIAL, ConsoleKind.CONSOLE_KIND_VNC]),
+  backlogBytes: z.int().min(0).max(CONSOLE_BACKLOG_BYTES_MAX),
+});
+export const TakeScreenshot = z.object({ vmId: WireVmId });
+/** What C programs take for an argument (execve(2)). */
+const Argument = z.string().regex(/^[^\0]*$/, { error: 'must not hold NUL' });
+export const RunGuestCommand = z
+  .object({
+    vmId: WireVmId,
+    program: Argument.min(1),
+    args: z.array(Argument).max(GUEST_ARGUMENT_COUNT_MAX),
+    input: z.instanceof(Uint8Array).refine((input) => input.byteLength <= GUEST_INPUT_BYTES_MAX, {
+      error: `must be ${GUEST_INPUT_BYTES_MAX} bytes at most`,
+    }),
+    timeoutMs: z.int().min(1).max(GUEST_COMMAND_MS_MAX),
+  })
+  .refine(({ program, args }) => Buffer.byteLength([program, ...args].join(' ')) <= GUEST_ARGUMENT_BYTES_MAX, {
+    path: ['args'],
+    error: `must be ${GUEST_ARGUMENT_BYTES_MAX} bytes at most in all`,
+  });
+export const FreezeGuest = z.object({ vmId: WireVmId, durationMs: z.int().min(FREEZE_MS_MIN).max(FREEZE_MS_MAX) });
+export const ThawGuest = z.object({ vmId: WireVmId, freezeId: z.union([z.literal(''), z.uuid()]) });
 
 /** Throws `invalid_request` that names each wrong field. */
 export function decodeRequest<Shape extends z.ZodType>(shape: Shape, request: unknown): z.output<Shape> {

@@ -1,10 +1,11 @@
+import { once } from 'node:events';
 import {
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Server,
   ServerCredentials,
-  type ServerUnaryCall,
-  type ServerWritableStream,
+  type ServerDuplexStream,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { DomainError, ERROR_CATALOGUE, toDomainError } from '@kvorum/schema';
@@ -14,15 +15,21 @@ import type { Identity } from '../enrol/identity.js';
 import type { Log } from '../log.js';
 import type { AgentServices } from './agent-services.js';
 import { authenticateCaller } from './authenticate-caller.js';
+import type { Conversation } from './conversation.js';
 import { ensureBalloon } from './ensure-balloon.rpc.js';
 import { ensureDisk } from './ensure-disk.rpc.js';
 import { ensureImage } from './ensure-image.rpc.js';
 import { ensureVm } from './ensure-vm.rpc.js';
+import { freezeGuest } from './freeze-guest.rpc.js';
 import { observeHost } from './observe-host.rpc.js';
 import { observeVms } from './observe-vms.rpc.js';
+import { openConsole } from './open-console.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
+import { runGuestCommand } from './run-guest-command.rpc.js';
+import { takeScreenshot } from './take-screenshot.rpc.js';
+import { thawGuest } from './thaw-guest.rpc.js';
 
 /** The largest request is a list of 4096 VM ids, 38 bytes each. */
 const REQUEST_BYTES_MAX = 256 * 1024;
@@ -30,6 +37,9 @@ const REQUEST_BYTES_MAX = 256 * 1024;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 /** One connection comes from one control plane process; its workers wait on at most so many calls at once. */
 const STREAMS_PER_CONNECTION_MAX = 1_000;
+/** A silent peer is known as gone after 30 s at most. */
+const KEEPALIVE_EVERY_MS = 20_000;
+const KEEPALIVE_ANSWER_MS = 10_000;
 /** Calls in progress get this long to finish when the agent shuts down. */
 const SHUTDOWN_TIMEOUT_MS = 5_000;
 
@@ -58,6 +68,9 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
     'grpc.max_receive_message_length': REQUEST_BYTES_MAX,
     'grpc.max_send_message_length': RESPONSE_BYTES_MAX,
     'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
+    // Of a control plane that fell silent the open sessions end, instead of keeping others out.
+    'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
   });
   server.addService(NodeAgentService, handlersOf(options));
   const credentials = ServerCredentials.createSsl(
@@ -87,6 +100,11 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     ensureBalloon: unary(context, 'EnsureBalloon', ensureBalloon),
     removeVm: unary(context, 'RemoveVm', removeVm),
     readConsole: unary(context, 'ReadConsole', readConsole),
+    openConsole: conversing(context, 'OpenConsole', openConsole),
+    takeScreenshot: streaming(context, 'TakeScreenshot', takeScreenshot),
+    runGuestCommand: unary(context, 'RunGuestCommand', runGuestCommand),
+    freezeGuest: unary(context, 'FreezeGuest', freezeGuest),
+    thawGuest: unary(context, 'ThawGuest', thawGuest),
   };
 }
 
@@ -132,10 +150,36 @@ function streaming<Request, Response>(
   };
 }
 
+function conversing<Request, Response>(
+  context: HandlerContext,
+  name: string,
+  handle: (services: AgentServices, call: Conversation<Request, Response>) => Promise<void>,
+): handleBidiStreamingCall<Request, Response> {
+  return (call) => {
+    const signal = signalOf(call);
+    const run = async () => {
+      authenticateCaller(call.getAuthContext(), context.siteId);
+      // Otherwise the end of its requests would end our side as well (stream.Readable.iterator of Node).
+      const requests = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) };
+      await handle(context.services, { requests, signal, write: (response) => writeTo(call, response, signal) });
+      call.end();
+    };
+    run().catch((thrown: unknown) => call.emit('error', refusal(context.log, name, thrown)));
+  };
+}
+
+/** Resolves when there is room for more, or nobody who would take it. */
+async function writeTo<Request, Response>(
+  call: ServerDuplexStream<Request, Response>,
+  response: Response,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted || call.write(response)) return;
+  await once(call, 'drain', { signal }).catch(() => undefined);
+}
+
 /** Aborted when the caller gives up or its deadline passes. */
-function signalOf<Request, Response>(
-  call: ServerUnaryCall<Request, Response> | ServerWritableStream<Request, Response>,
-): AbortSignal {
+function signalOf(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
   const controller = new AbortController();
   call.on('cancelled', () => controller.abort());
   return controller.signal;

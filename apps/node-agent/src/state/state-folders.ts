@@ -34,6 +34,10 @@ export class StateFolders {
   get vms(): string {
     return join(this.stateDir, 'vms');
   }
+  /** Guests whose file systems are frozen. */
+  get freezes(): string {
+    return join(this.stateDir, 'freezes');
+  }
   get images(): string {
     return join(this.stateDir, 'images');
   }

@@ -1,4 +1,5 @@
 import { DomainError } from '@kvorum/schema';
+import type { LiveVm } from './live-vm.js';
 import { VmActor, type VmSnapshot } from './vm-actor.js';
 import type { VmHost } from './vm-host.js';
 import type { RecordsOnDisk } from './vm-record-files.js';
@@ -36,6 +37,12 @@ export class VmDirectory {
 
   find(vmId: string): VmActor | null {
     return this.#actors.get(vmId) ?? null;
+  }
+
+  /** The VM's run; null: it does not run. Undefined: that is not known (yet). */
+  runOf(vmId: string): LiveVm | null | undefined {
+    const actor = this.#actors.get(vmId);
+    return actor?.isUnexamined === true ? undefined : (actor?.live ?? null);
   }
 
   get actors(): readonly VmActor[] {

@@ -1,4 +1,4 @@
-import type { CreateVmBody, VmsQuery } from '../shapes.js';
+import type { ConsoleKind, CreateVmBody, IssuedConsoleToken, RunGuestCommandBody, VmsQuery } from '../shapes.js';
 import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
 
 export interface StopOptions extends MutationOptions {
@@ -9,7 +9,7 @@ export interface StopOptions extends MutationOptions {
 /** Requests that take no body. */
 export type VmPress = 'start' | 'reset' | 'pause' | 'resume';
 
-export const vmCalls = ({ api, bodyOf }: Transport) => ({
+export const vmCalls = ({ api, bodyOf, fetch, urlOf }: Transport) => ({
   list: (query: VmsQuery = {}, options?: CallOptions) =>
     bodyOf(api.GET('/v1/vms', { params: { query }, ...initOf(options) }), options),
   get: (vmId: string, options?: CallOptions) =>
@@ -30,6 +30,42 @@ export const vmCalls = ({ api, bodyOf }: Transport) => ({
     ),
   delete: (vmId: string, options?: MutationOptions) =>
     bodyOf(api.DELETE('/v1/vms/{vmId}', { params: { path: { vmId } }, ...initOf(options) }), options),
+  /** A permission to open one console once, within a minute. */
+  createConsoleToken: (vmId: string, kind: ConsoleKind, options?: CallOptions) =>
+    bodyOf(
+      api.POST('/v1/vms/{vmId}/console-tokens', { params: { path: { vmId } }, body: { kind }, ...initOf(options) }),
+      options,
+    ),
+  /** Where to open the WebSocket that a console token is for. Holds the token: not for logs. */
+  consoleUrl: (issued: IssuedConsoleToken, backlogBytes?: number): string =>
+    urlOf(issued.path, { token: issued.token, backlogBytes: backlogBytes?.toString() }).replace(/^http/, 'ws'),
+  /** The screen as a PNG file. */
+  takeScreenshot: async (vmId: string, options?: CallOptions): Promise<Uint8Array> => {
+    const init = { params: { path: { vmId } }, parseAs: 'arrayBuffer' as const, ...initOf(options) };
+    return new Uint8Array(await bodyOf(api.GET('/v1/vms/{vmId}/screenshot', init), options));
+  },
+  /** Runs a program in the guest to its end. One attempt, and no time limit but the one asked for: asked twice, it runs twice. */
+  exec: (vmId: string, body: RunGuestCommandBody, options?: CallOptions) =>
+    bodyOf(api.POST('/v1/vms/{vmId}/exec', { params: { path: { vmId } }, body, fetch, ...initOf(options) }), options),
+  freeze: (vmId: string, durationMs?: number, options?: CallOptions) =>
+    bodyOf(
+      api.POST('/v1/vms/{vmId}/freeze', {
+        params: { path: { vmId } },
+        body: durationMs === undefined ? {} : { durationMs },
+        fetch,
+        ...initOf(options),
+      }),
+      options,
+    ),
+  thaw: (vmId: string, freezeId?: string, options?: CallOptions) =>
+    bodyOf(
+      api.POST('/v1/vms/{vmId}/thaw', {
+        params: { path: { vmId } },
+        body: freezeId === undefined ? {} : { freezeId },
+        ...initOf(options),
+      }),
+      options,
+    ),
   /** A part of the console log from byte `offset`; null: the last part. */
   readConsole: (vmId: string, offset: number | null, options?: CallOptions) =>
     bodyOf(

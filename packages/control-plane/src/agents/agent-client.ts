@@ -1,5 +1,5 @@
 import { type ClientReadableStream, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { DomainError } from '@kvorum/schema';
+import { type ConsoleKind, DomainError, type ThawedVm } from '@kvorum/schema';
 import {
   type EnsureImageResponse,
   type EnsureVmRequest,
@@ -9,15 +9,20 @@ import {
 } from '@kvorum/schema/agent-wire';
 import type {
   AgentDisk,
+  AgentFreeze,
+  AgentGuestCommand,
+  AgentGuestCommandResult,
   AgentImage,
   AgentPort,
   AgentVmSpec,
   CallOptions,
   ConsolePart,
+  ConsoleStream,
   Intent,
   ObservedVm,
   WantedPower,
 } from './agent-port.js';
+import { joinScreenshot, openConsole } from './console-calls.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
 
 /** An observation is answered from the agent's memory. */
@@ -88,6 +93,36 @@ export class AgentClient implements AgentPort {
   async removeVm(intent: Intent, options: CallOptions): Promise<void> {
     const client = await this.#connect();
     await unary(client.removeVm.bind(client), { intent: { ...intent } }, options);
+  }
+
+  async openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream> {
+    return openConsole(await this.#connect(), vmId, kind, backlogBytes);
+  }
+
+  async takeScreenshot(vmId: string, { timeoutMs }: CallOptions): Promise<Uint8Array> {
+    const client = await this.#connect();
+    return joinScreenshot(client.takeScreenshot({ vmId }, new Metadata(), { deadline: Date.now() + timeoutMs }));
+  }
+
+  async runGuestCommand(
+    vmId: string,
+    command: AgentGuestCommand,
+    options: CallOptions,
+  ): Promise<AgentGuestCommandResult> {
+    const client = await this.#connect();
+    const request = { vmId, ...command, args: [...command.args], input: Buffer.from(command.input) };
+    const { exitCode, signal, ...result } = await unary(client.runGuestCommand.bind(client), request, options);
+    return { ...result, exitCode: exitCode ?? null, signal: signal === 0 ? null : signal };
+  }
+
+  async freezeGuest(vmId: string, durationMs: number, options: CallOptions): Promise<AgentFreeze> {
+    const client = await this.#connect();
+    return unary(client.freezeGuest.bind(client), { vmId, durationMs }, options);
+  }
+
+  async thawGuest(vmId: string, freezeId: string | null, options: CallOptions): Promise<ThawedVm> {
+    const client = await this.#connect();
+    return unary(client.thawGuest.bind(client), { vmId, freezeId: freezeId ?? '' }, options);
   }
 
   async readConsole(vmId: string, offset: number | null, maxBytes: number, options: CallOptions): Promise<ConsolePart> {

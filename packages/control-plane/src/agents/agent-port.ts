@@ -1,4 +1,14 @@
-import type { Accelerator, BalloonPolicy, BalloonStatus, VmCondition, VmHardware, VmRunsOn } from '@kvorum/schema';
+import type {
+  Accelerator,
+  BalloonPolicy,
+  BalloonStatus,
+  ConsoleKind,
+  GuestInterface,
+  ThawedVm,
+  VmCondition,
+  VmHardware,
+  VmRunsOn,
+} from '@kvorum/schema';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -13,7 +23,46 @@ export interface AgentPort {
   ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm>;
   ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number>;
   removeVm(intent: Intent, options: CallOptions): Promise<void>;
+  /** Without a time limit: a session lasts until either side ends it. */
+  openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream>;
+  takeScreenshot(vmId: string, options: CallOptions): Promise<Uint8Array>;
+  runGuestCommand(vmId: string, command: AgentGuestCommand, options: CallOptions): Promise<AgentGuestCommandResult>;
+  freezeGuest(vmId: string, durationMs: number, options: CallOptions): Promise<AgentFreeze>;
+  thawGuest(vmId: string, freezeId: string | null, options: CallOptions): Promise<ThawedVm>;
   readConsole(vmId: string, offset: number | null, maxBytes: number, options: CallOptions): Promise<ConsolePart>;
+}
+
+/** An open session with a console. `close` may be called at any time, and is due in any case. */
+export interface ConsoleStream {
+  /** Ends with the session. Pulled: whoever reads slowly slows the sender down. */
+  readonly output: AsyncIterable<Uint8Array>;
+  /** Resolves when there is room for more. */
+  write(data: Uint8Array): Promise<void>;
+  close(): void;
+  /** Once `output` has ended: why. */
+  readonly endReason: string;
+}
+
+export interface AgentGuestCommand {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly input: Uint8Array;
+  readonly timeoutMs: number;
+}
+
+export interface AgentGuestCommandResult {
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  readonly isTruncated: boolean;
+  readonly hasTimedOut: boolean;
+}
+
+export interface AgentFreeze {
+  readonly freezeId: string;
+  readonly fileSystemCount: number;
+  readonly thawsAtMs: number;
 }
 
 /** Connections to agents, by host. Closing ends all of them. */
@@ -75,6 +124,7 @@ export interface ObservedVm {
   readonly exitDetail: string;
   readonly guestAgent: 'unknown' | 'absent' | 'responding';
   readonly guestAgentAnsweredAt: Date | null;
+  readonly guestInterfaces: readonly GuestInterface[] | null;
   readonly balloonBytes: number | null;
   readonly balloonStatus: BalloonStatus | null;
   readonly workingSetBytes: number | null;

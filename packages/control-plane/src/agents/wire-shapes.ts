@@ -1,7 +1,16 @@
-import { type Accelerator, type BalloonStatus, type VmCondition, VmConditionKind, type VmRunsOn } from '@kvorum/schema';
+import {
+  type Accelerator,
+  type BalloonStatus,
+  GUEST_INTERFACE_COUNT_MAX,
+  GuestInterface,
+  type VmCondition,
+  VmConditionKind,
+  type VmRunsOn,
+} from '@kvorum/schema';
 import {
   ExitReason,
   GuestAgentState,
+  type GuestNetwork,
   PowerState,
   type RunsOn,
   type VmReport,
@@ -67,6 +76,15 @@ function conditionOf({ kind, sinceMs, detail }: WireCondition): VmCondition[] {
   return known.success && since !== null ? [{ kind: known.data, since: since.toISOString(), detail }] : [];
 }
 
+/** What does not have the shape was not said by an agent that checks its guests. */
+function guestInterfacesOf(network: GuestNetwork | undefined): GuestInterface[] | null {
+  if (network === undefined) return null;
+  return network.interfaces.slice(0, GUEST_INTERFACE_COUNT_MAX).flatMap((entry) => {
+    const read = GuestInterface.safeParse({ ...entry, macAddress: entry.macAddress === '' ? null : entry.macAddress });
+    return read.success ? [read.data] : [];
+  });
+}
+
 export const observedVmOf = (report: VmReport): ObservedVm => ({
   vmId: report.vmId,
   epoch: report.epoch,
@@ -76,6 +94,7 @@ export const observedVmOf = (report: VmReport): ObservedVm => ({
   exitDetail: report.exitDetail,
   guestAgent: guestAgentOf(report.guestAgent),
   guestAgentAnsweredAt: dateOf(report.guestAgentLastAnswerMs),
+  guestInterfaces: guestInterfacesOf(report.guestNetwork),
   balloonBytes: report.balloonBytes > 0 ? report.balloonBytes : null,
   balloonStatus: BALLOON_STATUS[report.balloonStatus] ?? null,
   workingSetBytes: report.workingSetBytes > 0 ? report.workingSetBytes : null,

@@ -4,6 +4,7 @@ import { logSparingly } from '../operations/log-sparingly.js';
 import { startUnattendedOperationsReconciler } from '../operations/unattended-operations.reconciler.js';
 import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
 import { reconcileLostHosts } from './lost-hosts.reconciler.js';
+import { reconcileOldConsoleTokens } from './old-console-tokens.reconciler.js';
 import { reconcileOldKeys } from './old-idempotency-keys.reconciler.js';
 import { reconcileOldPlacements } from './old-placements.reconciler.js';
 import { reconcileImageFiles } from './orphaned-image-files.reconciler.js';
@@ -25,6 +26,7 @@ const LOOPS: readonly Loop[] = [
   { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
   { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },
   { name: 'old placements', periodMs: MINUTE_MS, run: reconcileOldPlacements },
+  { name: 'old console tokens', periodMs: 10 * MINUTE_MS, run: reconcileOldConsoleTokens },
   { name: 'orphaned image files', periodMs: 10 * MINUTE_MS, run: reconcileImageFiles },
 ];
 

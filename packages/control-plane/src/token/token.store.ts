@@ -36,7 +36,7 @@ export async function findTokens(database: Database, bounds: PageBounds): Promis
   return rows.map(tokenOf);
 }
 
-export async function findToken(tx: Tx, id: string): Promise<Token | null> {
+export async function findToken(tx: Tx | Database, id: string): Promise<Token | null> {
   const row = await tx.apiToken.findUnique({ where: { id } });
   return row === null ? null : tokenOf(row);
 }

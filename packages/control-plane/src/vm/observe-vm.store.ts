@@ -1,4 +1,4 @@
-import type { VmCondition, VmFact, VmRunsOn, VmState } from '@kvorum/schema';
+import type { GuestInterface, VmCondition, VmFact, VmRunsOn, VmState } from '@kvorum/schema';
 import type { Tx } from '../database/database.js';
 import { ringEventSignal } from '../event/event.store.js';
 import { REPORT_LEASE_MS } from '../host/host-report.store.js';
@@ -20,6 +20,7 @@ export interface ReportedVm {
   readonly exit_detail: string;
   readonly guest_agent: string;
   readonly guest_agent_answered_at: string | null;
+  readonly guest_interfaces: readonly GuestInterface[] | null;
   readonly balloon_bytes: number | null;
   readonly balloon_status: string | null;
   readonly working_set_bytes: number | null;
@@ -50,7 +51,7 @@ export async function applyFacts(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(vms)}::jsonb) AS r (
         vm_id uuid, epoch bigint, generation bigint, power text, fact text, exit_detail text, guest_agent text,
         guest_agent_answered_at timestamptz, balloon_bytes bigint, balloon_status text, working_set_bytes bigint,
-        report_generation bigint, conditions jsonb, runs_on jsonb)),
+        report_generation bigint, conditions jsonb, runs_on jsonb, guest_interfaces jsonb)),
     moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
         fact text, from_state text, to_state text)),
@@ -62,6 +63,7 @@ export async function applyFacts(
          AND (v.observed_power IS DISTINCT FROM r.power OR v.observed_epoch <> r.epoch
               OR v.conditions <> r.conditions OR v.runs_on IS DISTINCT FROM r.runs_on OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
               OR v.balloon_status IS DISTINCT FROM r.balloon_status
+              OR v.guest_interfaces IS DISTINCT FROM nullif(r.guest_interfaces, 'null'::jsonb)
               OR (v.working_set_bytes IS NULL) <> (r.working_set_bytes IS NULL)
               OR abs(v.working_set_bytes - r.working_set_bytes) * ${WORKING_SET_STEPS}::int > v.memory_bytes
               OR coalesce(r.guest_agent_answered_at > v.guest_agent_answered_at
@@ -87,6 +89,7 @@ export async function applyFacts(
          SET observed_power = j.power, observed_epoch = j.epoch, observed_at = clock_timestamp(),
              report_generation = j.report_generation, guest_agent = j.guest_agent,
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
+             guest_interfaces = nullif(j.guest_interfaces, 'null'::jsonb),
              balloon_bytes = j.balloon_bytes, balloon_status = j.balloon_status,
              working_set_bytes = j.working_set_bytes, conditions = j.conditions,
              runs_on = j.runs_on, state = coalesce(j.new_state, v.state),

@@ -37,6 +37,7 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   exit_detail: vm.exitReason === 'out-of-memory' ? `out of memory: ${vm.exitDetail}` : vm.exitDetail,
   guest_agent: vm.guestAgent,
   guest_agent_answered_at: vm.guestAgentAnsweredAt?.toISOString() ?? null,
+  guest_interfaces: vm.guestInterfaces,
   balloon_bytes: vm.balloonBytes,
   balloon_status: vm.balloonStatus,
   working_set_bytes: vm.workingSetBytes,

@@ -1,7 +1,7 @@
-import { CONSOLE_READ_BYTES_MAX, type ConsoleLog, DomainError, type VmId } from '@kvorum/schema';
+import { CONSOLE_READ_BYTES_MAX, type ConsoleLog, type VmId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
-import { findHostAddress } from '../host/host.store.js';
 import { cleanLines } from '../plain-text.js';
+import { agentOfVm } from './agent-of-vm.js';
 import { getVm } from './vms.js';
 
 /** An agent reads a file; people wait for the answer. */
@@ -20,9 +20,7 @@ export async function readVmConsole(
   offset: number | null,
 ): Promise<ConsoleLog> {
   const vm = await getVm(cp, actor, vmId);
-  const host = vm.hostId === null ? null : await findHostAddress(cp.database, vm.hostId);
-  if (host === null) throw new DomainError('conflict_state', 'the VM is on no host, so it has no console yet');
-  const agent = cp.agents.agentOf(host);
+  const agent = await agentOfVm(cp, vm);
   const options = { timeoutMs: READ_TIMEOUT_MS };
   const part = await agent.readConsole(vmId, offset, CONSOLE_READ_BYTES_MAX, options);
   // The agent is bound to what it was asked for; one that is not must not fill our memory or a reader's screen.

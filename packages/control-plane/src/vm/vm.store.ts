@@ -39,6 +39,7 @@ interface VmRow {
   readonly guest_agent: Vm['guest']['agent'];
   readonly guest_agent_answered_at: Date | null;
   readonly balloon_bytes: bigint | null;
+  readonly guest_interfaces: Vm['guest']['interfaces'];
   readonly conditions: Vm['conditions'];
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
@@ -78,6 +79,7 @@ const vmOf = (row: VmRow): Vm => ({
     agent: row.guest_agent,
     lastAnswerAt: row.guest_agent_answered_at?.toISOString() ?? null,
     balloonBytes: row.balloon_bytes === null ? null : Number(row.balloon_bytes),
+    interfaces: row.guest_interfaces,
   },
   conditions: row.conditions,
   failure: row.failure,

@@ -15,6 +15,7 @@ import {
 } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
+import { GuestInterface } from './vm-console.schema.js';
 import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
 import { VmRunsOn } from './vm-runs-on.schema.js';
@@ -181,6 +182,9 @@ export const Vm = z
         agent: z.enum(['unknown', 'absent', 'responding']),
         lastAnswerAt: z.iso.datetime().nullable(),
         balloonBytes: z.int().nullable().meta({ description: 'Memory the guest has now, as its balloon says' }),
+        interfaces: z.array(GuestInterface).nullable().meta({
+          description: 'Its network interfaces with their addresses, without loopback; null: its agent has not told',
+        }),
       })
       .meta({ description: 'What the guest itself says' }),
     conditions: z.array(VmCondition).meta({ description: 'What is wrong with it now; each goes away by itself' }),

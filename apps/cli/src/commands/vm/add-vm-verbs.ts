@@ -1,16 +1,23 @@
 import type { AddVerb } from '../../cli.js';
+import { addVmAddresses } from './addresses.js';
+import { addVmAttach } from './attach.js';
 import { addVmConsole } from './console.js';
 import { addVmCreate } from './create.js';
 import { addVmDelete } from './delete.js';
+import { addVmExec } from './exec.js';
 import { addVmExplain } from './explain.js';
+import { addVmFreeze } from './freeze.js';
 import { addVmGet } from './get.js';
 import { addVmList } from './list.js';
 import { addVmPause } from './pause.js';
 import { addVmReboot } from './reboot.js';
 import { addVmReset } from './reset.js';
 import { addVmResume } from './resume.js';
+import { addVmScreenshot } from './screenshot.js';
 import { addVmStart } from './start.js';
 import { addVmStop } from './stop.js';
+import { addVmThaw } from './thaw.js';
+import { addVmVnc } from './vnc.js';
 
 export const addVmVerbs: AddVerb = (program, cli) => {
   const vm = program.command('vm').description('Virtual machines');
@@ -26,4 +33,11 @@ export const addVmVerbs: AddVerb = (program, cli) => {
   addVmResume(vm, cli);
   addVmDelete(vm, cli);
   addVmConsole(vm, cli);
+  addVmAttach(vm, cli);
+  addVmVnc(vm, cli);
+  addVmScreenshot(vm, cli);
+  addVmExec(vm, cli);
+  addVmAddresses(vm, cli);
+  addVmFreeze(vm, cli);
+  addVmThaw(vm, cli);
 };

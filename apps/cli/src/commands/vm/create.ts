@@ -18,6 +18,7 @@ interface CreateOptions extends PlacementOptions {
   readonly balloon: boolean;
   readonly balloonMinimum?: number;
   readonly balloonShares?: number;
+  readonly display?: 'none' | 'vga';
   readonly start: boolean;
   readonly label?: Record<string, string>;
   readonly idempotencyKey?: string;
@@ -37,6 +38,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .option('--balloon-minimum <size>', 'memory it always keeps; default: half of it', parseByteSize)
     .option('--balloon-shares <count>', 'who has fewer gives memory first; default: 1000', parseCount)
     .option('--no-balloon', 'keeps all its memory, whatever the host needs')
+    .addOption(new Option('--display <kind>', 'a screen to be seen by VNC; default: none').choices(['none', 'vga']))
     .option('--no-start', 'create it stopped')
     .option('--label <key=value>', 'may be given several times', collectLabel)
     .option('--idempotency-key <key>', 'the same key and request again return the first answer')
@@ -52,7 +54,8 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         resolveOptional(resolveHost, client, options.host),
       ]);
       const balloon = balloonOf(options);
-      const hardware = placementHardwareOf(options);
+      const display = options.display === undefined ? undefined : { display: { kind: options.display } };
+      const hardware = hardwareOf(placementHardwareOf(options), display);
       const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
@@ -66,4 +69,12 @@ export const addVmCreate: AddVerb = (vm, cli) => {
 function balloonOf({ balloon, balloonMinimum: minimumBytes, balloonShares: shares }: CreateOptions) {
   const said = given({ enabled: balloon ? undefined : false, minimumBytes, shares });
   return Object.keys(said).length === 0 ? undefined : said;
+}
+
+type Hardware = NonNullable<CreateVmBody['hardware']>;
+
+/** The parts that options spoke of; undefined: none did. Each part comes from one group of options. */
+function hardwareOf(...parts: (Hardware | undefined)[]): Hardware | undefined {
+  const given = parts.filter((part) => part !== undefined);
+  return given.length === 0 ? undefined : Object.assign({}, ...given);
 }
