@@ -89,10 +89,10 @@ export async function applyFacts(
          SET observed_power = j.power, observed_epoch = j.epoch, observed_at = clock_timestamp(),
              report_generation = j.report_generation, guest_agent = j.guest_agent,
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
-             guest_interfaces = nullif(j.guest_interfaces, 'null'::jsonb),
              balloon_bytes = j.balloon_bytes, balloon_status = j.balloon_status,
              working_set_bytes = j.working_set_bytes, conditions = j.conditions,
-             runs_on = j.runs_on, state = coalesce(j.new_state, v.state),
+             guest_interfaces = nullif(j.guest_interfaces, 'null'::jsonb), runs_on = j.runs_on,
+             state = coalesce(j.new_state, v.state),
              failure = CASE WHEN j.new_state IS NULL THEN v.failure
                             WHEN j.fact = 'crashed' THEN jsonb_build_object('code', 'guest_fault',
                               'message', 'the process of the VM ended: ' || coalesce(nullif(j.exit_detail, ''), 'no reason known'),

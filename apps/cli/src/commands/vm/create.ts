@@ -1,3 +1,4 @@
+import type { CreateVmBody } from '@kvorum/client';
 import { Option } from 'commander';
 import { endWithOperation } from '../../await-operation.js';
 import { parseByteSize } from '../../byte-size.js';
