@@ -35,7 +35,7 @@ const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
     guestAgent: 'unknown',
     guestAgentAnsweredAt: null,
     guestInterfaces: null,
-  balloonBytes: null,
+    balloonBytes: null,
     balloonStatus: null,
     workingSetBytes: null,
     runsOn: null,
