@@ -7,6 +7,8 @@ const FACTS: HostCheck['facts'] = {
   kernel: '6.12.0',
   qemuVersion: null,
   qemuMachineType: null,
+  machineTypes: [],
+  cpu: [],
   cpuVendor: 'GenuineIntel',
   cpuModel: 'Xeon',
   cpuFlags: ['vmx'],

@@ -31,6 +31,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
     cpuPolicy: { policy: 'dedicated', smt: 'prefer' },
     memory: { ...PLAIN_HARDWARE.memory, hugePageBytes: null },
   },
+  machineType: 'pc-q35-10.0',
   accelerator: 'kvm',
   balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],

@@ -194,6 +194,7 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     placeThreads: () => keeper.apply(),
     accelerators,
     newestMachineType: () => inventory.latest.facts.qemuMachineType,
+    machineTypes: () => inventory.latest.facts.machineTypes,
     imagePath: (sha256) => images.pathOf(sha256),
     onChange: (vmId) => stream.vmChanged(vmId),
     log,

@@ -157,6 +157,7 @@ export class MortalHost {
       placeThreads: async () => undefined,
       accelerators: ['tcg'],
       newestMachineType: () => this.machine.facts.qemuMachineType,
+      machineTypes: () => this.machine.facts.machineTypes,
       imagePath: async (sha256) => (sha256 === 'ab'.repeat(32) ? '/image.qcow2' : null),
       onChange: () => undefined,
       log: silentLog,

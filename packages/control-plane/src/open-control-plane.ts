@@ -3,7 +3,7 @@ import type { ControlPlane, ControlPlaneConfig } from './control-plane.js';
 import { openDatabase } from './database/database.js';
 import { migrateDatabase } from './database/migrate.js';
 import { ListeningEventSignal } from './event/event-signal.store.js';
-import { readFleet } from './host/fleet.store.js';
+import { readFleet, TraitSets } from './host/fleet.store.js';
 import { DatabaseFleetSnapshot } from './host/fleet-snapshot.js';
 import { findTrustedFingerprints } from './host/host.store.js';
 import { openImageStore } from './image/image-store.js';
@@ -51,7 +51,8 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
     opened.push(() => agents.close());
     const eventSignal = new ListeningEventSignal(databaseUrl, log);
     opened.push(() => eventSignal.close());
-    const fleet = new DatabaseFleetSnapshot((claimedVmIds) => readFleet(fleetDatabase, claimedVmIds));
+    const traitSets = new TraitSets();
+    const fleet = new DatabaseFleetSnapshot((claimedVmIds) => readFleet(fleetDatabase, traitSets, claimedVmIds));
     const { gatewayAddress, enrolAddress } = config;
     const parts = { database, bell, agents, authority, images, siteId, fleet, eventSignal, log, clock };
     const cp: ControlPlane = { ...parts, gatewayAddress, enrolAddress };

@@ -2,6 +2,7 @@ import { DomainError } from '@kvorum/schema';
 import {
   Accelerator,
   BalloonStatus,
+  type CpuSupport,
   ExitReason,
   GuestAgentState,
   type GuestInterface,
@@ -69,6 +70,7 @@ function checkVm(vm: VmReport): VmReport {
     balloonStatus: known(BalloonStatus, vm.balloonStatus),
     guestAgent: known(GuestAgentState, vm.guestAgent),
     accelerator: known(Accelerator, vm.accelerator),
+    machineType: text('vms.machineType', vm.machineType),
     // A guest or QEMU may have written it: its length is no reason to lose the report.
     exitDetail: printable(vm.exitDetail.slice(0, EXIT_DETAIL_LENGTH_MAX)),
     guestNetwork: vm.guestNetwork && { interfaces: vm.guestNetwork.interfaces.map(checkInterface) },
@@ -95,6 +97,10 @@ function checkFacts(facts: HostFacts): HostFacts {
     kernel: text('facts.kernel', facts.kernel),
     qemuVersion: text('facts.qemuVersion', facts.qemuVersion),
     qemuMachineType: text('facts.qemuMachineType', facts.qemuMachineType),
+    machineTypes: bounded('machineTypes', facts.machineTypes, FACT_COUNT_MAX, (name) =>
+      text('facts.machineTypes', name),
+    ),
+    cpu: bounded('cpu', facts.cpu, FACT_COUNT_MAX, checkCpu),
     cpuVendor: text('facts.cpuVendor', facts.cpuVendor),
     cpuModel: text('facts.cpuModel', facts.cpuModel),
     cpuFlags: bounded('cpuFlags', facts.cpuFlags, FACT_COUNT_MAX, (flag) => text('facts.cpuFlags', flag)),
@@ -119,6 +125,21 @@ function checkFacts(facts: HostFacts): HostFacts {
       evidence: text('facts.findings.evidence', finding.evidence),
       remedy: text('facts.findings.remedy', finding.remedy),
     })),
+  };
+}
+
+function checkCpu(cpu: CpuSupport): CpuSupport {
+  const names = (field: string, values: readonly string[]): string[] =>
+    bounded(`cpu.${field}`, values, FACT_COUNT_MAX, (value) => text(`facts.cpu.${field}`, value));
+  return {
+    accelerator: known(Accelerator, cpu.accelerator),
+    models: bounded('cpu.models', cpu.models, FACT_COUNT_MAX, (model) => ({
+      ...model,
+      name: text('facts.cpu.models', model.name),
+    })),
+    features: names('features', cpu.features),
+    level: cpu.level,
+    withheldFeatures: names('withheldFeatures', cpu.withheldFeatures),
   };
 }
 

@@ -8,6 +8,7 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
     ...facts,
     qemuVersion: facts.qemuVersion ?? '',
     qemuMachineType: facts.qemuMachineType ?? '',
+    cpu: facts.cpu.map((support) => ({ ...support, accelerator: toWireAccelerator(support.accelerator) })),
     kvm: {
       ...facts.kvm,
       verdict: facts.kvm.verdict ?? '',

@@ -87,6 +87,7 @@ export function toVmReport(
     workingSetBytes: balloon.workingSetBytes ?? 0,
     accelerator: toWireAccelerator(snapshot.accelerator),
     runsOn: runsOnOf(snapshot, overheadBytes),
+    machineType: snapshot.machineType ?? '',
     pid: snapshot.pid ?? 0,
     reportGeneration,
     guestNetwork: guest.interfaces === null ? undefined : { interfaces: guest.interfaces.map(toWireInterface) },

@@ -19,6 +19,8 @@ export interface VmSnapshot {
   readonly power: VmPower | 'stopped' | 'unknown';
   readonly exit: VmExit | null;
   readonly accelerator: Accelerator | null;
+  /** Null: it was not started yet. */
+  readonly machineType: string | null;
   readonly pid: number | null;
   readonly conditions: readonly VmCondition[];
   /** Where it runs; null: it does not. */
@@ -175,6 +177,7 @@ export class VmActor {
       power: live?.power ?? (this.#obstacle === null ? 'stopped' : 'unknown'),
       exit: live === null && this.#obstacle === null ? exitOf(record) : null,
       accelerator: live?.vm.accelerator ?? record.spec.accelerator,
+      machineType: record.machineType,
       pid: live?.vm.pid ?? null,
       conditions: [...obstacles, ...(live?.conditions ?? [])],
       placement: live === null ? null : this.#host.cpus.placementOf(this.vmId),
@@ -317,6 +320,7 @@ const unreadableSnapshot = (vmId: string, condition: VmCondition): VmSnapshot =>
   power: 'unknown',
   exit: null,
   accelerator: null,
+  machineType: null,
   pid: null,
   conditions: [condition],
   placement: null,

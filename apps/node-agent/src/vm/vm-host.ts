@@ -17,6 +17,8 @@ export interface VmHost {
   readonly accelerators: readonly Accelerator[];
   /** What a VM becomes that has no machine type yet. Null: there is no QEMU that could run it. */
   newestMachineType(): string | null;
+  /** All that VMs can have here, newest first. */
+  machineTypes(): readonly string[];
   /** Path of a complete image in the cache, or null. */
   imagePath(sha256: string): Promise<string | null>;
   /** Something that is reported has changed. */

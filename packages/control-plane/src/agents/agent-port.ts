@@ -129,6 +129,8 @@ export interface ObservedVm {
   readonly balloonStatus: BalloonStatus | null;
   readonly workingSetBytes: number | null;
   readonly accelerator: Accelerator | null;
+  /** Null: not started yet. */
+  readonly machineType: string | null;
   readonly reportGeneration: number;
   readonly conditions: readonly VmCondition[];
   readonly runsOn: VmRunsOn | null;

@@ -99,6 +99,7 @@ export const observedVmOf = (report: VmReport): ObservedVm => ({
   balloonStatus: BALLOON_STATUS[report.balloonStatus] ?? null,
   workingSetBytes: report.workingSetBytes > 0 ? report.workingSetBytes : null,
   accelerator: acceleratorOf(report.accelerator),
+  machineType: report.machineType || null,
   reportGeneration: report.reportGeneration,
   conditions: report.conditions.flatMap(conditionOf),
   runsOn: report.runsOn === undefined ? null : runsOnOf(report.runsOn),

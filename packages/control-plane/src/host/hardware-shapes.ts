@@ -37,7 +37,9 @@ export const verdictOf = (text: string | undefined): KvmVerdict | null => KvmVer
 /** Facts as they were stored, perhaps before an upgrade: what was not told then is null now. */
 export function storedFactsOf(stored: unknown): HostFacts | null {
   if (stored === null) return null;
-  const facts = stored as Omit<HostFacts, 'hardware' | 'kvm' | 'qemuMachineType'> & {
+  const facts = stored as Omit<HostFacts, 'hardware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes'> & {
+    readonly cpu?: HostFacts['cpu'];
+    readonly machineTypes?: HostFacts['machineTypes'];
     readonly qemuMachineType?: string | null;
     readonly hardware?: HostHardware | null;
     readonly kvm: Omit<HostFacts['kvm'], 'verdict'> & { readonly verdict?: KvmVerdict | null };
@@ -45,6 +47,8 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
   return {
     ...facts,
     qemuMachineType: facts.qemuMachineType ?? null,
+    machineTypes: facts.machineTypes ?? (facts.qemuMachineType ? [facts.qemuMachineType] : []),
+    cpu: facts.cpu ?? [],
     hardware: facts.hardware ?? null,
     kvm: { ...facts.kvm, verdict: facts.kvm.verdict ?? null },
   };

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { traitsOfHost } from '@kvorum/schema';
 import type { Tx } from '../database/database.js';
 import type { CheckedReport } from './host-report.js';
 
@@ -15,6 +17,8 @@ interface TouchedHost {
  */
 export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): Promise<TouchedHost | null> {
   const { facts, capacity, accelerator, agentVersion, address } = report;
+  // Told together with the accelerator, and derived here so that what placement goes by is never older than the facts.
+  const traits = facts === null ? null : traitsOfHost(accelerator ?? null, facts);
   const [row] = await tx.$queryRaw<{ name: string; previous_connectivity: string }[]>`
     WITH before AS (
       SELECT id, connectivity FROM hosts
@@ -24,6 +28,8 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
        SET connectivity = 'connected',
            last_report_at = clock_timestamp(),
            report_generation = ${report.reportGeneration}::bigint,
+           traits = coalesce(${traits}::text[], traits),
+           traits_sha256 = coalesce(${traits === null ? null : hashOfTraits(traits)}::text, traits_sha256),
            facts = coalesce(${facts === null ? null : JSON.stringify(facts)}::jsonb, facts),
            capacity_vcpu_count = coalesce(${capacity?.vcpuCount ?? null}::int, capacity_vcpu_count),
            capacity_memory_bytes = coalesce(${capacity?.memoryBytes ?? null}::bigint, capacity_memory_bytes),
@@ -42,6 +48,9 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
     RETURNING hosts.name, before.connectivity AS previous_connectivity`;
   return row === undefined ? null : { name: row.name, previousConnectivity: row.previous_connectivity };
 }
+
+const hashOfTraits = (traits: readonly string[]): string =>
+  createHash('sha256').update(traits.join('\n')).digest('hex');
 
 export interface LostHost {
   readonly id: string;

@@ -5,6 +5,7 @@ import {
   GIB,
   HostFacts,
   KIB,
+  MachineType,
   NUMA_NODE_COUNT_MAX,
   VCPU_COUNT_MAX,
   VmId,
@@ -103,7 +104,8 @@ function checkVm(report: VmReport, index: number): ObservedVm {
   const conditions = vm.conditions
     .slice(0, CONDITION_COUNT_MAX)
     .map((condition) => ({ ...condition, detail: cleanLine(condition.detail, TEXT_LENGTH_MAX) }));
-  return { ...vm, ...numbers, runsOn, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
+  const machineType = vm.machineType === null ? null : check(`vms.${index}.machineType`, MachineType, vm.machineType);
+  return { ...vm, ...numbers, runsOn, machineType, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
 }
 
 function checkFacts(wire: WireFacts): HostFacts {
@@ -111,6 +113,7 @@ function checkFacts(wire: WireFacts): HostFacts {
     ...wire,
     qemuVersion: wire.qemuVersion === '' ? null : wire.qemuVersion,
     qemuMachineType: wire.qemuMachineType || null,
+    cpu: wire.cpu.map((support) => ({ ...support, accelerator: acceleratorOf(support.accelerator) })),
     kvm: {
       ...(wire.kvm ?? { extensions: {}, isProven: false, reason: 'the agent did not say' }),
       apiVersion: wire.kvm?.apiVersion || null,

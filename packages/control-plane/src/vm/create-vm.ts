@@ -10,6 +10,7 @@ import {
   newId,
   type OperationId,
   type Project,
+  traitsNeededBy,
   type VmId,
   type VolumeId,
 } from '@kvorum/schema';
@@ -31,6 +32,7 @@ import { amountsOfVm, requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { type PlaceRequest, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
+import { requireTopology } from './require-topology.js';
 import { insertVm } from './vm.store.js';
 
 interface Ids {
@@ -64,6 +66,7 @@ export async function createVm(
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readParts(cp.database, actor, request, { flavor: findFlavor, image: findImage });
+  requireTopology(request.hardware, parts.flavor.vcpuCount);
   // What is over quota anyway needs no host. Decided again where it counts, under the project's lock.
   requireQuota(parts);
   const wanted = {
@@ -71,6 +74,7 @@ export async function createVm(
     ...shareOf(request, parts),
     accelerator: request.accelerator ?? null,
     hostId: request.hostId ?? null,
+    requiredTraits: traitsNeededBy(request.hardware),
   };
   const end = await placeAndReserve(cp, wanted, (proposed) =>
     withTransaction(cp.database, (tx) => claimAndRecord(tx, cp, actor, { ids, request, options, proposed })),

@@ -24,6 +24,7 @@ export interface ReportedVm {
   readonly balloon_bytes: number | null;
   readonly balloon_status: string | null;
   readonly working_set_bytes: number | null;
+  readonly machine_type: string | null;
   readonly report_generation: number;
   readonly conditions: readonly VmCondition[];
   readonly runs_on: VmRunsOn | null;
@@ -51,7 +52,7 @@ export async function applyFacts(
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(vms)}::jsonb) AS r (
         vm_id uuid, epoch bigint, generation bigint, power text, fact text, exit_detail text, guest_agent text,
         guest_agent_answered_at timestamptz, balloon_bytes bigint, balloon_status text, working_set_bytes bigint,
-        report_generation bigint, conditions jsonb, runs_on jsonb, guest_interfaces jsonb)),
+        report_generation bigint, conditions jsonb, runs_on jsonb, guest_interfaces jsonb, machine_type text)),
     moves AS MATERIALIZED (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
         fact text, from_state text, to_state text)),
@@ -62,7 +63,7 @@ export async function applyFacts(
        WHERE v.host_id = ${hostId}::uuid AND v.deleted_at IS NULL AND r.report_generation >= v.report_generation
          AND (v.observed_power IS DISTINCT FROM r.power OR v.observed_epoch <> r.epoch
               OR v.conditions <> r.conditions OR v.runs_on IS DISTINCT FROM r.runs_on OR v.guest_agent <> r.guest_agent OR v.balloon_bytes IS DISTINCT FROM r.balloon_bytes
-              OR v.balloon_status IS DISTINCT FROM r.balloon_status
+              OR v.balloon_status IS DISTINCT FROM r.balloon_status OR r.machine_type <> coalesce(v.machine_type, '')
               OR v.guest_interfaces IS DISTINCT FROM nullif(r.guest_interfaces, 'null'::jsonb)
               OR (v.working_set_bytes IS NULL) <> (r.working_set_bytes IS NULL)
               OR abs(v.working_set_bytes - r.working_set_bytes) * ${WORKING_SET_STEPS}::int > v.memory_bytes
@@ -87,7 +88,7 @@ export async function applyFacts(
     written AS (
       UPDATE vms v
          SET observed_power = j.power, observed_epoch = j.epoch, observed_at = clock_timestamp(),
-             report_generation = j.report_generation, guest_agent = j.guest_agent,
+             report_generation = j.report_generation, guest_agent = j.guest_agent, machine_type = coalesce(j.machine_type, v.machine_type),
              guest_agent_answered_at = coalesce(j.guest_agent_answered_at, v.guest_agent_answered_at),
              balloon_bytes = j.balloon_bytes, balloon_status = j.balloon_status,
              working_set_bytes = j.working_set_bytes, conditions = j.conditions,

@@ -40,6 +40,7 @@ const report = (vmId: VmId, changes: Partial<ObservedVm> = {}): ObservedVm => {
     workingSetBytes: null,
     runsOn: null,
     accelerator: 'tcg',
+    machineType: null,
     reportGeneration,
     conditions: [],
     ...changes,

@@ -41,6 +41,7 @@ const reportedVmOf = (vm: ObservedVm): ReportedVm => ({
   balloon_bytes: vm.balloonBytes,
   balloon_status: vm.balloonStatus,
   working_set_bytes: vm.workingSetBytes,
+  machine_type: vm.machineType,
   report_generation: vm.reportGeneration,
   conditions: vm.conditions,
   runs_on: vm.runsOn,

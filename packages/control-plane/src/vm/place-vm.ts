@@ -17,6 +17,7 @@ export interface PlaceRequest {
   readonly smt: VmCpuPolicy['smt'];
   readonly accelerator: Accelerator | null;
   readonly hostId: string | null;
+  readonly requiredTraits: readonly string[];
 }
 
 export type ProposedHost = Extract<Proposal, { kind: 'placed' }>;
@@ -57,11 +58,11 @@ export async function placeAndReserve<Result>(
 
 async function propose(
   cp: Pick<ControlPlane, 'fleet'>,
-  { vmId, amounts, smt, accelerator, hostId }: PlaceRequest,
+  { vmId, amounts, smt, accelerator, hostId, requiredTraits }: PlaceRequest,
   avoidedHostIds: readonly string[],
 ): Promise<Proposal> {
   const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
-    cp.fleet.propose(vmId, { ...amounts, smt, accelerator, hostId, excludedHostIds }, age);
+    cp.fleet.propose(vmId, { ...amounts, smt, accelerator, hostId, requiredTraits, excludedHostIds }, age);
   const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.

@@ -45,6 +45,7 @@ interface VmRow {
   readonly balloon_shares: number;
   readonly balloon_status: Vm['balloon']['status'];
   readonly working_set_bytes: bigint | null;
+  readonly machine_type: string | null;
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly volumes: { id: string; role: 'root'; sizeBytes: number }[] | null;
@@ -67,6 +68,7 @@ const vmOf = (row: VmRow): Vm => ({
   runsOn: row.runs_on,
   hardware: VmHardware.parse(row.hardware),
   accelerator: row.accelerator,
+  machineType: row.machine_type,
   balloon: {
     enabled: row.balloon_minimum_bytes !== null,
     minimumBytes: row.balloon_minimum_bytes === null ? null : Number(row.balloon_minimum_bytes),

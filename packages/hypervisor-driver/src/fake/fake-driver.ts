@@ -1,4 +1,5 @@
 import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, type HostFacts, MIB } from '@kvorum/schema';
+import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { assertLaunchable } from '../qemu/launch-refusal.js';
 import { pathRefusal } from '../qemu/run-folder.js';
@@ -54,6 +55,7 @@ export class FakeDriver implements HypervisorDriver {
     if (!this.machine.disks.has(launch.diskPath)) {
       throw new DomainError('host_fault', "the VM's disk is not usable: it is not there");
     }
+    if (dependsOnHost(launch)) planCpu(launch, this.machine.facts);
     this.#assertNothingRuns(launch.runDir);
     await this.machine.beforeLaunch(launch);
     const failure = this.machine.takeLaunchFailure();

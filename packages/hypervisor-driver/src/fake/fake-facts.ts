@@ -1,4 +1,4 @@
-import type { HostFacts } from '@kvorum/schema';
+import { type Accelerator, featuresOfLevel, type HostCpuSupport, type HostFacts } from '@kvorum/schema';
 
 const GIB = 1024 ** 3;
 const FAKE_MEMORY_BYTES = 64 * GIB;
@@ -9,6 +9,8 @@ export const FAKE_FACTS: HostFacts = {
   kernel: '6.12.0-fake',
   qemuVersion: '10.0.2',
   qemuMachineType: 'pc-q35-10.0',
+  machineTypes: ['pc-q35-10.0', 'pc-q35-9.2', 'pc-q35-8.2'],
+  cpu: [fakeCpu('kvm'), fakeCpu('tcg')],
   cpuVendor: 'GenuineIntel',
   cpuModel: 'Fake CPU',
   cpuFlags: ['vmx', 'ept', 'vpid'],
@@ -47,3 +49,22 @@ export const FAKE_FACTS: HostFacts = {
   },
   findings: [],
 };
+
+/** A processor of about 2013, and models that it can be. */
+function fakeCpu(accelerator: Accelerator): HostCpuSupport {
+  return {
+    accelerator,
+    models: [
+      { name: 'Haswell-v4', featureCount: 60 },
+      { name: 'Nehalem-v1', featureCount: 32 },
+      { name: 'Westmere-v1', featureCount: 35 },
+      { name: 'qemu64-v1', featureCount: 29 },
+      { name: 'x86-64-v1', featureCount: 9 },
+      { name: 'x86-64-v2', featureCount: 16 },
+      { name: 'x86-64-v3', featureCount: 26 },
+    ],
+    features: [...featuresOfLevel(3), 'vmx'].sort(),
+    level: 3,
+    withheldFeatures: [],
+  };
+}

@@ -7,6 +7,8 @@ const INTEL: FactsFound = {
   kernel: '6.12',
   qemuVersion: '10.0.2',
   qemuMachineType: 'pc-q35-10.0',
+  machineTypes: ['pc-q35-10.0'],
+  cpu: [],
   cpuVendor: 'GenuineIntel',
   cpuModel: 'x',
   cpuFlags: ['vmx', 'ept'],

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { HostObserver } from './observe-host.js';
 import { parseCpuinfo } from './parse-cpuinfo.js';
 import { parseCount, parseHugePageSize } from './parse-huge-pages.js';
-import { parseMachineType } from './parse-machine-types.js';
+import { parseMachineTypes } from './parse-machine-types.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
 import { parseQemuVersion, qemuMajor } from './parse-qemu-version.js';
 import { readNumaNodes } from './read-numa-nodes.js';
@@ -91,7 +91,20 @@ describe('other parsers', () => {
     ['pc   Standard PC (alias of pc-i440fx-10.0)\n', null],
     ['', null],
   ])('machine type of %j is %s', (text, machineType) => {
-    expect(parseMachineType(text)).toBe(machineType);
+    expect(parseMachineTypes(text).newest).toBe(machineType);
+  });
+
+  it('lists the versioned machine types of q35, newest first, and nothing else', () => {
+    const lines = [
+      'Supported machines are:',
+      'microvm  x',
+      'pc-q35-4.0  a',
+      'pc-q35-10.0  a',
+      'pc-q35-4.0.1  a',
+      'q35  a',
+    ];
+    const help = [...lines, 'pc-i440fx-9.2 a', 'pc-q35-9.2  a', 'pc-q35-9.2,x=y a'].join('\n');
+    expect(parseMachineTypes(help).all).toEqual(['pc-q35-10.0', 'pc-q35-9.2', 'pc-q35-4.0.1', 'pc-q35-4.0']);
   });
 
   it('compares majors as numbers', () => {

@@ -1,29 +1,34 @@
 import { readFile, stat } from 'node:fs/promises';
-import { DomainError, type HostFacts, type HostHardware } from '@kvorum/schema';
+import { type Accelerator, DomainError, type HostFacts, type HostHardware } from '@kvorum/schema';
+import { type CpuAnswer, queryCpuSupport } from '../cpu/query-cpu-support.js';
+import { KVM_DEVICE } from '../kvm/probe-kvm.js';
 import { type KvmFacts, proveKvm } from '../kvm/prove-kvm.js';
 import { runTool } from '../process/run-tool.js';
+import { cpuFindings } from './cpu-findings.js';
 import { deriveFindings } from './derive-findings.js';
 import { type CpuInfo, parseCpuinfo } from './parse-cpuinfo.js';
-import { parseMachineType } from './parse-machine-types.js';
+import { parseMachineTypes } from './parse-machine-types.js';
 import { parseMemoryTotal } from './parse-meminfo.js';
 import { parseQemuVersion } from './parse-qemu-version.js';
 import { readHardware } from './read-hardware.js';
 import { readNumaNodes } from './read-numa-nodes.js';
 import { readFact } from './sysfs.js';
 
-type QemuFacts = Pick<HostFacts, 'qemuVersion' | 'qemuMachineType'>;
+type QemuFacts = Pick<HostFacts, 'qemuVersion' | 'qemuMachineType' | 'machineTypes'>;
 
 const VERSION_TIMEOUT_MS = 10_000;
 
 /**
- * Reads the facts of this host. What needs a process of its own (QEMU's version, the KVM proof) is asked once and again
+ * Reads the facts of this host. What needs a process of its own (QEMU's version and models, the KVM proof) is asked once and again
  * only when what it depends on has changed, so that an agent may observe as often as it reports.
  */
 export class HostObserver {
   readonly #qemuPath: string;
+  #recent: HostFacts | undefined;
   #qemu: { key: string; value: QemuFacts } | undefined;
   #hardware: { key: string; value: HostHardware } | undefined;
   #proof: { key: string; value: KvmFacts } | undefined;
+  readonly #cpu = new Map<Accelerator, { key: string; answer: Promise<CpuAnswer> }>();
 
   constructor(qemuPath: string) {
     this.#qemuPath = qemuPath;
@@ -31,13 +36,19 @@ export class HostObserver {
 
   async observe(): Promise<HostFacts> {
     try {
-      return await this.#observe();
+      this.#recent = await this.#observe();
+      return this.#recent;
     } catch (thrown) {
       if (thrown instanceof DomainError) throw thrown;
       throw new DomainError('host_fault', `this host's facts cannot be read: ${(thrown as Error).message}`, {
         cause: thrown,
       });
     }
+  }
+
+  /** The facts as they were when somebody last looked: for decisions that QEMU checks once more. */
+  async recent(): Promise<HostFacts> {
+    return this.#recent ?? this.observe();
   }
 
   async #observe(): Promise<HostFacts> {
@@ -48,19 +59,42 @@ export class HostObserver {
       readNumaNodes(),
       this.#readQemu(),
     ]);
+    const kvm = await this.#readProof(cpuinfo.flags);
+    const cpu = await this.#readCpu(qemu, kvm);
     const facts = {
       kernel: kernel.trim(),
       ...qemu,
       cpuVendor: cpuinfo.vendor,
       cpuModel: cpuinfo.model,
       cpuFlags: [...cpuinfo.flags],
-      kvm: await this.#readProof(cpuinfo.flags),
+      kvm,
+      cpu: cpu.flatMap(({ support }) => (support === null ? [] : [support])),
       hostCpuCount: cpuinfo.cpuCount,
       numaNodes,
       memoryBytes: meminfo,
       hardware: await this.#readHardware(cpuinfo),
     };
-    return { ...facts, findings: deriveFindings(facts) };
+    return { ...facts, findings: [...deriveFindings(facts), ...cpuFindings(facts, cpu)] };
+  }
+
+  /** Null where QEMU does not work with this accelerator. Kept as long as QEMU and /dev/kvm stay what they are. */
+  async #askCpu(accelerator: Accelerator): Promise<CpuAnswer> {
+    const key = `${await fileKey(this.#qemuPath)} ${accelerator === 'kvm' ? await fileKey(KVM_DEVICE) : ''}`;
+    const held = this.#cpu.get(accelerator);
+    if (held?.key === key) return held.answer;
+    const answer = queryCpuSupport(this.#qemuPath, accelerator).then(
+      (support): CpuAnswer => ({ support }),
+      (thrown: unknown): CpuAnswer => ({ support: null, reason: (thrown as Error).message }),
+    );
+    this.#cpu.set(accelerator, { key, answer });
+    return answer;
+  }
+
+  /** Under kvm only where the device answers: elsewhere QEMU would only say that it is not there. */
+  async #readCpu(qemu: QemuFacts, kvm: KvmFacts): Promise<CpuAnswer[]> {
+    if (qemu.qemuVersion === null) return [];
+    const isKvmThere = kvm.apiVersion !== null;
+    return Promise.all((isKvmThere ? (['kvm', 'tcg'] as const) : (['tcg'] as const)).map((kind) => this.#askCpu(kind)));
   }
 
   /** Some thousand small files on a large host, and none of them changes but with its CPUs, modules or microcode. */
@@ -76,22 +110,21 @@ export class HostObserver {
 
   async #readQemu(): Promise<QemuFacts> {
     const key = await fileKey(this.#qemuPath);
-    if (key === null) return { qemuVersion: null, qemuMachineType: null };
+    if (key === null) return { qemuVersion: null, qemuMachineType: null, machineTypes: [] };
     if (this.#qemu?.key !== key) {
       const [version, machines] = await Promise.all([
         runTool(this.#qemuPath, ['--version'], VERSION_TIMEOUT_MS),
         runTool(this.#qemuPath, ['-machine', 'help'], VERSION_TIMEOUT_MS),
       ]);
-      this.#qemu = {
-        key,
-        value: { qemuVersion: parseQemuVersion(version.stdout), qemuMachineType: parseMachineType(machines.stdout) },
-      };
+      const { newest, all } = parseMachineTypes(machines.stdout);
+      const qemuVersion = parseQemuVersion(version.stdout);
+      this.#qemu = { key, value: { qemuVersion, qemuMachineType: newest, machineTypes: [...all] } };
     }
     return this.#qemu.value;
   }
 
   async #readProof(cpuFlags: readonly string[]): Promise<KvmFacts> {
-    const key = `${cpuFlags.join(' ')} ${await fileKey('/dev/kvm')}`;
+    const key = `${cpuFlags.join(' ')} ${await fileKey(KVM_DEVICE)}`;
     if (this.#proof?.key !== key) this.#proof = { key, value: await proveKvm(cpuFlags) };
     return this.#proof.value;
   }

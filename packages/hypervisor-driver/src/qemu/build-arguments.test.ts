@@ -42,7 +42,7 @@ describe('the command line of a VM', () => {
       '-global ICH9-LPC.disable_s3=1',
       '-global ICH9-LPC.disable_s4=1',
       '-accel kvm',
-      '-cpu host',
+      '-cpu host,vmx=off,svm=off',
       '-smp cpus=4,sockets=1,cores=4,threads=1',
       '-m size=2048M',
       '-rtc base=utc',
@@ -75,7 +75,7 @@ describe('the command line of a VM', () => {
   it('emulates with several threads and a bounded translation cache', () => {
     const args = lines(buildArguments({ ...launch, accelerator: 'tcg' }, chain));
     expect(args).toContain('-accel tcg,thread=multi,tb-size=32');
-    expect(args).toContain('-cpu max,la57=off');
+    expect(args).toContain('-cpu max,la57=off,vmx=off,svm=off');
   });
 
   it('has a screen only when asked to, as the last device, with VNC on a socket of its folder', () => {

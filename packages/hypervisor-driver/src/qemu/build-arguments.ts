@@ -1,7 +1,7 @@
 import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
-import { cpuArguments } from './arguments/cpu-arguments.js';
+import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
 import { options, pairs } from './option-string.js';
@@ -18,12 +18,13 @@ export function buildArguments(
   disk: DiskChain,
   process: ProcessPlan = SHARED_USER,
   ovmfFolder = OVMF_FOLDER,
+  cpu: CpuPlan = PLAIN_CPU,
 ): string[] {
   const folder = runFolder(launch.runDir);
   return [
     ...identity(launch),
     ...confinement(),
-    ...machine(launch, process),
+    ...machine(launch, process, cpu),
     ...monitor(folder),
     ...serialConsole(folder),
     ...rootDisk(process.pathOf(launch.diskPath), { ...disk, imagePath: process.pathOf(disk.imagePath) }),
@@ -44,7 +45,7 @@ export interface ProcessPlan {
 }
 
 /** For a process with all the rights of the agent's user. */
-const SHARED_USER: ProcessPlan = { kvmFd: null, pathOf: (path) => path };
+export const SHARED_USER: ProcessPlan = { kvmFd: null, pathOf: (path) => path };
 
 export interface DiskChain {
   readonly imagePath: string;
@@ -66,7 +67,7 @@ function confinement(): string[] {
   return ['-sandbox', options('on', denied), '-nodefaults', '-no-user-config'];
 }
 
-function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
+function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan, cpu: CpuPlan): string[] {
   return [
     '-machine',
     // graphics=off makes SeaBIOS speak on the serial console: "No bootable device" must not be a silent screen.
@@ -85,7 +86,7 @@ function machine(launch: LaunchSpec, { kvmFd }: ProcessPlan): string[] {
     '-global',
     'ICH9-LPC.disable_s4=1',
     ...accelerator(launch, kvmFd),
-    ...cpuArguments(launch),
+    ...cpuArguments(launch, cpu),
     ...memoryArguments(launch),
     '-rtc',
     'base=utc',

@@ -1,15 +1,18 @@
 import {
+  CpuModel,
+  CpuTopology,
   DomainError,
+  isMachineType,
   layoutRefusals,
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN,
   MIB,
   NAME_LENGTH_MAX,
+  topologyRefusal,
   VCPU_COUNT_MAX,
 } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pinning-refusal.js';
 import type { LaunchSpec } from '../driver.js';
-import { isMachineType } from '../host/parse-machine-types.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -39,6 +42,8 @@ function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
     accelerator: accelerator === 'kvm' || accelerator === 'tcg' ? null : 'is neither kvm nor tcg',
     ...firmwareRefusals(launch),
     machineType: isMachineType(launch.machineType) ? null : 'is not a versioned q35 such as pc-q35-10.0',
+    'hardware.cpu.model': modelRefusal(launch),
+    'hardware.cpu.topology': launchTopologyRefusal(launch),
     runDir: runFolderRefusal(runDir),
     diskPath: pathRefusal(diskPath),
     placement: pinningRefusal(vcpuCount, placement) ?? memoryNodesRefusal(launch),
@@ -71,6 +76,20 @@ const HOST_NODE_MAX = 1023;
 /** ACPI SLIT: a byte each, 255 means unreachable. */
 const LOCAL_DISTANCE = 10;
 const DISTANCE_MAX = 254;
+function modelRefusal({ hardware, accelerator }: LaunchSpec): string | null {
+  const { model } = hardware.cpu;
+  if (model === null) return null;
+  if (!CpuModel.safeParse(model).success) return 'is not host, max or a versioned model such as Haswell-v4';
+  if (model === 'host' && accelerator !== 'kvm') return 'host needs kvm: emulation has max instead';
+  if (model === 'max' && accelerator !== 'tcg') return 'max is for emulation: under kvm it is host';
+  return null;
+}
+
+function launchTopologyRefusal({ hardware, vcpuCount }: LaunchSpec): string | null {
+  const { topology } = hardware.cpu;
+  if (topology !== null && !CpuTopology.safeParse(topology).success) return 'has counts out of bounds';
+  return topologyRefusal(topology, vcpuCount);
+}
 
 function memoryRefusal(memoryBytes: number): string | null {
   if (!isWithin(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)) {

@@ -12,12 +12,12 @@ import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
 import { identityOf, type ProcessIdentity } from '../process/process-identity.js';
-import { buildArguments, type DiskChain } from './build-arguments.js';
+import type { CpuPlan } from './arguments/cpu-arguments.js';
+import { buildArguments, type DiskChain, SHARED_USER } from './build-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
 import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
-import { assertLaunchable } from './launch-refusal.js';
 import { MonitorLink } from './monitor-link.js';
 import { KVM_FD, QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
@@ -35,14 +35,16 @@ import { makeSerialLine } from './serial-line.js';
  *
  * QEMU is a detached child (setsid): it survives the agent, and while we live we learn its exit code. -daemonize would
  * hide both that and its last words.
+ *
+ * `spec` was checked before (launch-refusal.ts), and `cpu` was planned for it.
  */
 export async function launch(
   spec: LaunchSpec,
   options: QemuOptions,
   watch: ExitWatch,
   cgroups: Cgroups | null,
+  cpu: CpuPlan,
 ): Promise<QemuVm> {
-  assertLaunchable(spec);
   assertFirmware(spec.hardware.firmware, options);
   const folder = runFolder(spec.runDir);
   const disk = await readDiskChain(spec.diskPath);
@@ -52,7 +54,7 @@ export async function launch(
     return await asHostFault('the VM cannot be launched', async () => {
       await cgroups?.create(spec.vmId, limitsOf(spec));
       const withTpm = await prepareFirmware({ spec, options, folder, record, cgroups });
-      child = await spawnQemu(spec, disk, folder, options);
+      child = await spawnQemu(spec, disk, cpu, folder, options);
       return await bringUp({ spec, options, watch, folder, record: withTpm, child, cgroups });
     });
   } catch (thrown) {
@@ -155,6 +157,7 @@ export async function removeRunFiles(folder: RunFolder): Promise<void> {
 async function spawnQemu(
   spec: LaunchSpec,
   disk: DiskChain,
+  cpu: CpuPlan,
   folder: RunFolder,
   { qemuPath, vmUids, ovmfFolder }: QemuOptions,
 ): Promise<QemuChild> {
@@ -167,13 +170,13 @@ async function spawnQemu(
   try {
     if (vmUids === null) {
       const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/', inheritance };
-      return new QemuChild(qemuPath, buildArguments(spec, disk, undefined, ovmfFolder), child);
+      return new QemuChild(qemuPath, buildArguments(spec, disk, SHARED_USER, ovmfFolder, cpu), child);
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
-    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder);
+    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder, cpu);
     return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd, inheritance });
   } finally {
     await kvm?.close();

@@ -1,5 +1,6 @@
 import type { HostFacts } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
+import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { firmwareFindings } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
@@ -7,9 +8,11 @@ import { Cgroups } from '../isolation/cgroups.js';
 import { isolationFinding } from '../isolation/isolation-finding.js';
 import { ExitWatch } from '../process/exit-watch.js';
 import { adopt, readExit, sweep } from './adopt.js';
+import { PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { ensureDisk, removeDisk } from './ensure-disk.js';
 import type { QemuImg } from './inspect-image.js';
 import { launch } from './launch.js';
+import { assertLaunchable } from './launch-refusal.js';
 import { QEMU_OPTIONS, type QemuOptions } from './qemu-options.js';
 import type { QemuVm } from './qemu-vm.js';
 import { trimConsole } from './trim-console.js';
@@ -62,7 +65,9 @@ class QemuDriver implements HypervisorDriver {
   }
 
   async launch(spec: LaunchSpec): Promise<RunningVm> {
-    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups));
+    assertLaunchable(spec);
+    const cpu = dependsOnHost(spec) ? planCpu(spec, await this.#host.recent()) : PLAIN_CPU;
+    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups, cpu));
   }
 
   async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {

@@ -19,11 +19,25 @@ export interface QmpCommands {
   'query-migrate': { arguments: undefined; answer: { status: string | null } };
   screendump: { arguments: { filename: string; format: 'png' }; answer: undefined };
   'query-vm-generation-id': { arguments: undefined; answer: { guid: string } };
+  'query-cpu-definitions': { arguments: undefined; answer: CpuDefinition[] };
+  /** Of a model: the names of the features that are on in it, by themselves and independent of the machine type. */
+  'query-cpu-model-expansion': {
+    arguments: { type: 'static'; model: { name: string } };
+    answer: { features: string[] };
+  };
   stop: { arguments: undefined; answer: undefined };
   cont: { arguments: undefined; answer: undefined };
   system_reset: { arguments: undefined; answer: undefined };
   system_powerdown: { arguments: undefined; answer: undefined };
   quit: { arguments: undefined; answer: undefined };
+}
+
+export interface CpuDefinition {
+  readonly name: string;
+  /** Null: not an alias. What an alias stands for depends on the machine type. */
+  readonly aliasOf: string | null;
+  /** Null: QEMU did not say, and the model may not work. */
+  readonly unavailableFeatures: readonly string[] | null;
 }
 
 const MS_PER_S = 1000;
@@ -68,6 +82,13 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
     const { guid } = fieldsOf(answer);
     return typeof guid === 'string' && GUID.test(guid) ? { guid: guid.toLowerCase() } : null;
   },
+  'query-cpu-definitions': readCpuDefinitions,
+  // qapi/machine-target.json: CpuModelExpansionInfo
+  'query-cpu-model-expansion': (answer) => {
+    const { props } = fieldsOf(fieldsOf(answer)['model']);
+    const features = Object.entries(fieldsOf(props)).flatMap(([name, value]) => (value === true ? [name] : []));
+    return props === undefined ? null : { features };
+  },
   stop: () => undefined,
   cont: () => undefined,
   system_reset: () => undefined,
@@ -102,6 +123,29 @@ function readGuestStats(answer: unknown): { stats: GuestMemoryStats | null } | n
     },
   };
 }
+
+/** qapi/machine-target.json: CpuDefinitionInfo */
+function readCpuDefinitions(answer: unknown): CpuDefinition[] | null {
+  if (!Array.isArray(answer)) return null;
+  const definitions = answer.map((entry: unknown) => {
+    const fields = fieldsOf(entry);
+    const { name, 'alias-of': aliasOf = null, 'unavailable-features': unavailableFeatures = null } = fields;
+    return { name, aliasOf, unavailableFeatures };
+  });
+  return definitions.every(isCpuDefinition) ? definitions : null;
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const isCpuDefinition = (entry: {
+  name: unknown;
+  aliasOf: unknown;
+  unavailableFeatures: unknown;
+}): entry is CpuDefinition =>
+  isText(entry.name) &&
+  (entry.aliasOf === null || isText(entry.aliasOf)) &&
+  (entry.unavailableFeatures === null ||
+    (Array.isArray(entry.unavailableFeatures) && entry.unavailableFeatures.every(isText)));
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 

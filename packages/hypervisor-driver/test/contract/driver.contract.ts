@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GIB, MIB, PLAIN_HARDWARE, VmHardware } from '@kvorum/schema';
+import { GIB, MIB, PLAIN_HARDWARE, type VmCpu, VmHardware } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   ANYWHERE,
@@ -39,6 +39,11 @@ export interface DriverSubject extends FirmwareSubject {
 }
 
 const DISK_BYTES = 8 * MIB;
+/** Unparsed: the driver is to find out by itself. */
+const withCpu = (cpu: Partial<VmCpu>): VmHardware => ({
+  ...PLAIN_HARDWARE,
+  cpu: { ...PLAIN_HARDWARE.cpu, ...cpu },
+});
 const MEMORY_BYTES = 64 * MIB;
 const LINUX_MEMORY_BYTES = 128 * MIB;
 const END_TIMEOUT_MS = 5_000;
@@ -166,8 +171,37 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         ['nodes for another guest', { placement: { ...ANYWHERE, memoryNodes: [0, 0] } }],
         ['a node that cannot be', { placement: { ...ANYWHERE, memoryNodes: [1024] } }],
         ['huge pages that do not divide the memory', { hardware: withMemory({ hugePageBytes: GIB }) }],
+        [
+          'a topology that is not as many vCPUs',
+          { hardware: withCpu({ topology: { sockets: 2, cores: 1, threads: 1 } }) },
+        ],
+        ['a CPU model with an option in it', { hardware: withCpu({ model: 'max,enforce=off-v1' }) }],
+        ['a CPU model without a version', { hardware: withCpu({ model: 'Haswell' }) }],
+        ['the model host under emulation', { hardware: withCpu({ model: 'host' }) }],
       ])('refuses %s', async (_what, changes) => {
         await expect(driver.launch(specOf(changes))).rejects.toMatchObject({ code: 'invalid_request' });
+      });
+
+      it.each<[string, Partial<VmCpu>]>([
+        ['a CPU model that QEMU does not know', { model: 'Pentium-Imaginary-v9' }],
+        ['nested virtualisation under emulation', { nestedVirtualisation: true }],
+      ])('refuses %s, and nothing runs', async (_what, cpu) => {
+        const spec = specOf({ hardware: withCpu(cpu) });
+        await driver.ensureDisk({ path: spec.diskPath, sizeBytes: DISK_BYTES, imagePath: subject.imagePath });
+        await expect(driver.launch(spec)).rejects.toMatchObject({ code: 'conflict_state' });
+        expect(await driver.adopt(spec.vmId, spec.runDir)).toBeNull();
+      });
+
+      it('runs each model that the host says it can run', async () => {
+        const { cpu } = await driver.observeHost();
+        const models = cpu.find(({ accelerator }) => accelerator === 'tcg')?.models.map(({ name }) => name) ?? [];
+        expect(models).toEqual(expect.arrayContaining(['Nehalem-v1', 'qemu64-v1', 'x86-64-v2', 'x86-64-v3']));
+        for (const model of ['Nehalem-v1', 'x86-64-v3']) {
+          const topology = { sockets: 1, cores: 1, threads: 2 };
+          const { vm, spec } = await launch({ vcpuCount: 2, hardware: withCpu({ model, topology }), isPaused: true });
+          expect(await vm.queryPower()).toBe('paused');
+          await driver.sweep(vm.vmId, spec.runDir);
+        }
       });
 
       it('refuses a disk that is not there, and nothing runs', async () => {

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { EnrolmentId, HostId } from '../ids.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
+import { MachineType } from '../vm/machine-type.js';
 import { Accelerator } from '../vm/vm.schema.js';
+import { HostCpuSupport, MACHINE_TYPE_COUNT_MAX } from './host-cpu.schema.js';
 import { HostHardware } from './host-hardware.schema.js';
 
 /** What an admin decided. */
@@ -33,6 +35,13 @@ export const HostFacts = z
       .string()
       .nullable()
       .meta({ description: 'What a VM becomes that starts here first, such as pc-q35-10.0; it keeps it from then on' }),
+    machineTypes: z
+      .array(MachineType)
+      .max(MACHINE_TYPE_COUNT_MAX)
+      .meta({ description: 'All that VMs can have here, newest first' }),
+    cpu: z.array(HostCpuSupport).max(2).meta({
+      description: 'One entry per accelerator that QEMU works with here; empty: none, or its agent is too old',
+    }),
     cpuVendor: z.string(),
     cpuModel: z.string(),
     cpuFlags: z.array(z.string()).meta({ description: 'Of /proc/cpuinfo, only those about virtualisation' }),

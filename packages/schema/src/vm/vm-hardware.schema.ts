@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MachineType } from './machine-type.js';
 import { VmCpu } from './vm-cpu.schema.js';
 import { VmCpuPolicy } from './vm-cpu-policy.schema.js';
 import { VmDevices } from './vm-devices.schema.js';
@@ -19,6 +20,9 @@ export const VmHardware = z
     firmware: VmFirmware.prefault({}),
     devices: VmDevices.prefault({}),
     display: VmDisplay.prefault({}),
+    machineType: MachineType.nullable().default(null).meta({
+      description: 'null: the newest of the host of its first start. What it has then stays, whatever QEMU becomes',
+    }),
   })
   .meta({ id: 'VmHardware' });
 export type VmHardware = z.infer<typeof VmHardware>;

@@ -156,6 +156,10 @@ export const Vm = z
     runsOn: VmRunsOn.nullable().meta({ description: 'null: it does not run, or its agent has not said yet' }),
     hardware: VmHardware,
     accelerator: Accelerator.nullable().meta({ description: 'What the VM runs on; null before it was placed' }),
+    machineType: z
+      .string()
+      .nullable()
+      .meta({ description: 'The mainboard it has, as its host says; null: not started yet. It stays over restarts' }),
     balloon: z
       .object({
         enabled: z.boolean(),

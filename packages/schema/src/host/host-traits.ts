@@ -1,0 +1,69 @@
+import type { Accelerator } from '../vm/vm.schema.js';
+import type { VmHardware } from '../vm/vm-hardware.schema.js';
+import type { HostFacts } from './host.schema.js';
+
+/**
+ * What a host can do beyond amounts, and what a VM needs of that: both as short texts, `kind:name`, so that one rule serves
+ * placement, the agent and the preview of a joining host. A VM runs where all its traits are.
+ */
+export const TRAIT_KINDS = ['cpu-model', 'machine-type', 'nested-virtualisation'] as const;
+export type TraitKind = (typeof TRAIT_KINDS)[number];
+
+/** Sorted and without doubles: equal hosts have equal lists. `accelerator`: what the host offers to VMs. */
+export function traitsOfHost(
+  accelerator: Accelerator | null,
+  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm'> | null,
+): string[] {
+  if (accelerator === null || facts === null) return [];
+  const models = facts.cpu.find((support) => support.accelerator === accelerator)?.models ?? [];
+  const traits = [
+    `cpu-model:${accelerator === 'kvm' ? 'host' : 'max'}`,
+    ...models.map(({ name }) => `cpu-model:${name}`),
+    ...facts.machineTypes.map((name) => `machine-type:${name}`),
+    ...(nestingRefusal(accelerator, facts) === null ? ['nested-virtualisation:on'] : []),
+  ];
+  return [...new Set(traits)].sort();
+}
+
+export function traitsNeededBy({ cpu, machineType }: VmHardware): string[] {
+  return [
+    ...(cpu.model === null ? [] : [`cpu-model:${cpu.model}`]),
+    ...(machineType === null ? [] : [`machine-type:${machineType}`]),
+    ...(cpu.nestedVirtualisation ? ['nested-virtualisation:on'] : []),
+  ];
+}
+
+const WORDS: Record<TraitKind, (name: string) => string> = {
+  'cpu-model': (name) => `CPU model ${name}`,
+  'machine-type': (name) => `machine type ${name}`,
+  'nested-virtualisation': () => 'nested virtualisation',
+};
+
+export const traitKind = (trait: string): TraitKind | undefined =>
+  TRAIT_KINDS.find((kind) => trait.startsWith(`${kind}:`));
+
+/** For people: "CPU model Haswell-v4". */
+export function traitWords(trait: string): string {
+  const kind = traitKind(trait);
+  return kind === undefined ? trait : WORDS[kind](trait.slice(kind.length + 1));
+}
+
+/** Why guests of this host cannot run guests of their own, with the remedy; null: they can. */
+export function nestingRefusal(
+  accelerator: Accelerator,
+  facts: Pick<HostFacts, 'cpu' | 'hardware' | 'kvm'>,
+): string | null {
+  if (accelerator !== 'kvm') return 'it needs kvm: under emulation the guest could only emulate in its turn';
+  if (!facts.kvm.isProven) return `it needs proven kvm, and here it is not: ${facts.kvm.reason}`;
+  const module = facts.hardware?.virtualisation.technology === 'vt-x' ? 'kvm_intel' : 'kvm_amd';
+  if (facts.hardware?.virtualisation.isNestingOn !== true) {
+    return `the host does not allow it: \`modprobe -r ${module} && modprobe ${module} nested=1\` while no VM runs there`;
+  }
+  const features = facts.cpu.find((support) => support.accelerator === 'kvm')?.features ?? [];
+  if (nestingFeature(features) === null) return 'its KVM offers guests neither vmx nor svm';
+  return null;
+}
+
+/** VT-x or AMD-V, as guests are given it. */
+export const nestingFeature = (features: readonly string[]): 'vmx' | 'svm' | null =>
+  features.includes('vmx') ? 'vmx' : features.includes('svm') ? 'svm' : null;
