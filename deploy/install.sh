@@ -79,12 +79,14 @@ SETTINGS
   agent)
     require apps/node-agent/dist/main.js
     command -v qemu-system-x86_64 >/dev/null || die "install QEMU 10 or newer (Debian 12: -t bookworm-backports): qemu-system-x86 qemu-utils"
-    getent group kvm >/dev/null || groupadd --system kvm
-    make_user kvorum-agent /var/lib/kvorum-agent
-    install -d -m 0700 -o kvorum-agent -g kvorum-agent /var/lib/kvorum-agent
+    # Root's: VMs have users of their own. Before, all of it belonged to kvorum-agent.
+    install -d -m 0711 -o root -g root /var/lib/kvorum-agent
+    for program in /usr/share/OVMF/OVMF_CODE_4M.secboot.fd /usr/bin/swtpm; do
+      [[ -e $program ]] || echo "not there: $program. VMs with UEFI need the package ovmf, VMs with a TPM swtpm; others run without"
+    done
     copy_program
     write_settings agent.env <<SETTINGS
-# First start: put the join token (kvorum host enrol $(hostname -s)) into /var/lib/kvorum-agent/join-token, mode 0600, owner kvorum-agent.
+# First start: put the join token (kvorum host enrol $(hostname -s)) into /var/lib/kvorum-agent/join-token, mode 0600, owner root.
 # It works once; delete it afterwards. Later starts ignore --join-file and --enrol-address.
 KVORUM_AGENT_FLAGS=--name $(hostname -s) --listen 0.0.0.0:7083 --advertise-host $(hostname -f) --join-file /var/lib/kvorum-agent/join-token --enrol-address CONTROL-PLANE:7082
 SETTINGS

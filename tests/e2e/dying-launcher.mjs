@@ -5,7 +5,19 @@ import { syncBuiltinESMExports } from 'node:module';
 
 const { spec, options, dieAt } = JSON.parse(process.argv[2]);
 let count = Number.NEGATIVE_INFINITY;
-for (const name of ['chmod', 'chown', 'mkdir', 'open', 'readFile', 'rename', 'rm', 'rmdir', 'stat', 'writeFile']) {
+for (const name of [
+  'chmod',
+  'chown',
+  'copyFile',
+  'mkdir',
+  'open',
+  'readFile',
+  'rename',
+  'rm',
+  'rmdir',
+  'stat',
+  'writeFile',
+]) {
   const original = fs[name];
   fs[name] = (...args) => {
     count += 1;

@@ -4,9 +4,14 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ANYWHERE, type LaunchSpec, openQemuDriver, VM_UIDS } from '@kvorum/hypervisor-driver';
-import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE, VmFirmware } from '@kvorum/schema';
 import { afterAll, expect, it } from 'vitest';
-import { buildGuestImage, openScratch, pidsWithArgument } from '../../packages/hypervisor-driver/test/qemu/scratch.js';
+import {
+  buildGuestImage,
+  openScratch,
+  pidsWithArgument,
+  tpmPidsOf,
+} from '../../packages/hypervisor-driver/test/qemu/scratch.js';
 
 const LAUNCHER = fileURLToPath(new URL('dying-launcher.mjs', import.meta.url));
 /** More accesses than a launch makes: the loop ends when a launch gets through. */
@@ -40,7 +45,7 @@ it('an agent killed at any step of a launch leaves a VM that the next one finds,
       memoryBytes: 64 * MIB,
       accelerator: 'tcg',
       machineType: 'pc-q35-10.0',
-      hardware: PLAIN_HARDWARE,
+      hardware: { ...PLAIN_HARDWARE, firmware: VmFirmware.parse({ kind: 'uefi', tpm: '2.0' }) },
       firmware: { folder: path.join(scratch.path, 'firmware', vmId), generationId: vmId },
       diskPath: path.join(scratch.path, `${vmId}.qcow2`),
       placement: ANYWHERE,
@@ -55,10 +60,13 @@ it('an agent killed at any step of a launch leaves a VM that the next one finds,
     const vm = await next.adopt(vmId, spec.runDir);
     const pids = pidsWithArgument(vmId);
     expect([dieAt, pids]).toEqual([dieAt, vm === null ? [] : [vm.pid]]);
+    // Its TPM is there with it, or not.
+    expect([dieAt, tpmPidsOf(spec.runDir).length]).toEqual([dieAt, pids.length]);
     outcomes.add(vm === null ? 'none' : 'found');
     await vm?.end(END_TIMEOUT_MS);
     // Either way the same start can be tried again, and then it runs once.
     await next.sweep(vmId, spec.runDir);
+    expect(tpmPidsOf(spec.runDir)).toEqual([]);
     if (dieAt % 8 === 0) {
       const again = await next.launch(spec);
       expect(pidsWithArgument(vmId)).toEqual([again.pid]);

@@ -64,6 +64,18 @@ describe('kvorum vm create', () => {
     });
   });
 
+  it.each<[string, object]>([
+    ['--firmware uefi', { kind: 'uefi' }],
+    ['--secure-boot', { kind: 'uefi', secureBoot: true }],
+    ['--secure-boot --firmware bios', { kind: 'bios', secureBoot: true }],
+    ['--tpm', { tpm: '2.0' }],
+    ['--watchdog reset', { watchdog: { action: 'reset' } }],
+  ])('sends what was said of the firmware: %s', async (flags, firmware) => {
+    const { run, calls } = await openDouble(routes);
+    await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${flags}`);
+    expect(calls[0]?.body).toMatchObject({ hardware: { firmware } });
+  });
+
   it('can be told to keep all its memory', async () => {
     const { run, calls } = await openDouble(routes);
     await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} --no-balloon`);

@@ -74,6 +74,25 @@ describe('a VM that hangs', () => {
   });
 });
 
+describe('a VM whose device tells of something', () => {
+  it('says that its TPM has ended for as long as it runs, also to the next agent', async () => {
+    process().deviceEvents.tell({ kind: 'tpm-lost', detail: 'swtpm has ended' });
+    expect(actor.snapshot()?.conditions).toMatchObject([{ kind: 'tpm-lost', detail: 'swtpm has ended' }]);
+    actor = await host.start();
+    expect(kinds()).toEqual(['tpm-lost']);
+    await actor.ensureVm(intent(3), SPEC, { power: 'stopped', graceMs: 0 });
+    expect(kinds()).toEqual([]);
+  });
+
+  it('says that its watchdog ran out and what was done', async () => {
+    process().deviceEvents.tell({ kind: 'watchdog-expired', action: 'reset' });
+    expect(actor.snapshot()?.conditions).toMatchObject([
+      { kind: 'watchdog-expired', detail: 'the guest stopped feeding its watchdog; it was reset' },
+    ]);
+    expect(actor.snapshot()?.power).toBe('running');
+  });
+});
+
 describe('a VM that cannot be examined when the agent starts', () => {
   it('is said to be so, is not acted upon, and is taken up when it can be', async () => {
     const { pid } = process();

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { DomainError, newId, PLAIN_HARDWARE, VmHardware } from '@kvorum/schema';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -124,6 +126,21 @@ describe('a VM of an actor', () => {
     const next = await host.start();
     await next.ensureVm(intent(4, 2), spec(), RUNNING);
     expect(host.machine.launches.map(({ machineType }) => machineType)).toEqual(['pc-q35-10.0', 'pc-q35-10.0']);
+  });
+
+  it('keeps the generation id of its first start, and gets another one after its removal', async () => {
+    await actor.ensureVm(intent(2), spec(), RUNNING);
+    const next = await host.start();
+    await next.ensureVm(intent(3), spec(), stopped(0));
+    await next.ensureVm(intent(4, 2), spec(), RUNNING);
+    const [first, again] = host.machine.launches.map(({ firmware }) => firmware);
+    expect(first?.generationId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(again).toEqual(first);
+    // What the driver keeps there goes with the VM.
+    await mkdir(first?.folder ?? '', { recursive: true });
+    await next.removeVm(intent(5, 2));
+    expect(existsSync(first?.folder ?? '')).toBe(false);
+    expect(next.record?.vmGenerationId ?? null).toBeNull();
   });
 
   it('is not started where no QEMU names a machine type', async () => {

@@ -113,6 +113,7 @@ export class VmProcess {
     await this.#memory.save({
       ...record,
       spec: null,
+      vmGenerationId: null,
       wanted: null,
       stopBy: null,
       reset: null,

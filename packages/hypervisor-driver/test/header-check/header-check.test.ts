@@ -1,15 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KVM_EXTENSIONS, KVM_NUMBERS, KVM_RUN_OFFSETS, KVM_STRUCTS } from '../../src/sys/kvm-abi.js';
 import { CPU_MASK_BYTES, ERRNO, LINUX_NUMBERS, LINUX_STRUCTS } from '../../src/sys/linux-abi.js';
 
+const SYS_FOLDER = fileURLToPath(new URL('../../src/sys/', import.meta.url));
+const NUMBERS = [KVM_NUMBERS, KVM_EXTENSIONS, LINUX_NUMBERS, ERRNO];
+const COMPARED: ReadonlySet<unknown> = new Set([...NUMBERS, KVM_STRUCTS, LINUX_STRUCTS, KVM_RUN_OFFSETS]);
+
 /** Everything src/sys claims, as C expression -> number. Built from the same objects the driver uses: nothing is left out. */
 function claims(): Map<string, number> {
   const found = new Map<string, number>();
-  for (const numbers of [KVM_NUMBERS, KVM_EXTENSIONS, LINUX_NUMBERS, ERRNO]) {
+  for (const numbers of NUMBERS) {
     for (const [name, value] of Object.entries(numbers)) found.set(name, value);
   }
   for (const [struct, { sizeBytes, offsets }] of Object.entries({ ...KVM_STRUCTS, ...LINUX_STRUCTS })) {
@@ -56,6 +61,22 @@ describe('what src/sys says of the kernel', () => {
 
   it.each([...claims()])('%s is %i', (claim, value) => {
     expect(measured.get(claim)).toBe(value);
+  });
+
+  it('is compared whole: nothing that src/sys exports is left out', async () => {
+    const files = readdirSync(SYS_FOLDER).filter((name) => name.endsWith('.ts'));
+    for (const file of files) {
+      const exported = (await import(join(SYS_FOLDER, file))) as Record<string, unknown>;
+      for (const [name, value] of Object.entries(exported)) {
+        // Functions carry no number of the kernel's; CPU_MASK_BYTES is a choice of ours, checked below.
+        if (typeof value === 'function' || value === CPU_MASK_BYTES) continue;
+        expect([file, name, COMPARED.has(value)]).toEqual([file, name, true]);
+      }
+      // A number beside the named ones would escape the comparison.
+      const code = readFileSync(join(SYS_FOLDER, file), 'utf8').replaceAll(/\/\/.*$|\/\*[\s\S]*?\*\//gm, '');
+      const loose = code.replaceAll(/^export const [A-Z_]+ = [\s\S]*?;$/gm, '').match(/\b0x[0-9a-f]+\b|\b\d{2,}\b/gi);
+      expect([file, loose ?? []]).toEqual([file, []]);
+    }
   });
 
   it('the CPU mask holds as many CPUs as the largest x86 kernel, in whole longs', () => {
