@@ -105,7 +105,6 @@ async function enrolHost({ rest, children, folder, runDir, enrolAddress }) {
   await start(children, 'apps/node-agent/dist/main.js', [
     ...['--vm-users', 'shared'],
     ...['--state-dir', path.join(folder, 'host'), '--run-dir', runDir, '--name', 'bench', '--listen', '127.0.0.1:0'],
-    ...['--capacity-vcpus', '200', '--capacity-memory-bytes', String(64 * 1024 ** 3)],
     ...['--join-file', joinFile, '--enrol-address', enrolAddress, '--allow-emulation', '--log-level', 'error'],
   ]);
   for (;;) {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openQemuDriver } from '../../../packages/hypervisor-driver/dist/index.js';
 import { ensureGuestImage } from '../../../scripts/images/guest-image.mjs';
 import { ms, percentile } from '../percentiles.mjs';
-import { launchSpec, MIB, openQmp, residentBytes } from './bench-vm.mjs';
+import { launchSpec, MIB, openQmp } from './bench-vm.mjs';
 
 const MEMORY_BYTES = 256 * MIB;
 const TAKEN_BYTES = 64 * MIB;
@@ -15,7 +15,7 @@ const LOOK_MS = 2;
 
 /**
  * One Linux guest. In turn through the driver and over a bare QMP socket, its balloon is asked for 64 MiB, and then let go. Taken:
- * the balloon says it is there (the guest has given all pages up, and QEMU has told the kernel). Each round in between fills nothing.
+ * the balloon says it is there (the guest has given all pages up, and QEMU has told the kernel).
  */
 export async function measureBalloon(folder) {
   const driver = openQemuDriver();
@@ -29,7 +29,6 @@ export async function measureBalloon(folder) {
     );
     await delay(2_000);
     const [viaDriver, byHand] = [[], []];
-    const resident = { before: residentBytes(vm.pid), after: 0 };
     for (let round = 0; round < ROUND_COUNT; round += 1) {
       viaDriver.push(
         await move(
@@ -37,7 +36,6 @@ export async function measureBalloon(folder) {
           () => vm.queryBalloon(),
         ),
       );
-      resident.after = Math.max(resident.after, resident.before - residentBytes(vm.pid));
       await vm.release();
       const qmp = await openQmp(path.join(spec.runDir, 'io', 'qmp.sock'));
       const query = async () => (await qmp.execute('query-balloon')).actual;
@@ -76,11 +74,6 @@ export async function measureBalloon(folder) {
       row(`64 MiB of 256 through the driver`, viaDriver),
       row('the same over a bare QMP socket', byHand),
       { what: 'ratio', 'p50 taken': `${ratio('takenMs')}x`, 'p50 given back': `${ratio('givenMs')}x` },
-      {
-        what: 'resident memory of QEMU fell by',
-        'p50 taken': `${Math.round(resident.after / MIB)} MiB`,
-        'p50 given back': '',
-      },
     ];
   } finally {
     await vm.end(2_000);

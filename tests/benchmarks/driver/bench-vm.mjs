@@ -36,7 +36,7 @@ export function launchSpec(folder, changes = {}) {
     machineType: 'pc-q35-10.0',
     hardware: PLAIN_HARDWARE,
     firmware: { folder: path.join(folder, 'firmware', vmId), generationId: vmId },
-    diskPath: path.join(folder, `${vmId}.qcow2`),
+    diskPath: path.join(folder, 'disks', `${vmId}.qcow2`),
     pinnedCpus: [],
     isPaused: true,
     ...changes,
@@ -69,7 +69,10 @@ export async function startByHand(words, { runDir, diskPath }, folder) {
 /** The barest client: one command at a time, nothing checked. */
 export async function openQmp(socketPath, child) {
   const socket = await connectWhenBound(socketPath, child);
+  // Its end shows as an answer that does not come.
+  socket.on('error', () => undefined);
   const lines = createInterface({ input: socket });
+  lines.on('error', () => undefined);
   const waiting = [];
   lines.on('line', (line) => {
     if (!line.includes('"event"')) waiting.shift()?.(JSON.parse(line));

@@ -65,6 +65,14 @@ const toWireInterface = ({ name, macAddress, addresses }: GuestInterface): WireI
   addresses: addresses.map((address) => ({ ...address })),
 });
 
+/** The first line says how it ended, the last ones why; what is too much lies between. */
+function boundedDetail(detail: string): string {
+  if (detail.length <= EXIT_DETAIL_LENGTH_MAX) return detail;
+  const [head = ''] = detail.split('\n', 1);
+  const kept = `${head.slice(0, EXIT_DETAIL_LENGTH_MAX / 2)}\n`;
+  return kept + detail.slice(kept.length - EXIT_DETAIL_LENGTH_MAX);
+}
+
 /** What is true of a VM, in the words of the wire. */
 export function toVmReport(
   snapshot: VmSnapshot,
@@ -77,8 +85,7 @@ export function toVmReport(
     generation: snapshot.generation,
     power: POWER[snapshot.power],
     exitReason: snapshot.exit === null ? ExitReason.EXIT_REASON_UNSPECIFIED : EXIT_REASON[snapshot.exit.reason],
-    // The end of it: the last lines of a process say why it died.
-    exitDetail: snapshot.exit?.detail.slice(-EXIT_DETAIL_LENGTH_MAX) ?? '',
+    exitDetail: boundedDetail(snapshot.exit?.detail ?? ''),
     guestAgent: GUEST_AGENT[guest.agent],
     guestAgentLastAnswerMs: guest.lastAnswerMs ?? 0,
     // The policy looks more often; it does not look at VMs that are not its own.

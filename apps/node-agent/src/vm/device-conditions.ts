@@ -21,15 +21,17 @@ const ACTION_TAKEN: Record<WatchdogAction, string> = {
 /** What events of a VM's devices mean for the people who look at it. */
 export class DeviceConditions {
   #watchdog: { readonly condition: VmCondition; readonly lastMs: number; readonly shownMs: number } | null = null;
-  #tpm: VmCondition | null = null;
+  /** Stay until the VM has ended. */
+  readonly #lost = new Map<DeviceEvent['kind'], VmCondition>();
 
   get conditions(): readonly VmCondition[] {
-    return [this.#watchdog?.condition, this.#tpm].filter((condition) => condition != null);
+    return [...(this.#watchdog === null ? [] : [this.#watchdog.condition]), ...this.#lost.values()];
   }
 
   hear(event: DeviceEvent, nowMs: number): void {
-    if (event.kind === 'tpm-lost') {
-      this.#tpm ??= { kind: 'tpm-lost', sinceMs: nowMs, detail: event.detail };
+    if (event.kind !== 'watchdog-expired') {
+      const { kind, detail } = event;
+      if (!this.#lost.has(kind)) this.#lost.set(kind, { kind, sinceMs: nowMs, detail });
       return;
     }
     const sinceMs = this.#watchdog?.condition.sinceMs ?? nowMs;

@@ -6,6 +6,7 @@
  *   watchdog-expired   its guest stopped feeding its watchdog; it goes away when the guest has run well for a while
  *   tpm-lost           the process of its TPM has ended; it has one again after its next start
  *   cpu-drift          threads of it may run where they were not promised to; the next audit puts them back
+ *   monitor-socket-lost  somebody removed the socket of its monitor: it is well, and the next agent could only end it
  *   unexamined         this agent could not find out whether its process runs; it tries again
  *   record-unreadable  what the host remembers of it cannot be understood; it is left untouched until a person repairs it
  */
@@ -17,6 +18,7 @@ export interface VmCondition {
     | 'cpu-drift'
     | 'watchdog-expired'
     | 'tpm-lost'
+    | 'monitor-socket-lost'
     | 'unexamined'
     | 'record-unreadable';
   /** Unix ms; as this agent saw it. */

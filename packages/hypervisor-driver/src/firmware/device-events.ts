@@ -1,13 +1,14 @@
 import type { WatchdogAction } from '@kvorum/schema';
 
 /**
- * What befell a device of the VM while it ran.
+ * What befell a device of the VM, or the agent's way to it, while it ran.
  *   watchdog-expired  the guest stopped feeding its watchdog, and the action was taken
  *   tpm-lost          the process that emulates the TPM ended; only a restart of the VM gives it one again
+ *   monitor-socket-lost  somebody removed the socket of its monitor; the open connection goes on
  */
 export type DeviceEvent =
   | { readonly kind: 'watchdog-expired'; readonly action: Exclude<WatchdogAction, 'none'> }
-  | { readonly kind: 'tpm-lost'; readonly detail: string };
+  | { readonly kind: 'tpm-lost' | 'monitor-socket-lost'; readonly detail: string };
 
 /** Tells listeners of events, also those that happened before they came: an agent asks once it holds the VM. */
 export class DeviceEvents {

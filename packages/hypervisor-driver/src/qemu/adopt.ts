@@ -5,13 +5,13 @@ import type { Cgroups } from '../isolation/cgroups.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import type { Pidfd } from '../process/pidfd.js';
-import { deriveExit, EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
+import { deriveExit } from './exit-reason.js';
 import { endRunsOf, openRecordedProcess, pidsOfFolder } from './find-run.js';
+import { readLastWords } from './last-words.js';
 import { removeRunFiles } from './launch.js';
 import { MonitorLink } from './monitor-link.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
-import { readTail } from './read-tail.js';
 import { type RunFolder, runFolder, runFolderRefusal } from './run-folder.js';
 import { type RunRecord, readRunRecord } from './run-record.js';
 
@@ -65,7 +65,7 @@ export async function readExit(vmId: string, runDir: string, cgroups: Cgroups | 
     record.exit ??
     deriveExit({
       shutdownReason: null,
-      logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX),
+      ...(await readLastWords(folder)),
       isEndRequested: record.isEndRequested,
       status: null,
       oomKillCount: (await cgroups?.readOomKillCount(vmId)) ?? 0,

@@ -5,6 +5,7 @@ const trace = (cause: number): string => `9454@1795336839.705607:qemu_system_shu
 const evidence = (changes: Partial<ExitEvidence>): ExitEvidence => ({
   shutdownReason: null,
   logTail: '',
+  consoleTail: '',
   isEndRequested: false,
   oomKillCount: 0,
   status: { code: 0, signal: null },
@@ -52,6 +53,22 @@ describe('why a run ended', () => {
   it('is not taken from a line that only looks like QEMU’s', () => {
     expect(shutdownReasonInLog(`x ${trace(6)}`)).toBeNull();
     expect(shutdownReasonInLog(trace(77))).toBeNull();
+  });
+
+  it('comes with the guest’s last lines when nobody wanted it, marked and without control characters', () => {
+    const consoleTail = `half a line\r\nKernel panic\u001b[0m\n\n${trace(6)}third\nlast\n`;
+    const told = evidence({ logTail: 'qemu: oops', consoleTail, status: { code: 1, signal: null } });
+    const { reason, detail } = deriveExit(told);
+    expect(reason).toBe('crash');
+    expect(detail.split('\n')).toEqual([
+      "exit code 1; QEMU's reason: none given",
+      'qemu: oops',
+      'console: Kernel panic[0m',
+      `console: ${trace(6).trim()}`,
+      'console: third',
+      'console: last',
+    ]);
+    expect(deriveExit(evidence({ consoleTail, isEndRequested: true })).detail).not.toContain('console:');
   });
 
   it('comes with the exit code and the process’s last words, bounded', () => {

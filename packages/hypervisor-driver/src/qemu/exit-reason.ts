@@ -15,6 +15,8 @@ export interface ExitEvidence {
   readonly shutdownReason: string | null;
   /** The last part of what the process wrote. */
   readonly logTail: string;
+  /** The last part of what the guest wrote on its console: hostile text. */
+  readonly consoleTail: string;
   readonly isEndRequested: boolean;
   readonly status: ExitStatus | null;
   /** Kills for want of memory in the VM's control group (cgroups.ts). */
@@ -51,7 +53,9 @@ export function shutdownReasonInLog(log: string): string | null {
  */
 export function deriveExit(evidence: ExitEvidence): VmExit {
   const cause = evidence.shutdownReason ?? shutdownReasonInLog(evidence.logTail);
-  return { reason: reasonOf(cause, evidence), detail: detailOf(cause, evidence) };
+  const reason = reasonOf(cause, evidence);
+  const isUnwanted = reason === 'crash' || reason === 'out-of-memory';
+  return { reason, detail: detailOf(cause, evidence, isUnwanted ? consoleLines(evidence.consoleTail) : []) };
 }
 
 function reasonOf(cause: string | null, { isEndRequested, oomKillCount, status }: ExitEvidence): VmExit['reason'] {
@@ -62,14 +66,30 @@ function reasonOf(cause: string | null, { isEndRequested, oomKillCount, status }
   return isKilled && oomKillCount > 0 ? 'out-of-memory' : 'crash';
 }
 
-function detailOf(cause: string | null, { status, logTail, oomKillCount }: ExitEvidence): string {
+function detailOf(
+  cause: string | null,
+  { status, logTail, oomKillCount }: ExitEvidence,
+  console: readonly string[],
+): string {
   const memory = oomKillCount > 0 ? `; out-of-memory kills: ${oomKillCount}` : '';
   const watchdog = watchdogActionInLog(logTail);
   const expired = watchdog === null ? '' : `; the guest's watchdog ran out (${watchdog})`;
   const head = `${statusText(status)}${memory}${expired}; QEMU's reason: ${cause ?? 'none given'}`;
   const lines = logTail.replaceAll(ANY_TRACE_LINE, '').trim();
-  return lastBytes(lines === '' ? head : `${head}\n${lines}`, EXIT_DETAIL_BYTES_MAX);
+  const told = [lines, ...console].filter((part) => part !== '');
+  return lastBytes([head, ...told].join('\n'), EXIT_DETAIL_BYTES_MAX);
 }
+
+const CONSOLE_LINES_MAX = 4;
+
+/** The guest's last lines, marked as its own: it may write what looks like QEMU's. Control characters are taken out. */
+const consoleLines = (tail: string): string[] =>
+  tail
+    .split(/[\r\n]+/)
+    .map((line) => line.replaceAll(/\p{Cc}/gu, '').trim())
+    .filter((line) => line !== '')
+    .slice(-CONSOLE_LINES_MAX)
+    .map((line) => `console: ${line}`);
 
 function statusText(status: ExitStatus | null): string {
   if (status === null) return 'exit status unknown: an earlier agent had started it';

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type Accelerator, DomainError } from '@kvorum/schema';
 import type { ConsolePort } from '../console-port.js';
 import { bindThreads, readThreads } from '../cpu/process-threads.js';
@@ -26,14 +27,14 @@ import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
 import { BALLOON_ID } from './build-arguments.js';
 import { DiskFaults } from './disk-faults.js';
-import { deriveExit, EXIT_DETAIL_BYTES_MAX, type ExitStatus } from './exit-reason.js';
+import { deriveExit, type ExitStatus } from './exit-reason.js';
 import { GuestAgent } from './guest-agent.js';
 import { GuestAgentClient } from './guest-agent-client.js';
+import { readLastWords } from './last-words.js';
 import type { MonitorLink } from './monitor-link.js';
 import { QemuConsoles } from './qemu-consoles.js';
 import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
-import { readTail } from './read-tail.js';
 import type { RunFolder } from './run-folder.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
 import { assertStatsInterval } from './stats-interval.js';
@@ -269,6 +270,7 @@ export class QemuVm implements RunningVm {
   async #askForStatus(): Promise<MonitorAnswer> {
     try {
       const { isRunning, status } = await this.#run.monitor.execute('query-status', undefined, CHECK_ANSWER_TIMEOUT_MS);
+      if (this.#run.monitor.isConnected && !existsSync(this.#run.folder.monitorSocket)) this.#tellSocketLost();
       // It stands still since before we came: the event is over.
       if (status === 'watchdog' && !this.#deviceEvents.has('watchdog-expired')) this.#tellWatchdog('pause');
       return { power: isRunning ? 'running' : 'paused', diskFault: this.#diskFaults.of(status) };
@@ -319,6 +321,12 @@ export class QemuVm implements RunningVm {
     for (const listener of this.#powerListeners) listener(power);
   }
 
+  #tellSocketLost(): void {
+    if (this.#deviceEvents.has('monitor-socket-lost')) return;
+    const detail = 'the socket of its monitor was removed: this agent still reaches it, the next one could only end it';
+    this.#deviceEvents.tell({ kind: 'monitor-socket-lost', detail });
+  }
+
   #tellWatchdog(qemuAction: unknown): void {
     const action = watchdogAction(qemuAction);
     if (action !== null) this.#deviceEvents.tell({ kind: 'watchdog-expired', action });
@@ -343,7 +351,7 @@ export class QemuVm implements RunningVm {
     const isReaped = exitStatus !== null && (await isSettledWithin(exitStatus, END_CONFIRM_MS));
     const exit = deriveExit({
       shutdownReason: this.#shutdownReason,
-      logTail: await readTail(folder.processLog, EXIT_DETAIL_BYTES_MAX).catch(() => ''),
+      ...(await readLastWords(folder)),
       isEndRequested: this.#record.isEndRequested,
       status: isReaped ? await exitStatus : null,
       oomKillCount: (await cgroups?.readOomKillCount(this.vmId)) ?? 0,

@@ -20,6 +20,7 @@ afterAll(() => {
 
 const SHORT_MS = 300;
 const END_TIMEOUT_MS = 500;
+const ANSWER_TIMEOUT_MS = 10_000;
 const DISK_BYTES = 8 * MIB;
 
 interface Started {
@@ -159,6 +160,19 @@ describe('a hanging QEMU', () => {
 });
 
 describe('a monitor', () => {
+  it('whose socket was removed is told at the next sign of life, while the connection goes on', async () => {
+    const { vm, spec } = await start();
+    const heard: string[] = [];
+    vm.onDeviceEvent(({ kind }) => heard.push(kind));
+    await vm.checkMonitor(ANSWER_TIMEOUT_MS);
+    expect(heard).toEqual([]);
+    rmSync(join(spec.runDir, 'io', 'qmp.sock'));
+    for (const _ of [1, 2]) expect(await vm.checkMonitor(ANSWER_TIMEOUT_MS)).toMatchObject({ power: 'running' });
+    expect(heard).toEqual(['monitor-socket-lost']);
+    await vm.end(END_TIMEOUT_MS);
+    expect(isAlive(vm.pid)).toBe(false);
+  });
+
   it('whose socket was removed goes on over the open connection; a later agent says that there is no way in', async () => {
     const { vm, spec } = await start();
     rmSync(join(spec.runDir, 'io', 'qmp.sock'));
