@@ -236,6 +236,9 @@ class ModelHost {
   }
 }
 
+/** 2 s on an idle machine. */
+const RANDOM_TIMEOUT_MS = 60_000;
+
 describe('whatever is asked and whenever the agent dies', () => {
   const anyDemand = fc.constantFrom<Demand>(run, run, reset, pause, stop(0), stop(500), remove, ensureDisk, removeDisk);
   const anyRequest = fc.record({
@@ -250,17 +253,23 @@ describe('whatever is asked and whenever the agent dies', () => {
     guestDies: fc.boolean(),
   });
 
-  it('no older fence acts, an epoch that was up never runs twice, epochs only grow, and what was asked last is so', () => {
+  it('no older fence acts, an epoch that was up never runs twice, epochs only grow, and what was asked last is so', {
+    timeout: RANDOM_TIMEOUT_MS,
+  }, () => {
     fc.assert(
       fc.property(fc.array(anyRequest, { minLength: 1, maxLength: 30 }), (requests) => {
         const host = new ModelHost();
         const completedEpochs = new Set<number>();
+        const promises = new Promises();
         for (const { generation, fencingToken, epoch, demand, budget, guestDies } of requests) {
           const before = host.launchedEpochs.length;
-          const outcome = host.handle(intent(generation, fencingToken, epoch), demand, budget);
+          const asked = intent(generation, fencingToken, epoch);
+          const outcome = host.handle(asked, demand, budget);
           for (const launched of host.launchedEpochs.slice(before)) expect(completedEpochs).not.toContain(launched);
           if (outcome === 'killed') host.recover();
-          if (outcome === 'done') expectAsAsked(host, demand);
+          if (outcome === 'done') expectAsAsked(host, demand, completedEpochs);
+          promises.take(asked, demand, outcome);
+          promises.expectKept(host);
           if (host.record?.run != null && host.record.run.phase !== 'launching')
             completedEpochs.add(host.record.run.epoch);
           if (guestDies && outcome === 'done') {
@@ -274,7 +283,9 @@ describe('whatever is asked and whenever the agent dies', () => {
     );
   });
 
-  it('repeating an intent until it is through leads where a run without crashes leads', () => {
+  it('repeating an intent until it is through leads where a run without crashes leads', {
+    timeout: RANDOM_TIMEOUT_MS,
+  }, () => {
     fc.assert(
       fc.property(
         fc.array(fc.record({ demand: anyDemand, kills: fc.array(fc.nat({ max: 5 }), { maxLength: 3 }) })),
@@ -296,10 +307,41 @@ describe('whatever is asked and whenever the agent dies', () => {
   });
 });
 
-function expectAsAsked(host: ModelHost, demand: Demand): void {
+/** What callers were told, kept beside the host: nothing of it may be undone by anything older, a crash included. */
+class Promises {
+  #removedAt: Intent | null = null;
+  #newest: Intent | null = null;
+  #wanted: string | null = null;
+
+  take(asked: Intent, demand: Demand, outcome: 'done' | 'refused' | 'killed'): void {
+    // Of one that was killed the caller knows nothing: either may be true.
+    if (outcome === 'killed') this.#forget();
+    if (outcome !== 'done') return;
+    this.#newest = asked;
+    if (demand.kind === 'ensure-vm') [this.#wanted, this.#removedAt] = [demand.wanted.power, null];
+    if (demand.kind === 'remove-vm') [this.#wanted, this.#removedAt] = [null, asked];
+    // It brings a removed VM back, without a wish how it should be.
+    if (demand.kind === 'ensure-disk' && this.#removedAt !== null) [this.#wanted, this.#removedAt] = [null, null];
+  }
+
+  expectKept(host: ModelHost): void {
+    if (this.#newest !== null) expect(host.record?.fence).toEqual(fenceOf(this.#newest));
+    if (this.#wanted !== null) expect(host.record?.wanted?.power).toBe(this.#wanted);
+    if (this.#removedAt !== null) expect([host.live, host.record?.tombstone === null]).toEqual([null, false]);
+  }
+
+  #forget(): void {
+    [this.#removedAt, this.#newest, this.#wanted] = [null, null, null];
+  }
+}
+
+const fenceOf = ({ generation, fencingToken }: Intent) => ({ generation, fencingToken });
+
+function expectAsAsked(host: ModelHost, demand: Demand, completedEpochs: ReadonlySet<number>): void {
   if (demand.kind === 'remove-vm') expect(host.live).toBeNull();
   if (demand.kind !== 'ensure-vm') return;
   if (demand.wanted.power === 'stopped') expect(host.live).toBeNull();
-  // It may have ended by itself under this epoch before; but if it runs then as asked, under the newest epoch.
-  else if (host.live !== null) expect(host.live).toEqual({ epoch: host.record?.epoch, power: demand.wanted.power });
+  // It runs as asked, under the newest epoch, unless a run of that epoch has ended by itself before: that is final.
+  else if (host.live !== null || !completedEpochs.has(host.record?.epoch ?? 0))
+    expect(host.live).toEqual({ epoch: host.record?.epoch, power: demand.wanted.power });
 }
