@@ -5,12 +5,12 @@ import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
+import { ConsoleSessions } from './console/console-sessions.js';
 import { CpuKeeper } from './cpu/cpu-keeper.js';
 import { HostCpus } from './cpu/host-cpus.js';
 import { OverheadMeter } from './cpu/overhead-meter.js';
 import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
-import { ConsoleSessions } from './console/console-sessions.js';
 import { FreezeKeeper } from './guest/freeze-keeper.js';
 import { GuestCommands } from './guest/guest-commands.js';
 import { HostInventory } from './host/host-inventory.js';
@@ -232,7 +232,20 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
   const commands = new GuestCommands(log);
   const talk = { consoles, commands, freezes };
   const cpuParts = { cpus, keeper, overheads };
-  return { folders, directory, images, inventory, writer, guests, balloons, monitors, stream, lease, ...cpuParts, ...talk };
+  return {
+    folders,
+    directory,
+    images,
+    inventory,
+    writer,
+    guests,
+    balloons,
+    monitors,
+    stream,
+    lease,
+    ...cpuParts,
+    ...talk,
+  };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {

@@ -1,5 +1,5 @@
-import type { CpuKeeper } from '../cpu/cpu-keeper.js';
 import type { ConsoleSessions } from '../console/console-sessions.js';
+import type { CpuKeeper } from '../cpu/cpu-keeper.js';
 import type { FreezeKeeper } from '../guest/freeze-keeper.js';
 import type { GuestCommands } from '../guest/guest-commands.js';
 import type { HostInventory } from '../host/host-inventory.js';

@@ -105,7 +105,14 @@ function checkVm(report: VmReport, index: number): ObservedVm {
     .slice(0, CONDITION_COUNT_MAX)
     .map((condition) => ({ ...condition, detail: cleanLine(condition.detail, TEXT_LENGTH_MAX) }));
   const machineType = vm.machineType === null ? null : check(`vms.${index}.machineType`, MachineType, vm.machineType);
-  return { ...vm, ...numbers, runsOn, machineType, exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX), conditions };
+  return {
+    ...vm,
+    ...numbers,
+    runsOn,
+    machineType,
+    exitDetail: cleanLine(vm.exitDetail, EXIT_DETAIL_LENGTH_MAX),
+    conditions,
+  };
 }
 
 function checkFacts(wire: WireFacts): HostFacts {
