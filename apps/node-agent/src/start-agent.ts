@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
-import { SiteGatewayClient } from '@kvorum/schema/agent-wire';
+import type { SiteGatewayClient } from '@kvorum/schema/agent-wire';
 import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
@@ -13,7 +13,8 @@ import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
 import { FreezeKeeper } from './guest/freeze-keeper.js';
 import { GuestCommands } from './guest/guest-commands.js';
-import { HostInventory } from './host/host-inventory.js';
+import type { HostInventory } from './host/host-inventory.js';
+import { openInventory } from './host/open-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
 import type { Log } from './log.js';
@@ -26,8 +27,7 @@ import { type AgentServer, serve } from './rpc/serve.js';
 import { chooseListenAddress } from './state/listen-address.js';
 import { StateFolders } from './state/state-folders.js';
 import { StateLock } from './state/state-lock.js';
-import { siteChannelOptions, siteCredentials } from './trust/site-channel.js';
-import { controlPlaneSpiffeId } from './trust/spiffe.js';
+import { gatewayClient } from './trust/gateway-client.js';
 import { MonitorWatch } from './vm/monitor-watch.js';
 import { recoverVms } from './vm/recover-vms.js';
 import { VmDirectory } from './vm/vm-directory.js';
@@ -124,16 +124,6 @@ async function startLocked(
   };
 }
 
-function gatewayClient(identity: Identity): SiteGatewayClient {
-  const expected = controlPlaneSpiffeId(identity.siteId);
-  const trust = {
-    caCertificatePem: identity.caCertificatePem,
-    isControlPlane: (spiffeId: string) => spiffeId === expected,
-    client: { keyPem: identity.keyPem, certificatePem: identity.certificatePem },
-  };
-  return new SiteGatewayClient(`dns:///${identity.gatewayAddress}`, siteCredentials(trust), siteChannelOptions);
-}
-
 interface Assembly {
   readonly config: AgentConfig;
   readonly driver: HypervisorDriver;
@@ -166,20 +156,7 @@ interface AgentParts {
 
 /** Builds the parts and takes charge of the VMs that run; nothing is served or reported yet. */
 async function assemble({ config, driver, log, pressure, folders, client, address }: Assembly): Promise<AgentParts> {
-  const inventory = await HostInventory.open({
-    driver,
-    disksFolder: folders.disks,
-    allowEmulation: config.allowEmulation,
-    trustSoftwareKvm: config.trustSoftwareKvm,
-    pressure,
-    limits: {
-      vcpuCount: config.capacityVcpus,
-      memoryBytes: config.capacityMemoryBytes,
-      diskBytes: config.capacityDiskBytes,
-      hostMemoryBytes: config.hostMemoryBytes,
-    },
-    hostCpuCount: config.hostCpus,
-  });
+  const inventory = await openInventory(config, driver, pressure, folders);
   const images = new ImageCache(folders, new GatewayImageSource(client), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));

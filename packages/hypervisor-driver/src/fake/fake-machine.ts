@@ -1,11 +1,9 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DomainError, type HostFacts } from '@kvorum/schema';
+import type { DomainError, HostFacts } from '@kvorum/schema';
 import { SERIAL_INPUT_BYTES_MAX } from '../console-port.js';
-import { cpusOfThread, isSameSet } from '../cpu/process-threads.js';
 import {
   CONSOLE_LOG_NAME,
-  type CpuPlacement,
   type DiskFault,
   type DiskSpec,
   type GuestMemoryStats,
@@ -13,12 +11,12 @@ import {
   type PastExit,
   type VmExit,
   type VmPower,
-  type VmThread,
 } from '../driver.js';
 import { DeviceEvents } from '../firmware/device-events.js';
 import { deferred } from '../process/deferred.js';
 import { FAKE_FACTS } from './fake-facts.js';
 import { FakeGuest } from './fake-guest.js';
+import { FakeThreads } from './fake-threads.js';
 
 /**
  * The hardware under FakeDrivers: what outlives an agent. A new FakeDriver over the same machine finds the processes of
@@ -79,8 +77,8 @@ export class FakeMachine {
 
   startProcess(launch: LaunchSpec): FakeProcess {
     const process = new FakeProcess(this, launch, this.#nextPid);
-    this.#nextPid += process.threads.length;
-    process.placeThreads(launch.placement);
+    this.#nextPid += process.threads.all.length;
+    process.threads.place(launch.placement);
     this.processes.set(launch.runDir, process);
     return process;
   }
@@ -117,7 +115,7 @@ export class FakeProcess {
   usedBytes: number;
   /** What its QEMU would take beside the guest's memory. */
   overheadBytes = 80 * 1024 ** 2;
-  readonly threads: VmThread[];
+  readonly threads: FakeThreads;
   /** Host time (Unix ms) of the last statistics; null: they are as fresh as can be. */
   statsFrozenAtMs: number | null = null;
   /** Its memory is being sent to another host. */
@@ -146,7 +144,8 @@ export class FakeProcess {
     this.hasBalloonDriver = !machine.imagesWithoutBalloon.has(imagePath);
     this.hasGuestAgent = !machine.imagesWithoutGuestAgent.has(imagePath);
     this.usedBytes = Math.floor(launch.memoryBytes * USED_SHARE);
-    this.threads = threadsOf(launch, pid, this.#hostCpus());
+    const hostCpus = machine.facts.numaNodes.flatMap((node) => node.cpus);
+    this.threads = new FakeThreads(pid, launch.vcpuCount, hostCpus);
     mkdirSync(launch.runDir, { recursive: true, mode: 0o700 });
     if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
   }
@@ -162,32 +161,6 @@ export class FakeProcess {
       availableBytes,
       diskCacheBytes: 0,
     };
-  }
-
-  /** Binds its threads as told; returns how many were not so before. */
-  placeThreads(placement: CpuPlacement): number {
-    let movedCount = 0;
-    for (const [index, thread] of this.threads.entries()) {
-      const cpus = cpusOfThread(thread.vcpuIndex, placement);
-      if (cpus.length === 0 || isSameSet(cpus, thread.cpus)) continue;
-      this.moveThread(index, cpus);
-      movedCount += 1;
-    }
-    return movedCount;
-  }
-
-  /** As sched_setaffinity(2) by anybody. */
-  moveThread(index: number, cpus: readonly number[]): void {
-    const thread = this.threads[index];
-    if (thread === undefined) throw new RangeError(`the process has no thread ${index}`);
-    if (!cpus.every((cpu) => this.#hostCpus().includes(cpu))) {
-      throw new DomainError('host_fault', `this host cannot run threads on CPU ${cpus.join(',')}`);
-    }
-    this.threads[index] = { ...thread, cpus };
-  }
-
-  #hostCpus(): readonly number[] {
-    return this.#machine.facts.numaNodes.flatMap((node) => node.cpus);
   }
 
   get exited(): Promise<VmExit> {
@@ -266,15 +239,4 @@ export class FakeProcess {
     this.#machine.pastExits.set(runDir, { vmId, epoch, exit });
     this.#end.resolve(exit);
   }
-}
-
-/** The main loop, one worker, and the vCPUs: enough to tell them apart. */
-function threadsOf({ vcpuCount }: LaunchSpec, pid: number, hostCpus: readonly number[]): VmThread[] {
-  const others = ['qemu-system-x86', 'worker'].map((name, index) => ({ threadId: pid + index, vcpuIndex: null, name }));
-  const vcpus = Array.from({ length: vcpuCount }, (_, vcpuIndex) => ({
-    threadId: pid + others.length + vcpuIndex,
-    vcpuIndex,
-    name: `CPU ${vcpuIndex}/KVM`,
-  }));
-  return [...others, ...vcpus].map((thread) => ({ ...thread, cpus: hostCpus }));
 }

@@ -146,12 +146,12 @@ export class FakeVm implements RunningVm {
 
   async queryThreads(): Promise<VmThread[]> {
     await this.#assertAnswers();
-    return this.#process.threads.map((thread) => ({ ...thread }));
+    return [...this.#process.threads.all];
   }
 
   async placeThreads(placement: CpuPlacement): Promise<number> {
     await (placement.vcpuCpus.length === 0 ? this.#assertHeld() : this.#assertAnswers());
-    return this.#process.placeThreads(placement);
+    return this.#process.threads.place(placement);
   }
 
   async measureMemory(): Promise<VmMemoryUse | null> {

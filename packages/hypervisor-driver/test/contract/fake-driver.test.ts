@@ -24,13 +24,7 @@ describeDriverContract('in memory', () => {
     unhang: (vm) => {
       machine.processOf(vm.vmId).isHung = false;
     },
-    moveThread: (vm, thread, cpus) => {
-      const process = machine.processOf(vm.vmId);
-      process.moveThread(
-        process.threads.findIndex(({ threadId }) => threadId === thread.threadId),
-        cpus,
-      );
-    },
+    moveThread: (vm, thread, cpus) => machine.processOf(vm.vmId).threads.move(thread.threadId, cpus),
     close: () => rmSync(folder, { recursive: true }),
   };
 });
