@@ -30,6 +30,10 @@ const EXPECTED: Record<string, RouteRole> = {
   getProject: 'viewer',
   listHosts: 'viewer',
   getHost: 'viewer',
+  listHostGroups: 'viewer',
+  getHostGroup: 'viewer',
+  getCpuBaseline: 'viewer',
+  previewCpuBaseline: 'viewer',
   listOperations: 'viewer',
   getOperation: 'viewer',
   watchOperation: 'viewer',
@@ -60,6 +64,9 @@ const EXPECTED: Record<string, RouteRole> = {
   cordonHost: 'admin',
   uncordonHost: 'admin',
   revokeHost: 'admin',
+  createHostGroup: 'admin',
+  updateHostGroup: 'admin',
+  deleteHostGroup: 'admin',
   createFlavor: 'admin',
   deleteFlavor: 'admin',
   createProject: 'admin',
@@ -69,7 +76,7 @@ const EXPECTED: Record<string, RouteRole> = {
   revokeToken: 'admin',
 };
 /** Of the whole site: a token of a project is refused although its role would do. */
-const WHOLE_SITE = new Set(['listHosts', 'getHost']);
+const WHOLE_SITE = new Set(['listHosts', 'getHost', 'listHostGroups', 'getHostGroup', 'getCpuBaseline']);
 
 interface Call {
   readonly id: string;

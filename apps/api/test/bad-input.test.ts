@@ -63,6 +63,31 @@ const BODIES: Case[] = [
   wrong('a body where none is taken', ['POST', VM_START, asAdmin({ force: true })], 'body'),
   wrong('a body that is no object where none is taken', ['POST', VM_START, asAdmin([1])], 'body'),
 ];
+const CPUS: Case[] = [
+  wrong(
+    'a CPU model without a version',
+    vmWith({ hardware: { cpu: { model: 'Haswell' } } }),
+    'body.hardware.cpu.model',
+  ),
+  wrong(
+    'a CPU model with options',
+    vmWith({ hardware: { cpu: { model: 'max,enforce=off-v1' } } }),
+    'body.hardware.cpu.model',
+  ),
+  wrong(
+    'a topology without cores',
+    vmWith({ hardware: { cpu: { topology: { sockets: 1, cores: 0, threads: 1 } } } }),
+    'body.hardware.cpu.topology.cores',
+  ),
+  wrong(
+    'more threads than a core has',
+    vmWith({ hardware: { cpu: { topology: { sockets: 1, cores: 1, threads: 3 } } } }),
+    'body.hardware.cpu.topology.threads',
+  ),
+  wrong('a machine type without a version', vmWith({ hardware: { machineType: 'q35' } }), 'body.hardware.machineType'),
+  wrong('a group with a host that is none', post('/v1/host-groups', { name: 'a', hostIds: ['x'] }), 'body.hostIds.0'),
+  wrong('a preview without hosts', post(`/v1/host-groups/${ID}/cpu-baseline/preview`, { hostIds: [] }), 'body.hostIds'),
+];
 const NUMBERS: Case[] = [
   wrong('a text for a number', flavorWith({ vcpuCount: '2' }), 'body.vcpuCount'),
   wrong('a fraction', flavorWith({ vcpuCount: 1.5 }), 'body.vcpuCount'),
@@ -276,6 +301,7 @@ afterAll(() => site.close());
 
 describe.each([
   ['bodies', BODIES],
+  ['processors', CPUS],
   ['numbers', NUMBERS],
   ['names', NAMES],
   ['addresses', ADDRESSES],

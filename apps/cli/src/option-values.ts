@@ -6,6 +6,18 @@ export function parseCount(text: string): number {
   return count;
 }
 
+/** Collects an option given several times. */
+export const collectText = (text: string, texts: readonly string[] = []): readonly string[] => [...texts, text];
+
+/** `--cpu-topology sockets:cores:threads`. */
+export function parseTopology(text: string): { sockets: number; cores: number; threads: number } {
+  const [sockets, cores, threads, ...others] = text.split(':').map(parseCount);
+  if (sockets === undefined || cores === undefined || threads === undefined || others.length > 0) {
+    throw new InvalidArgumentError('Give sockets:cores:threads, such as 2:4:1.');
+  }
+  return { sockets, cores, threads };
+}
+
 /** Collects `--label key=value` given several times. */
 export function collectLabel(text: string, labels: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf('=');

@@ -49,6 +49,8 @@ export const resolveVm = (client: KvorumClient, nameOrId: string): Promise<strin
   resolve('vm', nameOrId, (name) => itemsOf(client.vms.list({ name })));
 export const resolveHost = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('host', nameOrId, (name) => itemsOf(client.hosts.list({ name })));
+export const resolveHostGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('host-group', nameOrId, (name) => itemsOf(client.hostGroups.list({ name })));
 export const resolveFlavor = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('flavor', nameOrId, (name) => itemsOf(client.flavors.list({ name })));
 export const resolveImage = (client: KvorumClient, nameOrId: string): Promise<string> =>

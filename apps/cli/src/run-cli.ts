@@ -3,6 +3,7 @@ import { type AddVerb, type Cli, type CliIo, openCli } from './cli.js';
 import { addEventVerbs } from './commands/event/add-event-verbs.js';
 import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
+import { addHostGroupVerbs } from './commands/host-group/add-host-group-verbs.js';
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
 import { addOperationVerbs } from './commands/operation/add-operation-verbs.js';
 import { addPlacementVerbs } from './commands/placement/add-placement-verbs.js';
@@ -28,6 +29,7 @@ const COMMANDS: readonly AddVerb[] = [
   addImageVerbs,
   addFlavorVerbs,
   addHostVerbs,
+  addHostGroupVerbs,
   addPlacementVerbs,
   addProjectVerbs,
   addTokenVerbs,

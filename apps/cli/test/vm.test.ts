@@ -123,6 +123,8 @@ describe('kvorum vm create', () => {
       host             host-a
       accelerator      kvm
       vCPUs            2
+      CPU model        default
+      machine type     pc-q35-10.0
       memory           2 GiB
       balloon          active: needs 512 MiB, keeps at least 1 GiB
       disk             20 GiB

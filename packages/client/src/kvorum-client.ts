@@ -1,5 +1,6 @@
 import { eventCalls } from './resources/events.js';
 import { flavorCalls } from './resources/flavors.js';
+import { hostGroupCalls } from './resources/host-groups.js';
 import { hostCalls } from './resources/hosts.js';
 import { imageCalls } from './resources/images.js';
 import { operationCalls } from './resources/operations.js';
@@ -17,6 +18,7 @@ export function createKvorumClient(options: ClientOptions) {
   return {
     events: eventCalls(transport),
     flavors: flavorCalls(transport),
+    hostGroups: hostGroupCalls(transport),
     hosts: hostCalls(transport),
     images: imageCalls(transport),
     operations: operationCalls(transport),

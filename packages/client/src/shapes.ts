@@ -17,6 +17,9 @@ type AnswerOf<Path extends keyof paths> = paths[Path] extends {
 
 export type Vm = AnswerOf<'/v1/vms/{vmId}'>;
 export type Host = AnswerOf<'/v1/hosts/{hostId}'>;
+export type HostGroup = AnswerOf<'/v1/host-groups/{hostGroupId}'>;
+export type HostGroupBaseline = AnswerOf<'/v1/host-groups/{hostGroupId}/cpu-baseline'>;
+export type BaselinePreview = Shapes['BaselinePreview'];
 export type Flavor = AnswerOf<'/v1/flavors/{flavorId}'>;
 export type Image = AnswerOf<'/v1/images/{imageId}'>;
 export type Operation = AnswerOf<'/v1/operations/{operationId}'>;
@@ -35,6 +38,9 @@ export type Progress = NonNullable<Operation['progress']>;
 
 export type CreateVmBody = BodyOf<'/v1/vms', 'post'>;
 export type RunGuestCommandBody = BodyOf<'/v1/vms/{vmId}/exec', 'post'>;
+export type CreateHostGroupBody = BodyOf<'/v1/host-groups', 'post'>;
+export type UpdateHostGroupBody = BodyOf<'/v1/host-groups/{hostGroupId}', 'patch'>;
+export type PreviewBaselineBody = BodyOf<'/v1/host-groups/{hostGroupId}/cpu-baseline/preview', 'post'>;
 export type CreateFlavorBody = BodyOf<'/v1/flavors', 'post'>;
 export type CreateImageBody = BodyOf<'/v1/images', 'post'>;
 export type ImportImageBody = BodyOf<'/v1/images/import', 'post'>;
@@ -45,6 +51,7 @@ export type CreateTokenBody = BodyOf<'/v1/tokens', 'post'>;
 
 export type VmsQuery = QueryOf<'/v1/vms'>;
 export type HostsQuery = QueryOf<'/v1/hosts'>;
+export type HostGroupsQuery = QueryOf<'/v1/host-groups'>;
 export type FlavorsQuery = QueryOf<'/v1/flavors'>;
 export type ImagesQuery = QueryOf<'/v1/images'>;
 export type OperationsQuery = QueryOf<'/v1/operations'>;

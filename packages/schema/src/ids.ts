@@ -13,6 +13,7 @@ const id = <Brand extends string>(brand: Brand) =>
 
 export const ProjectId = id('ProjectId');
 export const HostId = id('HostId');
+export const HostGroupId = id('HostGroupId');
 export const FlavorId = id('FlavorId');
 export const ImageId = id('ImageId');
 export const VmId = id('VmId');
@@ -24,6 +25,7 @@ export const PlacementId = id('PlacementId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
+export type HostGroupId = z.infer<typeof HostGroupId>;
 export type FlavorId = z.infer<typeof FlavorId>;
 export type ImageId = z.infer<typeof ImageId>;
 export type VmId = z.infer<typeof VmId>;

@@ -8,6 +8,7 @@ export * from './host/host-cpu.schema.js';
 export * from './host/host-hardware.schema.js';
 export * from './host/host-traits.js';
 export * from './host/x86-64-level.js';
+export * from './host-group/host-group.schema.js';
 export * from './ids.js';
 export * from './image/image.schema.js';
 export * from './limits.js';

@@ -10,6 +10,13 @@ import { getHostRoute } from './host/get-host.route.js';
 import { listHostsRoute } from './host/list-hosts.route.js';
 import { revokeHostRoute } from './host/revoke-host.route.js';
 import { uncordonHostRoute } from './host/uncordon-host.route.js';
+import { createHostGroupRoute } from './host-group/create-host-group.route.js';
+import { deleteHostGroupRoute } from './host-group/delete-host-group.route.js';
+import { getCpuBaselineRoute } from './host-group/get-cpu-baseline.route.js';
+import { getHostGroupRoute } from './host-group/get-host-group.route.js';
+import { listHostGroupsRoute } from './host-group/list-host-groups.route.js';
+import { previewCpuBaselineRoute } from './host-group/preview-cpu-baseline.route.js';
+import { updateHostGroupRoute } from './host-group/update-host-group.route.js';
 import { createImageRoute } from './image/create-image.route.js';
 import { deleteImageRoute } from './image/delete-image.route.js';
 import { getImageRoute } from './image/get-image.route.js';
@@ -68,6 +75,13 @@ export const ALL_ROUTES: readonly Route[] = [
   listHostsRoute,
   revokeHostRoute,
   uncordonHostRoute,
+  createHostGroupRoute,
+  deleteHostGroupRoute,
+  getCpuBaselineRoute,
+  getHostGroupRoute,
+  listHostGroupsRoute,
+  previewCpuBaselineRoute,
+  updateHostGroupRoute,
   createImageRoute,
   deleteImageRoute,
   getImageRoute,

@@ -6,9 +6,6 @@ import type { HostFacts } from './host.schema.js';
  * What a host can do beyond amounts, and what a VM needs of that: both as short texts, `kind:name`, so that one rule serves
  * placement, the agent and the preview of a joining host. A VM runs where all its traits are.
  */
-export const TRAIT_KINDS = ['cpu-model', 'machine-type', 'nested-virtualisation'] as const;
-export type TraitKind = (typeof TRAIT_KINDS)[number];
-
 /** Sorted and without doubles: equal hosts have equal lists. `accelerator`: what the host offers to VMs. */
 export function traitsOfHost(
   accelerator: Accelerator | null,
@@ -31,21 +28,6 @@ export function traitsNeededBy({ cpu, machineType }: VmHardware): string[] {
     ...(machineType === null ? [] : [`machine-type:${machineType}`]),
     ...(cpu.nestedVirtualisation ? ['nested-virtualisation:on'] : []),
   ];
-}
-
-const WORDS: Record<TraitKind, (name: string) => string> = {
-  'cpu-model': (name) => `CPU model ${name}`,
-  'machine-type': (name) => `machine type ${name}`,
-  'nested-virtualisation': () => 'nested virtualisation',
-};
-
-export const traitKind = (trait: string): TraitKind | undefined =>
-  TRAIT_KINDS.find((kind) => trait.startsWith(`${kind}:`));
-
-/** For people: "CPU model Haswell-v4". */
-export function traitWords(trait: string): string {
-  const kind = traitKind(trait);
-  return kind === undefined ? trait : WORDS[kind](trait.slice(kind.length + 1));
 }
 
 /** Why guests of this host cannot run guests of their own, with the remedy; null: they can. */

@@ -58,6 +58,11 @@ const factFields = (facts: NonNullable<Host['facts']>): readonly Field[] => [
   ['kernel', facts.kernel],
   ['QEMU', facts.qemuVersion],
   ['CPU', facts.cpuModel],
+  ...facts.cpu.map(
+    ({ accelerator, level, models }) =>
+      [`CPU models (${accelerator})`, `x86-64-v${level}; ${models.map(({ name }) => name).join(', ')}`] as const,
+  ),
+  ['machine types', facts.machineTypes.join(', ')],
   ['KVM', `${facts.kvm.verdict ?? (facts.kvm.isProven ? 'proven' : 'not proven')}: ${facts.kvm.reason}`],
   ...facts.findings.map(({ name, value, remedy }) => [name, remedy === null ? value : `${value} (${remedy})`] as const),
 ];

@@ -6,11 +6,12 @@ import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
 import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
+import { addCpuOptions, type CpuOptions, cpuHardwareOf } from './cpu-options.js';
 import { describeVm } from './describe-vm.js';
 import { addFirmwareOptions, type FirmwareOptions, firmwareOf } from './firmware-options.js';
 import { addPlacementOptions, type PlacementOptions, placementHardwareOf } from './placement-options.js';
 
-interface CreateOptions extends PlacementOptions, FirmwareOptions {
+interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions {
   readonly flavor: string;
   readonly image: string;
   readonly project?: string;
@@ -28,7 +29,7 @@ interface CreateOptions extends PlacementOptions, FirmwareOptions {
 }
 
 export const addVmCreate: AddVerb = (vm, cli) => {
-  addFirmwareOptions(addPlacementOptions(vm.command('create')))
+  addFirmwareOptions(addPlacementOptions(addCpuOptions(vm.command('create'))))
     .description('Create a VM. Without room for it, it is refused at once, with the reasons.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
@@ -58,7 +59,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       const balloon = balloonOf(options);
       const display = options.display === undefined ? undefined : { display: { kind: options.display } };
       const firmware = firmwareOf(options);
-      const hardware = hardwareOf(placementHardwareOf(options), display, firmware && { firmware });
+      const hardware = hardwareOf(cpuHardwareOf(options), placementHardwareOf(options), display, firmware && { firmware });
       const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));

@@ -58,6 +58,8 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['host', vm.hostName],
   ['accelerator', vm.accelerator],
   ['vCPUs', vm.vcpuCount],
+  ['CPU model', vm.hardware.cpu.model ?? 'default'],
+  ['machine type', vm.machineType],
   ['memory', formatByteSize(vm.memoryBytes)],
   ...runsOnFields(vm),
   ['balloon', describeBalloon(vm)],
