@@ -5,8 +5,8 @@ import type { HostFacts } from './host.schema.js';
 /**
  * What a host can do beyond amounts, and what a VM needs of that: both as short texts, `kind:name`, so that one rule serves
  * placement, the agent and the preview of a joining host. A VM runs where all its traits are.
+ * Sorted and without doubles: equal hosts have equal lists. `accelerator`: what the host offers to VMs.
  */
-/** Sorted and without doubles: equal hosts have equal lists. `accelerator`: what the host offers to VMs. */
 export function traitsOfHost(
   accelerator: Accelerator | null,
   facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm'> | null,
