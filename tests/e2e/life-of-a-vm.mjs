@@ -20,7 +20,7 @@ await vm.release();
 const next = openQemuDriver(options);
 const adopted = await next.adopt(spec.vmId, spec.runDir);
 await adopted.pause();
-const [{ cpus }] = await adopted.queryVcpuThreads();
+const { cpus } = (await adopted.queryThreads()).find(({ vcpuIndex }) => vcpuIndex === 0);
 await adopted.end(END_TIMEOUT_MS);
 const { reason } = await adopted.exited;
 // The agent's own look at a disk that belongs to the VM's user.

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type LaunchSpec, VM_UIDS } from '@kvorum/hypervisor-driver';
+import { ANYWHERE, type LaunchSpec, VM_UIDS } from '@kvorum/hypervisor-driver';
 import { MIB, PLAIN_HARDWARE, VmFirmware } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildGuestImage, openScratch } from '../../packages/hypervisor-driver/test/qemu/scratch.js';
@@ -52,7 +52,7 @@ describe('the unit of the agent', () => {
       hardware: { ...PLAIN_HARDWARE, firmware: VmFirmware.parse({ tpm: '2.0' }) },
       firmware: { folder: path.join(scratch.path, 'firmware', vmId), generationId: vmId },
       diskPath: path.join(scratch.path, 'disks', `${vmId}.qcow2`),
-      pinnedCpus: [0],
+      placement: { ...ANYWHERE, vcpuCpus: [0], otherCpus: [1] },
       isPaused: false,
     };
     const capabilities = (settings.get('CapabilityBoundingSet') ?? '')

@@ -37,7 +37,7 @@ export function launchSpec(folder, changes = {}) {
     hardware: PLAIN_HARDWARE,
     firmware: { folder: path.join(folder, 'firmware', vmId), generationId: vmId },
     diskPath: path.join(folder, 'disks', `${vmId}.qcow2`),
-    pinnedCpus: [],
+    placement: ANYWHERE,
     isPaused: true,
     ...changes,
   };

@@ -9,14 +9,20 @@ const snapshot = (detail: string): VmSnapshot => ({
   power: 'stopped',
   exit: { reason: 'crash', detail },
   accelerator: 'tcg',
+  machineType: null,
   pid: null,
   conditions: [],
+  placement: null,
+  promisedOverheadBytes: 0,
 });
 const detailOf = (detail: string): string =>
   toVmReport(
     snapshot(detail),
-    { agent: 'unknown', lastAnswerMs: null, balloonBytes: null },
-    { status: null, actualBytes: null, workingSetBytes: null },
+    {
+      guest: { agent: 'unknown', lastAnswerMs: null, balloonBytes: null, interfaces: null },
+      balloon: { status: null, actualBytes: null, workingSetBytes: null },
+      overheadBytes: null,
+    },
     1,
   ).exitDetail;
 

@@ -59,7 +59,12 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       const balloon = balloonOf(options);
       const display = options.display === undefined ? undefined : { display: { kind: options.display } };
       const firmware = firmwareOf(options);
-      const hardware = hardwareOf(cpuHardwareOf(options), placementHardwareOf(options), display, firmware && { firmware });
+      const hardware = hardwareOf(
+        cpuHardwareOf(options),
+        placementHardwareOf(options),
+        display,
+        firmware && { firmware },
+      );
       const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
