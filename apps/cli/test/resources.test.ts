@@ -11,9 +11,9 @@ describe('kvorum host', () => {
       'GET /v1/hosts': page(aHost(), aHost({ name: 'host-b', state: 'cordoned', accelerator: null })),
     });
     expect((await run('host list')).stdout).toMatchInlineSnapshot(`
-      "NAME    STATE     AGENT      ACCELERATOR  VCPUS    MEMORY               DISK             ID
-      host-a  active    connected  kvm          2 of 32  2.19 GiB of 128 GiB  20 GiB of 2 TiB  019a0000-0000-7000-8000-000000000004
-      host-b  cordoned  connected  -            2 of 32  2.19 GiB of 128 GiB  20 GiB of 2 TiB  019a0000-0000-7000-8000-000000000004
+      "NAME    STATE     AGENT      ACCELERATOR  VCPUS    MEMORY               DISK             OWN CPUS  ID
+      host-a  active    connected  kvm          8 of 32  2.19 GiB of 128 GiB  20 GiB of 2 TiB  2 of 7    019a0000-0000-7000-8000-000000000004
+      host-b  cordoned  connected  -            8 of 32  2.19 GiB of 128 GiB  20 GiB of 2 TiB  2 of 7    019a0000-0000-7000-8000-000000000004
       "
     `);
   });

@@ -126,6 +126,9 @@ describe('kvorum vm create', () => {
       CPU model        default
       machine type     pc-q35-10.0
       memory           2 GiB
+      CPU policy       dedicated, SMT prefer
+      runs on          vCPU 0 on CPU 4, vCPU 1 on CPU 5; other threads on CPU 0-3
+      memory overhead  40 MiB now, 128 MiB promised
       balloon          active: needs 512 MiB, keeps at least 1 GiB
       disk             20 GiB
       guest agent      responding

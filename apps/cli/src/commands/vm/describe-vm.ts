@@ -37,7 +37,7 @@ function runsOnFields({ runsOn, hardware, vcpuCount }: Vm): readonly Field[] {
     policyField,
     ['runs on', where],
     ...(nodes.length === 0 ? [] : [['NUMA', nodes.join(', ')] as const]),
-    ['memory of the hypervisor', `${measured}, ${formatByteSize(promisedBytes)} promised`],
+    ['memory overhead', `${measured}, ${formatByteSize(promisedBytes)} promised`],
   ];
 }
 
