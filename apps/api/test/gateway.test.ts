@@ -136,7 +136,7 @@ describe('the gateway', () => {
     expect(await hostNow(host.hostId)).toMatchObject({
       connectivity: 'connected',
       accelerator: 'tcg',
-      capacity: Capacity.create({ vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB }),
+      capacity: { vcpuCount: 8, memoryBytes: 16 * GIB, diskBytes: 100 * GIB },
       facts: { kernel: '6.1.0' },
       agentVersion: '0.1.0',
     });
