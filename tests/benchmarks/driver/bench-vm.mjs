@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { ANYWHERE } from '../../../packages/hypervisor-driver/dist/index.js';
 import { PLAIN_HARDWARE } from '../../../packages/schema/dist/index.js';
 
 export const MIB = 1024 * 1024;
