@@ -2,6 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket } from '@fastify/websocket';
 import type { ConsoleStream } from '@kvorum/control-plane';
 
+/** Nobody looks at a screen on which nothing happens for half an hour; a revoked token closes it within a check. */
+export const CONSOLE_BOUNDS = { idleMs: 30 * 60_000, checkMs: 15_000 };
+
 /** A WebSocket that a route has prepared: refusals were sent as problems before, and nothing is left to refuse. */
 export interface PreparedSocket {
   /** Serves the socket; its end is the end of what was prepared. */

@@ -175,7 +175,7 @@ describe('a VM', () => {
     await deleteVm(vmId);
   });
 
-  it('that fits nowhere is refused at once with the reasons, and nothing is left of it', async () => {
+  it('that fits nowhere is refused at once with the reasons, and nothing is left but the record of why', async () => {
     const before = await site.contents();
     const huge = { name: 'huge', vcpuCount: HOST_VCPUS + 1, memoryBytes: GIB, rootDiskBytes: GIB };
     const { body } = await site.ask('POST', '/v1/flavors', { as: 'admin', body: huge });
@@ -183,9 +183,12 @@ describe('a VM', () => {
     expect(refused).toMatchObject({ status: 507, body: { code: 'no_capacity' } });
     expect(refused.body.detail).toMatch(/vcpu/i);
     const after = await site.contents();
-    for (const table of ['vms', 'operations', 'operation_steps', 'reservations', 'placements', 'volumes', 'projects']) {
+    for (const table of ['vms', 'operations', 'operation_steps', 'reservations', 'volumes', 'projects']) {
       expect(after[table], table).toBe(before[table]);
     }
+    const { placementId } = refused.body.details;
+    const kept = await site.ask('GET', `/v1/placements/${placementId}`, { as: 'admin' });
+    expect(kept).toMatchObject({ status: 200, body: { outcome: 'refused', vmName: 'too-big' } });
   });
 
   it('of a project is invisible to tokens of another', async () => {

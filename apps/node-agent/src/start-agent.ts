@@ -1,14 +1,11 @@
 import { join } from 'node:path';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { SiteGatewayClient } from '@kvorum/schema/agent-wire';
-import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
 import { ConsoleSessions } from './console/console-sessions.js';
-import { CpuKeeper } from './cpu/cpu-keeper.js';
 import { HostCpus } from './cpu/host-cpus.js';
-import { OverheadMeter } from './cpu/overhead-meter.js';
 import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
 import { FreezeKeeper } from './guest/freeze-keeper.js';
@@ -18,7 +15,7 @@ import { openInventory } from './host/open-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
 import type { Log } from './log.js';
-import { GuestPoller } from './report/guest-poller.js';
+import { type Keepers, openKeepers } from './open-keepers.js';
 import { LeaseRecord } from './report/lease-record.js';
 import { ReportCounter } from './report/report-counter.js';
 import { ReportStream } from './report/report-stream.js';
@@ -28,7 +25,6 @@ import { chooseListenAddress } from './state/listen-address.js';
 import { StateFolders } from './state/state-folders.js';
 import { StateLock } from './state/state-lock.js';
 import { gatewayClient } from './trust/gateway-client.js';
-import { MonitorWatch } from './vm/monitor-watch.js';
 import { recoverVms } from './vm/recover-vms.js';
 import { VmDirectory } from './vm/vm-directory.js';
 import type { VmHost } from './vm/vm-host.js';
@@ -135,18 +131,13 @@ interface Assembly {
   readonly address: string;
 }
 
-interface AgentParts {
+interface AgentParts extends Keepers {
   readonly folders: StateFolders;
   readonly directory: VmDirectory;
   readonly images: ImageCache;
   readonly inventory: HostInventory;
   readonly writer: ReportWriter;
-  readonly guests: GuestPoller;
-  readonly monitors: MonitorWatch;
   readonly cpus: HostCpus;
-  readonly keeper: CpuKeeper;
-  readonly overheads: OverheadMeter;
-  readonly balloons: BalloonKeeper;
   readonly consoles: ConsoleSessions;
   readonly commands: GuestCommands;
   readonly freezes: FreezeKeeper;
@@ -168,7 +159,7 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
     folders,
     records,
     cpus,
-    placeThreads: () => keeper.apply(),
+    placeThreads: () => keepers.keeper.apply(),
     accelerators,
     newestMachineType: () => inventory.latest.facts.qemuMachineType,
     machineTypes: () => inventory.latest.facts.machineTypes,
@@ -178,26 +169,9 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
   };
   const directory = new VmDirectory(host, await records.loadAll());
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
-  const guests = new GuestPoller(
-    () => directory.actors,
-    (vmId) => stream.vmChanged(vmId),
-    log,
-  );
-  const keeper = new CpuKeeper({
-    actors: () => directory.actors,
-    cpus,
-    onChange: (vmId) => stream.vmChanged(vmId),
-    log,
-  });
-  const overheads = new OverheadMeter(() => directory.actors, log);
-  const monitors = new MonitorWatch(() => directory.actors, log);
-  const balloons = new BalloonKeeper({
-    actors: () => directory.actors,
-    pressure,
-    onChange: (vmId) => stream.vmChanged(vmId),
-    log,
-  });
-  const writer = new ReportWriter({ directory, guests, balloons, overheads, inventory, counter, address });
+  const actors = () => directory.actors;
+  const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, log });
+  const writer = new ReportWriter({ directory, ...keepers, inventory, counter, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
@@ -208,21 +182,7 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
   const consoles = new ConsoleSessions(directory, folders);
   const commands = new GuestCommands(log);
   const talk = { consoles, commands, freezes };
-  const cpuParts = { cpus, keeper, overheads };
-  return {
-    folders,
-    directory,
-    images,
-    inventory,
-    writer,
-    guests,
-    balloons,
-    monitors,
-    stream,
-    lease,
-    ...cpuParts,
-    ...talk,
-  };
+  return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {

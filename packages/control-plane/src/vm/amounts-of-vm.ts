@@ -9,8 +9,10 @@ import {
   MIB,
   ordinaryMemoryBytes,
   VCPU_OVERCOMMIT_RATIO,
+  type VmHardware,
   type VmSize,
 } from '@kvorum/schema';
+import { requireTopology } from './require-topology.js';
 
 /**
  * What a VM takes of a host without SMT: what its guest is promised, and what the hypervisor needs for it. On a host with SMT
@@ -36,7 +38,8 @@ export function amountsOfVm(
 }
 
 /** Throws `invalid_request` that names each field which does not go with the size of the flavor. */
-export function requireLayout(vm: VmSize): void {
+export function requireLayout(vm: VmSize & { readonly hardware: VmHardware }): void {
+  requireTopology(vm.hardware, vm.vcpuCount);
   const fields = layoutRefusals(vm).map(({ field, message }) => ({ field: `body.hardware.${field}`, message }));
   const [first] = fields;
   if (first === undefined) return;

@@ -32,7 +32,6 @@ import { amountsOfVm, requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { type PlaceRequest, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
-import { requireTopology } from './require-topology.js';
 import { insertVm } from './vm.store.js';
 
 interface Ids {
@@ -66,7 +65,6 @@ export async function createVm(
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readParts(cp.database, actor, request, { flavor: findFlavor, image: findImage });
-  requireTopology(request.hardware, parts.flavor.vcpuCount);
   // What is over quota anyway needs no host. Decided again where it counts, under the project's lock.
   requireQuota(parts);
   const wanted = {

@@ -54,8 +54,7 @@ export async function applyFacts(
         guest_agent_answered_at timestamptz, balloon_bytes bigint, balloon_status text, working_set_bytes bigint,
         report_generation bigint, conditions jsonb, runs_on jsonb, guest_interfaces jsonb, machine_type text)),
     moves AS MATERIALIZED (
-      SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (
-        fact text, from_state text, to_state text)),
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) AS m (fact text, from_state text, to_state text)),
     news AS MATERIALIZED (
       SELECT v.id
         FROM reported r

@@ -43,7 +43,8 @@ const readModels = (source: string): Tables => {
       // DateTime without a native type would be a timestamp without a zone, which no table of ours has.
       if (type === undefined && scalar !== 'DateTime') continue;
       columns[attributes.match(/@map\("(\w+)"\)/)?.[1] ?? field] = {
-        type: type ?? 'timestamp without time zone',
+        // information_schema calls every list so, whatever it is a list of.
+        type: mark === '[]' ? 'ARRAY' : (type ?? 'timestamp without time zone'),
         isNullable: mark === '?',
         hasDefault: attributes.includes('@default'),
       };

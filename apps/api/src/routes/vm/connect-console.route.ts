@@ -1,11 +1,7 @@
 import { mayKeepConsole, openVmConsole } from '@kvorum/control-plane';
 import { ConnectConsoleQuery, ConsoleParams } from '@kvorum/schema';
 import { defineSocket } from '../../define-route.js';
-import { serveConsole } from '../../serve-console.js';
-
-/** Nobody looks at a screen on which nothing happens for so long. */
-const IDLE_MS = 30 * 60_000;
-const CHECK_MS = 15_000;
+import { CONSOLE_BOUNDS, serveConsole } from '../../serve-console.js';
 
 export const connectConsoleRoute = defineSocket({
   method: 'GET',
@@ -31,8 +27,7 @@ export const connectConsoleRoute = defineSocket({
     return {
       serve: (socket) =>
         serveConsole(socket, stream, {
-          idleMs: IDLE_MS,
-          checkMs: CHECK_MS,
+          ...CONSOLE_BOUNDS,
           stopping,
           mayGoOn: () => mayKeepConsole(cp, actor, vmId),
         }),
