@@ -2,7 +2,7 @@ export { chooseHost } from './choose-host.js';
 export { type Amounts, amountsOf, DIMENSIONS, NO_AMOUNTS } from './fleet/amounts.js';
 export { Fleet, type FleetFacts, fleetOf } from './fleet/fleet.js';
 export type { HostGroup, HostRow, NumaNodeFree, PlacementGroup, Policy } from './fleet/host-row.js';
-export { place } from './place.js';
+export { chooseReserving, place } from './place.js';
 export { type BatchPlacement, placeBatch } from './place-batch.js';
 export {
   FILTER_NAMES,
@@ -30,5 +30,6 @@ export type {
   PlacementRequest,
   SmtPolicy,
 } from './request/placement-request.js';
+export { planNuma } from './request/plan-numa.js';
 export { countMore, type RoomForMore } from './what-if/count-more.js';
 export { type Loss, loseDomain } from './what-if/lose-hosts.js';

@@ -1,5 +1,5 @@
 import { bindScores } from './bind-rules.js';
-import { bestHosts, type Choice, chooseFrom } from './choose-host.js';
+import { bestHosts, type Choice, chooseFrom, chooseHost } from './choose-host.js';
 import { findRemedies } from './explain/find-remedies.js';
 import { NearestHosts } from './explain/nearest-hosts.js';
 import { summariseContradictions, summarisePlacement, summariseRefusal } from './explain/summarise.js';
@@ -41,6 +41,10 @@ export function place(request: PlacementRequest, fleet: Fleet, options: PlaceOpt
   const chosen = chooseFrom(scan);
   return chosen === null ? refuse(scan, []) : choose(scan, chosen);
 }
+
+/** The choice of `place` alone, by the index of the host, for who needs no explanation. null: none fits. */
+export const chooseReserving = (request: PlacementRequest, fleet: Fleet): number | null =>
+  chooseHost(request, fleet, { askedLast: [haReserve] });
 
 function choose(scan: Scan, chosen: Choice): Placement {
   const { request, fleet } = scan;
