@@ -1,6 +1,6 @@
 // Time from the create request to the guest's first output, beside the same QEMU with the same arguments started by hand in the
 // same run. The firmware's share is in both; the difference is what Kvorum adds. Usage: npm run bench:create  (after a build)
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   existsSync,
@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -188,6 +189,9 @@ async function startBare(line) {
   const ownDisk = path.join(folder, 'bare.qcow2');
   writeFileSync(ownDisk, readFileSync(disk));
   mkdirSync(path.join(ownRunDir, 'io'), { recursive: true });
+  // The two ends of the serial line: input from a FIFO, output to the log alone (serial-line.ts of the driver).
+  execFileSync('mkfifo', [path.join(ownRunDir, 'io/serial.in')]);
+  symlinkSync('/dev/null', path.join(ownRunDir, 'io/serial.out'));
   // Kvorum starts it stopped and lets it go once its threads are pinned; by hand it starts at once.
   const startWords = words.slice(1).filter((word) => word !== '-S');
   const args = startWords.map((word) => word.replaceAll(from, ownRunDir).replaceAll(disk, ownDisk));
