@@ -53,7 +53,9 @@ describe.skipIf(!isMounted)('a VM whose disk cannot grow', () => {
       diskFault: { kind: 'full', detail: 'No space left on device' },
     });
     expect(heard).toEqual(['paused']);
-    const counts = () => readFileSync(join(runDir, 'console.log'), 'utf8').match(/COUNT [0-9a-f]{8}/g) ?? [];
+    // SeaBIOS prints the end of its own last line when its next timer tick comes, which may be in the midst of one of the guest's.
+    const printed = () => readFileSync(join(runDir, 'console.log'), 'utf8').replaceAll('.\r\n', '');
+    const counts = () => printed().match(/COUNT [0-9a-f]{8}/g) ?? [];
     const before = counts().length;
     expect(spawnSync('mount', ['-o', 'remount,size=512m', small]).status).toBe(0);
     await vm.resume();
