@@ -7,6 +7,7 @@ import { ensureGuestImage } from './images/guest-image.mjs';
 import { runCommand } from './progress/run-command.mjs';
 import { isStampCurrent, whenChanged, writeStamp } from './stamp.mjs';
 import { findMissingPackages, installMissingPackages } from './system/debian-packages.mjs';
+import { ensureNullDevice } from './system/null-device.mjs';
 
 const NODE_VERSION_MIN = [20, 19];
 
@@ -61,6 +62,8 @@ const BUILD_OUTPUTS = ['apps/api/dist/main.js', 'apps/node-agent/dist/main.js', 
  */
 export const prepare = async ({ progress, purpose, images, signal }) => {
   requireNode();
+  const repaired = ensureNullDevice();
+  if (repaired !== null) progress.note(`  ${repaired}`);
   if (findMissingPackages(purpose).length > 0) {
     await progress.step('install Debian packages', async (report) => {
       const installed = await installMissingPackages(purpose, { note: progress.note, report, signal });

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { open, symlink } from 'node:fs/promises';
+import { open, stat, symlink } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
 import { callFailure, libc } from '../sys/libc.js';
 import { options } from './option-string.js';
@@ -17,11 +17,24 @@ export const serialChardev = (folder: RunFolder): string =>
   options('pipe', { id: 'console', path: folder.serialLine, logfile: folder.consoleLog, logappend: 'on' });
 
 const FIFO_MODE = 0o600;
+const NULL_DEVICE = '/dev/null';
+const EVERYBODY = 0o666;
 
 /** Makes the far ends of the serial line, in a folder that only the agent can write to yet. */
 export async function makeSerialLine(folder: RunFolder): Promise<void> {
   if (libc().mkfifo(folder.serialInput, FIFO_MODE) !== 0) throw callFailure('making the input of the serial console');
-  await symlink('/dev/null', folder.serialOutput);
+  await assertOpenToEverybody(NULL_DEVICE);
+  await symlink(NULL_DEVICE, folder.serialOutput);
+}
+
+/** QEMU would only say that it found no file, and of another name (it tries the path without `.out` next). */
+async function assertOpenToEverybody(device: string): Promise<void> {
+  const mode = (await stat(device)).mode & 0o777;
+  if ((mode & EVERYBODY) === EVERYBODY) return;
+  throw new DomainError(
+    'host_fault',
+    `${device} has mode 0${mode.toString(8)}, so the users of VMs cannot open it: run \`chmod 0666 ${device}\` on the host`,
+  );
 }
 
 /** Port: ConsolePort.writeSerial. */

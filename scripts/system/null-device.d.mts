@@ -1,0 +1,1 @@
+export function ensureNullDevice(file?: string): string | null;
