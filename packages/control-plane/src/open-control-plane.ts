@@ -3,7 +3,7 @@ import type { ControlPlane, ControlPlaneConfig } from './control-plane.js';
 import { openDatabase } from './database/database.js';
 import { migrateDatabase } from './database/migrate.js';
 import { ListeningEventSignal } from './event/event-signal.store.js';
-import { readFleet, TraitSets } from './host/fleet.store.js';
+import { readFleetChanges, TraitSets } from './host/fleet.store.js';
 import { DatabaseFleetSnapshot } from './host/fleet-snapshot.js';
 import { findTrustedFingerprints } from './host/host.store.js';
 import { openImageStore } from './image/image-store.js';
@@ -52,7 +52,9 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
     const eventSignal = new ListeningEventSignal(databaseUrl, log);
     opened.push(() => eventSignal.close());
     const traitSets = new TraitSets();
-    const fleet = new DatabaseFleetSnapshot((claimedVmIds) => readFleet(fleetDatabase, traitSets, claimedVmIds));
+    const fleet = new DatabaseFleetSnapshot((claimed, since) =>
+      readFleetChanges(fleetDatabase, traitSets, claimed, since),
+    );
     const { gatewayAddress, enrolAddress } = config;
     const parts = { database, bell, agents, authority, images, siteId, fleet, eventSignal, log, clock };
     const cp: ControlPlane = { ...parts, gatewayAddress, enrolAddress };

@@ -1,6 +1,6 @@
 import { type HostRow, NO_AMOUNTS, type PlacementRequest } from '@kvorum/scheduler';
 import { describe, expect, it } from 'vitest';
-import type { FleetRows } from './fleet.store.js';
+import type { FleetChanges } from './fleet.store.js';
 import { DatabaseFleetSnapshot } from './fleet-snapshot.js';
 
 const NEEDED: PlacementRequest = {
@@ -29,9 +29,10 @@ class Hosts {
   readCount = 0;
   #held: (() => void)[] | null = null;
 
-  read = async (asked: readonly string[]): Promise<FleetRows> => {
+  read = async (asked: readonly string[]): Promise<FleetChanges> => {
     this.readCount += 1;
-    const answer = { hosts: this.rows, countedVmIds: new Set(asked.filter((id) => this.committed.has(id))) };
+    const countedVmIds = new Set(asked.filter((id) => this.committed.has(id)));
+    const answer = { hosts: this.rows, horizonXactId: BigInt(this.readCount), countedVmIds };
     if (this.#held !== null) await new Promise<void>((resolve) => this.#held?.push(resolve));
     return answer;
   };

@@ -3,19 +3,23 @@ import {
   amountsOf,
   type Fleet,
   fleetOf,
+  type HostRow,
   type Placement,
   type PlacementRequest,
   place,
 } from '@kvorum/scheduler';
 import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
-import type { FleetRows } from './fleet.store.js';
+import { FEED_START, type FleetChanges } from './fleet.store.js';
 
-/** Older numbers are read anew before they are used. Placing costs one read of all hosts per this time, not per VM. */
-const FLEET_AGE_MS_MAX = 500;
+/**
+ * Older numbers are brought up to date before they are used. That reads what has changed and nothing else, so it may be often:
+ * what other processes have taken meanwhile is what this one would lose a race for.
+ */
+const FLEET_AGE_MS_MAX = 100;
 
 /**
  * The fleet as the scheduler sees it. The conditional reservation in the database is what decides; this snapshot only makes
- * good proposals. VMs that this process is placing right now are counted at once (`claim`), or all of them would be proposed
+ * good proposals. It is read once, and from then on kept current by the feed of changes. VMs that this process is placing right now are counted at once (`claim`), or all of them would be proposed
  * the same host and all but one would lose.
  */
 export interface FleetSnapshot {
@@ -48,18 +52,21 @@ interface Claim {
 
 interface Current {
   readonly fleet: Fleet;
+  readonly horizonXactId: bigint;
   readonly readAtMs: number;
 }
 
+type ReadChanges = (claimedVmIds: readonly string[], sinceXactId: bigint) => Promise<FleetChanges>;
+
 export class DatabaseFleetSnapshot implements FleetSnapshot {
-  readonly #read: (claimedVmIds: readonly string[]) => Promise<FleetRows>;
+  readonly #read: ReadChanges;
   readonly #claims = new Map<string, Claim>();
   #current: Current | null = null;
   #reading: Promise<Current> | null = null;
   #next: Promise<Current> | null = null;
   #waiters: (() => void)[] = [];
 
-  constructor(read: (claimedVmIds: readonly string[]) => Promise<FleetRows>) {
+  constructor(read: ReadChanges) {
     this.#read = read;
   }
 
@@ -125,20 +132,36 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
   }
 
   async #readCurrent(): Promise<Current> {
+    const readAtMs = performance.now();
     const committedBefore = new Set([...this.#claims.values()].filter((claim) => claim.isCommitted));
-    const { hosts, countedVmIds } = await this.#read([...this.#claims.keys()]);
-    const fleet = fleetOf(hosts);
-    const current = { fleet, readAtMs: performance.now() };
+    const since = this.#current?.horizonXactId ?? FEED_START;
+    const { hosts, horizonXactId, countedVmIds } = await this.#read([...this.#claims.keys()], since);
+    // From here on without waiting: whoever proposes sees either all of the change or nothing of it.
+    // Off, and on again afterwards: rows replace numbers.
+    if (this.#current !== null) for (const claim of this.#claims.values()) addBack(this.#current, claim);
+    const current = { fleet: withRows(this.#current?.fleet ?? fleetOf([]), hosts), horizonXactId, readAtMs };
     for (const claim of [...this.#claims.values()]) {
-      claim.isSubtracted = false;
-      const isCounted = countedVmIds.has(claim.vmId);
       // Committed before the read: it is in the numbers, or it was released since. Either way we need not carry it.
       if (committedBefore.has(claim)) this.#claims.delete(claim.vmId);
-      else if (!isCounted) subtract(current, claim);
+      else if (!countedVmIds.has(claim.vmId)) subtract(current, claim);
     }
     this.#current = current;
     return current;
   }
+}
+
+/**
+ * Rows that are new to the fleet or gone from it make all columns anew, and are therefore taken together; all others are
+ * written in place. A revoked host takes no VMs and is left out.
+ */
+function withRows(fleet: Fleet, rows: readonly HostRow[]): Fleet {
+  const isThere = (row: HostRow): boolean => fleet.indexOf(row.hostId) >= 0;
+  if (rows.every((row) => isThere(row) === (row.state !== 'revoked'))) {
+    for (const row of rows) if (isThere(row)) fleet.applyHostRow(row);
+    return fleet;
+  }
+  const all = new Map([...fleet.rows(), ...rows].map((row) => [row.hostId, row]));
+  return fleetOf([...all.values()].filter(({ state }) => state !== 'revoked'));
 }
 
 const subtract = (current: Current, claim: Claim): void => {

@@ -8,6 +8,7 @@ interface Row {
   readonly state: HostRow['state'];
   readonly connectivity: HostRow['connectivity'];
   readonly accelerator: Accelerator | null;
+  readonly labels: Readonly<Record<string, string>>;
   readonly capacity_vcpu_count: number;
   readonly capacity_memory_bytes: bigint;
   readonly capacity_disk_bytes: bigint;
@@ -26,42 +27,76 @@ interface Row {
   readonly traits: readonly string[] | null;
 }
 
-export interface FleetRows {
-  readonly hosts: HostRow[];
+type FeedRow = (Row | { readonly id: null }) & {
+  readonly horizon: bigint;
+  readonly counted: readonly string[] | null;
+};
+
+/** What the feed of the fleet tells: rows of hosts as they are now. */
+export interface FleetChanges {
+  /** Changed since the position asked for; perhaps also some that changed before. */
+  readonly hosts: readonly HostRow[];
+  /** Where to read on. */
+  readonly horizonXactId: bigint;
   /** Those of the VMs asked about whose reservations the numbers of the hosts count already. */
   readonly countedVmIds: ReadonlySet<string>;
 }
 
+/** From here on everything is new. */
+export const FEED_START = 0n;
+
 /**
- * All hosts, and which claims their numbers hold. Both come from one statement, so from one snapshot: a claim is counted
- * either in the host's numbers or not at all, and the answer says which.
+ * Hosts that have changed since an earlier read's horizon, and which claims the numbers of all hosts hold. All of it is one
+ * statement, so one snapshot: a claim is counted either in its host's row or not at all, and the answer says which.
+ *
+ * Misses nothing: a transaction that this snapshot does not see is running, or not begun, so its id is not below
+ * pg_snapshot_xmin; the rows it changes carry that id (hosts_note_change), and the next read asks from there on.
  */
-export async function readFleet(
+export async function readFleetChanges(
   database: Database,
   traitSets: TraitSets,
   claimedVmIds: readonly string[],
-): Promise<FleetRows> {
-  const rows = await database.$queryRaw<(Row & { counted: string[] | null })[]>`
-    SELECT h.threads_per_core, h.id, h.name, h.state, h.connectivity, h.accelerator,
-           h.capacity_vcpu_count, h.capacity_memory_bytes, h.capacity_disk_bytes, h.capacity_dedicated_cpu_count,
-           h.capacity_huge_pages_2mib_bytes, h.capacity_huge_pages_1gib_bytes,
-           h.reserved_vcpu_count, h.reserved_memory_bytes, h.reserved_disk_bytes, h.reserved_dedicated_cpu_count,
-           h.reserved_huge_pages_2mib_bytes, h.reserved_huge_pages_1gib_bytes, h.traits_sha256,
-           CASE WHEN h.traits_sha256 = ANY (${traitSets.hashes()}::text[])
-                  OR row_number() OVER (PARTITION BY h.traits_sha256) > 1 THEN NULL
-                ELSE h.traits END AS traits,
-           (SELECT array_agg(r.vm_id::text) FROM reservations r
-             WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[]) AND r.host_id = h.id) AS counted
-      FROM hosts h
-     WHERE h.state <> 'revoked'`;
-  traitSets.take(rows);
-  const hosts = rows.map((row) => hostRowOf(row, traitSets.of(row.traits_sha256)));
-  return { hosts, countedVmIds: new Set(rows.flatMap((row) => row.counted ?? [])) };
+  sinceXactId: bigint,
+): Promise<FleetChanges> {
+  const rows = await database.$queryRaw<FeedRow[]>`
+    WITH feed AS MATERIALIZED (
+      SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
+             (SELECT array_agg(r.vm_id::text) FROM reservations r
+               WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[])) AS counted)
+    SELECT feed.horizon, feed.counted, h.*
+      FROM feed LEFT JOIN LATERAL (
+        SELECT id, name, state, connectivity, accelerator, labels, threads_per_core,
+               capacity_vcpu_count, capacity_memory_bytes, capacity_disk_bytes, capacity_dedicated_cpu_count,
+               capacity_huge_pages_2mib_bytes, capacity_huge_pages_1gib_bytes,
+               reserved_vcpu_count, reserved_memory_bytes, reserved_disk_bytes, reserved_dedicated_cpu_count,
+               reserved_huge_pages_2mib_bytes, reserved_huge_pages_1gib_bytes, traits_sha256,
+               CASE WHEN traits_sha256 = ANY (${traitSets.hashes()}::text[])
+                      OR row_number() OVER (PARTITION BY traits_sha256) > 1 THEN NULL
+                    ELSE traits END AS traits
+          FROM hosts WHERE changed_xact_id >= ${sinceXactId}::bigint) h ON true`;
+  const [first] = rows;
+  if (first === undefined) throw new TypeError('a LEFT JOIN of one row gives one at least');
+  const changed = rows.filter((row) => row.id !== null);
+  const traits = traitSets.take(changed);
+  return {
+    hosts: changed.map((row) => hostRowOf(row, traits(row.traits_sha256))),
+    horizonXactId: first.horizon,
+    countedVmIds: new Set(first.counted ?? []),
+  };
 }
+
+/** Labels of hosts that say what fails together. Others are for people. */
+const DOMAIN_LABELS = ['zone', 'rack'] as const;
+
+const domainsOf = (labels: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(DOMAIN_LABELS.flatMap((level) => (labels[level] === undefined ? [] : [[level, labels[level]]])));
+
+/** Far more than a site has kinds of hosts. */
+const TRAIT_SETS_MAX = 1000;
 
 /**
  * The lists of traits by their hash, one object for all hosts that share one. A list never changes under its hash, so that
- * it is read from the database once; what no host has any more is forgotten.
+ * it is read from the database once. When there are too many all are forgotten, and each is read once more.
  */
 export class TraitSets {
   #sets = new Map<string, ReadonlySet<string>>();
@@ -70,16 +105,12 @@ export class TraitSets {
     return [...this.#sets.keys()];
   }
 
-  take(rows: readonly { readonly traits_sha256: string; readonly traits: readonly string[] | null }[]): void {
-    const fresh = new Map(
-      rows.flatMap((row) => (row.traits === null ? [] : [[row.traits_sha256, row.traits] as const])),
-    );
-    const hashes = new Set(rows.map((row) => row.traits_sha256));
-    this.#sets = new Map([...hashes].map((hash) => [hash, this.#sets.get(hash) ?? new Set(fresh.get(hash))]));
-  }
-
-  of(hash: string): ReadonlySet<string> {
-    return this.#sets.get(hash) ?? NO_TRAITS;
+  /** Adds what rows bring, and returns the list of a hash that they name. */
+  take(rows: readonly Pick<Row, 'traits' | 'traits_sha256'>[]): (hash: string) => ReadonlySet<string> {
+    const sets = this.#sets;
+    for (const { traits, traits_sha256: hash } of rows) if (traits !== null) sets.set(hash, new Set(traits));
+    if (sets.size > TRAIT_SETS_MAX) this.#sets = new Map();
+    return (hash) => sets.get(hash) ?? NO_TRAITS;
   }
 }
 
@@ -94,6 +125,7 @@ const hostRowOf = (row: Row, traits: ReadonlySet<string>): HostRow => ({
   accelerator: row.accelerator,
   // x86 has 1 or 2; the scheduler counts no more.
   threadsPerCore: row.threads_per_core > 1 ? 2 : 1,
+  domains: domainsOf(row.labels),
   capacity: {
     vcpuCount: row.capacity_vcpu_count,
     memoryBytes: Number(row.capacity_memory_bytes),

@@ -11,7 +11,7 @@ import type { AgentDirectory } from '../../src/agents/agent-port.js';
 import type { Actor, ControlPlane, Logger } from '../../src/control-plane.js';
 import { openDatabase } from '../../src/database/database.js';
 import { ListeningEventSignal } from '../../src/event/event-signal.store.js';
-import { readFleet, TraitSets } from '../../src/host/fleet.store.js';
+import { readFleetChanges, TraitSets } from '../../src/host/fleet.store.js';
 import { DatabaseFleetSnapshot } from '../../src/host/fleet-snapshot.js';
 import { findTrustedFingerprints } from '../../src/host/host.store.js';
 import { openImageStore } from '../../src/image/image-store.js';
@@ -118,7 +118,7 @@ export async function openTestControlPlane(options: TestControlPlaneOptions = {}
       authority,
       images,
       siteId,
-      fleet: new DatabaseFleetSnapshot((claimed) => readFleet(fleetDatabase, traitSets, claimed)),
+      fleet: new DatabaseFleetSnapshot((claimed, since) => readFleetChanges(fleetDatabase, traitSets, claimed, since)),
       eventSignal,
       gatewayAddress: options.gatewayAddress ?? '127.0.0.1:7081',
       enrolAddress: '127.0.0.1:7082',
