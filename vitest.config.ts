@@ -18,13 +18,14 @@ const settings = {
   globalSetup: ['tests/support/global-setup.ts'],
 };
 
-export default defineConfig({
+export default defineConfig(({ mode }) => ({
   test: {
     // Every core, where vitest would keep one free: most tests wait for databases, sockets and guests.
     maxWorkers: '100%',
     projects: [
       {
         ...resolution,
+        mode, // projects do not inherit it
         test: {
           ...settings,
           name: 'unit',
@@ -35,6 +36,7 @@ export default defineConfig({
       },
       {
         ...resolution,
+        mode,
         test: {
           ...settings,
           name: 'integration',
@@ -45,6 +47,7 @@ export default defineConfig({
       },
       {
         ...resolution,
+        mode,
         test: {
           ...settings,
           name: 'e2e',
@@ -58,4 +61,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

@@ -7,9 +7,11 @@ import { planDrain } from './plan-drain.js';
 import { replaySteps } from './search-moves.js';
 import { type Trial, tried } from './trial.js';
 
+/** `even`: no host much fuller than another; `empty-hosts`: as many hosts without VMs as can be had. */
+type Goal = 'even' | 'empty-hosts';
+
 export interface RebalanceOptions {
-  /** `even`: no host much fuller than another; `empty-hosts`: as many hosts without VMs as can be had. */
-  readonly goal: 'even' | 'empty-hosts';
+  readonly goal: Goal;
   /** Only hosts of this group, and VMs on them. */
   readonly hostGroupId?: string;
   readonly moveCountMax?: number;
@@ -50,7 +52,7 @@ export function planRebalance(fleet: Fleet, options: RebalanceOptions): Rebalanc
   const before = evennessOf(fleet, hosts);
   return tried(fleet, (trial): RebalancePlan => {
     const steps: Step[] = [];
-    repair(trial, hosts, steps, moveCountMax);
+    repair(trial, hosts, steps, moveCountMax, options.goal);
     const why =
       options.goal === 'even'
         ? even(trial, hosts, steps, moveCountMax, options.toleranceShare ?? TOLERANCE_SHARE)
@@ -92,7 +94,7 @@ function evennessOf(fleet: Fleet, hosts: HostSet): Evenness {
 const moveCountOf = (steps: readonly Step[]): number => costOf(steps).moveCount;
 
 /** VMs that would not be placed where they are go where they would, the largest first, while there are moves left. */
-function repair(trial: Trial, hosts: HostSet, steps: Step[], moveCountMax: number): void {
+function repair(trial: Trial, hosts: HostSet, steps: Step[], moveCountMax: number, goal: Goal): void {
   const { fleet } = trial;
   for (const index of membersOf(hosts)) {
     const hostId = fleet.hostIds[index] as string;
@@ -108,16 +110,28 @@ function repair(trial: Trial, hosts: HostSet, steps: Step[], moveCountMax: numbe
         index,
         hosts,
         `a rule is broken on host ${fleet.names[index]}, or it has promised too much`,
+        goal,
       );
       if (step !== null) steps.push(step);
     }
   }
 }
 
-function moveToBest(trial: Trial, unit: MoveUnit, from: number, hosts: HostSet, reason: string): Step | null {
-  const within = hostsBut(trial.fleet, from);
+function moveToBest(
+  trial: Trial,
+  unit: MoveUnit,
+  from: number,
+  hosts: HostSet,
+  reason: string,
+  goal: Goal,
+): Step | null {
+  const { fleet } = trial;
+  const within = hostsBut(fleet, from);
   keepHosts(within, hosts);
-  for (const to of targetsFor(trial, unit, within)) {
+  const targets = targetsFor(trial, unit, within);
+  // The best host is often the fullest one, which would have to be relieved next.
+  const byShare = (left: number, right: number): number => shareUsed(fleet, left) - shareUsed(fleet, right);
+  for (const to of goal === 'even' ? targets.toSorted(byShare) : targets) {
     const moves = moveUnit(trial, unit, to, reason);
     if (moves !== null) return { moves };
   }
