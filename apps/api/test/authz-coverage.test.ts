@@ -40,6 +40,11 @@ const EXPECTED: Record<string, RouteRole> = {
   listPlacements: 'viewer',
   getPlacement: 'viewer',
   replayPlacement: 'viewer',
+  simulatePlacement: 'viewer',
+  getCapacity: 'viewer',
+  simulateFailure: 'operator',
+  planHostDrain: 'operator',
+  planRebalance: 'operator',
   streamEvents: 'viewer',
   createVm: 'operator',
   startVm: 'operator',
@@ -76,7 +81,15 @@ const EXPECTED: Record<string, RouteRole> = {
   revokeToken: 'admin',
 };
 /** Of the whole site: a token of a project is refused although its role would do. */
-const WHOLE_SITE = new Set(['listHosts', 'getHost', 'listHostGroups', 'getHostGroup', 'getCpuBaseline']);
+const WHOLE_SITE = new Set([
+  'listHosts',
+  'getHost',
+  'listHostGroups',
+  'getHostGroup',
+  'getCpuBaseline',
+  'planHostDrain',
+  'planRebalance',
+]);
 
 interface Call {
   readonly id: string;

@@ -161,6 +161,37 @@ const ADDRESSES: Case[] = [
     ),
   ),
   wrong('an endless cursor', ['GET', `/v1/vms?cursor=${'a'.repeat(600)}`, { as: 'admin' }], 'query.cursor'),
+  wrong('no flavor to count', ['GET', '/v1/capacity', { as: 'admin' }], 'query.flavorId'),
+  wrong(
+    'capacity by an unknown level',
+    ['GET', `/v1/capacity?flavorId=${ID}&level=floor`, { as: 'admin' }],
+    'query.level',
+  ),
+  wrong('nothing to simulate', post('/v1/placements/simulate', { vms: [] }), 'body.vms'),
+  wrong(
+    'zero VMs to simulate',
+    post('/v1/placements/simulate', { vms: [{ flavorId: ID, count: 0 }] }),
+    'body.vms.0.count',
+  ),
+  wrong(
+    'more VMs than one question has',
+    post('/v1/placements/simulate', {
+      vms: [
+        { flavorId: ID, count: 60 },
+        { flavorId: ID, count: 41 },
+      ],
+    }),
+    'body.vms',
+  ),
+  wrong(
+    'a failure of nothing',
+    post('/v1/placements/simulate-failure', { level: 'planet', name: '' }),
+    'body.level',
+    'body.name',
+  ),
+  wrong('a drain in no moves', post(`/v1/hosts/${ID}/drain/plan`, { moveCountMax: 0 }), 'body.moveCountMax'),
+  wrong('a goal that is none', post('/v1/rebalance/plan', { goal: 'perfect' }), 'body.goal'),
+  wrong('a negative tolerance', post('/v1/rebalance/plan', { toleranceShare: -1 }), 'body.toleranceShare'),
   wrong('an unknown outcome', ['GET', '/v1/placements?outcome=maybe', { as: 'admin' }], 'query.outcome'),
   wrong('a placement that is no id', ['GET', '/v1/placements/newest', { as: 'admin' }], 'path.placementId'),
   wrong('a negative offset', ['GET', `/v1/vms/${ID}/console?offset=-1`, { as: 'admin' }], 'query.offset'),

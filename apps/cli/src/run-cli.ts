@@ -7,6 +7,8 @@ import { addHostGroupVerbs } from './commands/host-group/add-host-group-verbs.js
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
 import { addOperationVerbs } from './commands/operation/add-operation-verbs.js';
 import { addPlacementVerbs } from './commands/placement/add-placement-verbs.js';
+import { addCapacity } from './commands/placement/capacity.js';
+import { addRebalance } from './commands/placement/rebalance.js';
 import { addProjectVerbs } from './commands/project/add-project-verbs.js';
 import { addLogin } from './commands/session/login.js';
 import { addLogout } from './commands/session/logout.js';
@@ -31,6 +33,8 @@ const COMMANDS: readonly AddVerb[] = [
   addHostVerbs,
   addHostGroupVerbs,
   addPlacementVerbs,
+  addCapacity,
+  addRebalance,
   addProjectVerbs,
   addTokenVerbs,
   addEventVerbs,

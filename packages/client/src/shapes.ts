@@ -26,6 +26,11 @@ export type Operation = AnswerOf<'/v1/operations/{operationId}'>;
 export type Placement = AnswerOf<'/v1/placements/{placementId}'>;
 export type PlacementDecision = Placement['decision'];
 export type PlacementReplay = Shapes['PlacementReplay'];
+export type SimulatedPlacement = Shapes['SimulatedPlacement'];
+export type SimulatedFailure = Shapes['SimulatedFailure'];
+export type Capacity = AnswerOf<'/v1/capacity'>;
+export type DrainPlan = Shapes['DrainPlan'];
+export type RebalancePlan = Shapes['RebalancePlan'];
 export type Project = AnswerOf<'/v1/projects/{projectId}'>;
 export type Token = AnswerOf<'/v1/tokens'>['items'][number];
 export type OwnToken = AnswerOf<'/v1/tokens/self'>;
@@ -49,6 +54,12 @@ export type CreateProjectBody = BodyOf<'/v1/projects', 'post'>;
 export type QuotaBody = BodyOf<'/v1/projects/{projectId}/quota', 'patch'>;
 export type CreateTokenBody = BodyOf<'/v1/tokens', 'post'>;
 
+export type SimulatePlacementBody = BodyOf<'/v1/placements/simulate', 'post'>;
+export type SimulateFailureBody = BodyOf<'/v1/placements/simulate-failure', 'post'>;
+export type DrainPlanBody = BodyOf<'/v1/hosts/{hostId}/drain/plan', 'post'>;
+export type RebalancePlanBody = BodyOf<'/v1/rebalance/plan', 'post'>;
+
+export type CapacityQuery = QueryOf<'/v1/capacity'>;
 export type VmsQuery = QueryOf<'/v1/vms'>;
 export type HostsQuery = QueryOf<'/v1/hosts'>;
 export type HostGroupsQuery = QueryOf<'/v1/host-groups'>;

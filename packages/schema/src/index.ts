@@ -16,6 +16,7 @@ export * from './names.js';
 export * from './operation/operation.schema.js';
 export * from './page.schema.js';
 export * from './placement/placement.schema.js';
+export * from './placement/what-if.schema.js';
 export * from './project/project.schema.js';
 export * from './token/token.schema.js';
 export * from './vm/machine-type.js';

@@ -8,6 +8,8 @@ import { cordonHostRoute } from './host/cordon-host.route.js';
 import { createEnrolmentRoute } from './host/create-enrolment.route.js';
 import { getHostRoute } from './host/get-host.route.js';
 import { listHostsRoute } from './host/list-hosts.route.js';
+import { planHostDrainRoute } from './host/plan-host-drain.route.js';
+import { planRebalanceRoute } from './host/plan-rebalance.route.js';
 import { revokeHostRoute } from './host/revoke-host.route.js';
 import { uncordonHostRoute } from './host/uncordon-host.route.js';
 import { createHostGroupRoute } from './host-group/create-host-group.route.js';
@@ -33,9 +35,12 @@ import { listOperationsRoute } from './operation/list-operations.route.js';
 import { resumeOperationRoute } from './operation/resume-operation.route.js';
 import { unwindOperationRoute } from './operation/unwind-operation.route.js';
 import { watchOperationRoute } from './operation/watch-operation.route.js';
+import { getCapacityRoute } from './placement/get-capacity.route.js';
 import { getPlacementRoute } from './placement/get-placement.route.js';
 import { listPlacementsRoute } from './placement/list-placements.route.js';
 import { replayPlacementRoute } from './placement/replay-placement.route.js';
+import { simulateFailureRoute } from './placement/simulate-failure.route.js';
+import { simulatePlacementRoute } from './placement/simulate-placement.route.js';
 import { createProjectRoute } from './project/create-project.route.js';
 import { getProjectRoute } from './project/get-project.route.js';
 import { listProjectsRoute } from './project/list-projects.route.js';
@@ -73,6 +78,8 @@ export const ALL_ROUTES: readonly Route[] = [
   createEnrolmentRoute,
   getHostRoute,
   listHostsRoute,
+  planHostDrainRoute,
+  planRebalanceRoute,
   revokeHostRoute,
   uncordonHostRoute,
   createHostGroupRoute,
@@ -98,9 +105,12 @@ export const ALL_ROUTES: readonly Route[] = [
   resumeOperationRoute,
   unwindOperationRoute,
   watchOperationRoute,
+  getCapacityRoute,
   getPlacementRoute,
   listPlacementsRoute,
   replayPlacementRoute,
+  simulateFailureRoute,
+  simulatePlacementRoute,
   createProjectRoute,
   getProjectRoute,
   listProjectsRoute,

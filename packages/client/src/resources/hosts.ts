@@ -1,4 +1,4 @@
-import type { CreateEnrolmentBody, HostsQuery } from '../shapes.js';
+import type { CreateEnrolmentBody, DrainPlanBody, HostsQuery, RebalancePlanBody } from '../shapes.js';
 import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
 
 export const hostCalls = ({ api, bodyOf }: Transport) => ({
@@ -20,6 +20,14 @@ export const hostCalls = ({ api, bodyOf }: Transport) => ({
     ),
   uncordon: (hostId: string, options?: MutationOptions) =>
     bodyOf(api.POST('/v1/hosts/{hostId}/uncordon', { params: { path: { hostId } }, ...initOf(options) }), options),
+  /** A dry run: the moves that would empty the host, or what keeps it from being emptied. */
+  planDrain: (hostId: string, body: DrainPlanBody = {}, options?: CallOptions) =>
+    bodyOf(
+      api.POST('/v1/hosts/{hostId}/drain/plan', { params: { path: { hostId } }, body, ...initOf(options) }),
+      options,
+    ),
+  planRebalance: (body: RebalancePlanBody = {}, options?: CallOptions) =>
+    bodyOf(api.POST('/v1/rebalance/plan', { body, ...initOf(options) }), options),
   revoke: (hostId: string, options?: CallOptions) =>
     bodyOf(api.POST('/v1/hosts/{hostId}/revoke', { params: { path: { hostId } }, ...initOf(options) }), options),
 });

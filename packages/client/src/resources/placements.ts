@@ -1,4 +1,4 @@
-import type { PlacementsQuery } from '../shapes.js';
+import type { CapacityQuery, PlacementsQuery, SimulateFailureBody, SimulatePlacementBody } from '../shapes.js';
 import { type CallOptions, initOf, type Transport } from '../transport.js';
 
 export const placementCalls = ({ api, bodyOf }: Transport) => {
@@ -13,5 +13,12 @@ export const placementCalls = ({ api, bodyOf }: Transport) => {
       bodyOf(api.GET('/v1/placements/{placementId}', at(placementId, options)), options),
     replay: (placementId: string, options?: CallOptions) =>
       bodyOf(api.POST('/v1/placements/{placementId}/replay', at(placementId, options)), options),
+    /** Where VMs would go now; nothing is reserved. */
+    simulate: (body: SimulatePlacementBody, options?: CallOptions) =>
+      bodyOf(api.POST('/v1/placements/simulate', { body, ...initOf(options) }), options),
+    simulateFailure: (body: SimulateFailureBody, options?: CallOptions) =>
+      bodyOf(api.POST('/v1/placements/simulate-failure', { body, ...initOf(options) }), options),
+    capacity: (query: CapacityQuery, options?: CallOptions) =>
+      bodyOf(api.GET('/v1/capacity', { params: { query }, ...initOf(options) }), options),
   };
 };

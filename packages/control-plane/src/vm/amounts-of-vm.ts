@@ -38,9 +38,9 @@ export function amountsOfVm(
 }
 
 /** Throws `invalid_request` that names each field which does not go with the size of the flavor. */
-export function requireLayout(vm: VmSize & { readonly hardware: VmHardware }): void {
-  requireTopology(vm.hardware, vm.vcpuCount);
-  const fields = layoutRefusals(vm).map(({ field, message }) => ({ field: `body.hardware.${field}`, message }));
+export function requireLayout(vm: VmSize & { readonly hardware: VmHardware }, at = 'body.hardware'): void {
+  requireTopology(vm.hardware, vm.vcpuCount, at);
+  const fields = layoutRefusals(vm).map(({ field, message }) => ({ field: `${at}.${field}`, message }));
   const [first] = fields;
   if (first === undefined) return;
   throw new DomainError('invalid_request', `${first.field} ${first.message}`, { details: { fields } });

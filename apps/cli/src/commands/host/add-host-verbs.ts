@@ -1,6 +1,7 @@
 import type { AddVerb } from '../../cli.js';
 import { addHostCheck } from './check.js';
 import { addHostCordon } from './cordon.js';
+import { addHostDrain } from './drain.js';
 import { addHostEnrol } from './enrol.js';
 import { addHostGet } from './get.js';
 import { addHostList } from './list.js';
@@ -15,5 +16,6 @@ export const addHostVerbs: AddVerb = (program, cli) => {
   addHostCheck(host, cli);
   addHostCordon(host, cli);
   addHostUncordon(host, cli);
+  addHostDrain(host, cli);
   addHostRevoke(host, cli);
 };

@@ -2,6 +2,8 @@ import type { AddVerb } from '../../cli.js';
 import { addPlacementGet } from './get.js';
 import { addPlacementList } from './list.js';
 import { addPlacementReplay } from './replay.js';
+import { addPlacementSimulate } from './simulate.js';
+import { addPlacementSimulateFailure } from './simulate-failure.js';
 
 export const addPlacementVerbs: AddVerb = (program, cli) => {
   const placement = program
@@ -10,4 +12,6 @@ export const addPlacementVerbs: AddVerb = (program, cli) => {
   addPlacementList(placement, cli);
   addPlacementGet(placement, cli);
   addPlacementReplay(placement, cli);
+  addPlacementSimulate(placement, cli);
+  addPlacementSimulateFailure(placement, cli);
 };
