@@ -8,6 +8,7 @@ import {
   type PlacementRequest,
   place,
 } from '@kvorum/scheduler';
+import type { Accelerator } from '@kvorum/schema';
 import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
 import { FEED_START, type FleetChanges } from './fleet.store.js';
 
@@ -36,6 +37,8 @@ type Decided<Kind extends Placement['kind']> = Extract<Placement, { kind: Kind }
 
 export type Proposal =
   | (Decided<'placed'> & {
+      /** Of the host as it was proposed. A host that fits has one. */
+      readonly accelerator: Accelerator;
       /** Call exactly once: `kept` after the reservation was committed, `given up` otherwise. */
       readonly settle: (end: 'kept' | 'given up') => void;
     })
@@ -88,7 +91,9 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     };
     this.#claims.set(vmId, claim);
     subtract(this.#current ?? current, claim);
-    return { ...placement, evidence, settle: (end) => this.#settle(claim, end) };
+    const { accelerator } = fleet.rowOf(fleet.indexOf(placement.hostId));
+    if (accelerator === null) throw new TypeError(`host ${placement.hostId} was chosen without an accelerator`);
+    return { ...placement, accelerator, evidence, settle: (end) => this.#settle(claim, end) };
   }
 
   claimsSettled(): Promise<void> {

@@ -19,7 +19,7 @@ export interface NewReservation {
  * against the row as that one left it (READ COMMITTED, "EvalPlanQual"). The reservation's row is inserted from what the
  * UPDATE returned, so the counter and the row exist together or not at all.
  *
- * The VM's row must be inserted later in the same transaction: the foreign key from reservations to vms is deferred.
+ * The VM's row must be inserted in the same transaction, before or after: the foreign key from reservations to vms is deferred.
  */
 export async function reserve(
   tx: Tx,

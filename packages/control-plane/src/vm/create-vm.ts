@@ -95,7 +95,7 @@ const shareOf = (request: CreateVmRequest, { flavor, diskBytes }: Parts): Pick<P
   smt: request.hardware.cpuPolicy.smt,
 });
 
-/** Locks key, project and host, in this order, and records the VM. `stored`: the same request was accepted before. */
+/** Locks key, project and host, in this order. `stored`: the same request was accepted before. */
 async function claimAndRecord(
   tx: Tx,
   cp: ControlPlane,
@@ -113,15 +113,16 @@ async function claimAndRecord(
   if (stored !== null) return { stored };
   // Held now: flavor and image cannot be deleted any more until the VM names them.
   const parts = await readParts(tx, actor, request, { flavor: holdFlavor, image: holdImage });
-  await takeQuotaFor(tx, parts);
-  const room = { vmId: ids.vmId, hostId: proposed.hostId, ...shareOf(request, parts) };
-  const accelerator = await reserve(tx, { ...room, accelerator: request.accelerator ?? null });
-  if (accelerator === null) throw new RoomLost();
-  await recordVm(tx, cp, actor, { ids, request, parts, placed: { hostId: proposed.hostId, accelerator } });
+  await recordVm(tx, cp, actor, { ids, request, parts, placed: proposed });
   const { record, evidence } = proposed;
   const requestedBy = actor.tokenName;
   const of = { projectId: parts.project.id, vmId: ids.vmId, vmName: request.name, requestedBy };
   await insertPlacement(tx, { id: newId(), ...of, record, evidence });
+  // Last, and the host after the project: VMs are packed, so many requests want the same host's row, and each waits for as
+  // long as the one before it has it. Of the rows written above nobody else knows yet.
+  await takeQuotaFor(tx, parts);
+  const room = { vmId: ids.vmId, hostId: proposed.hostId, ...shareOf(request, parts) };
+  if ((await reserve(tx, { ...room, accelerator: proposed.accelerator })) === null) throw new RoomLost();
   return { stored: null };
 }
 
