@@ -16,9 +16,11 @@ export type RouteTag =
   | 'hosts'
   | 'images'
   | 'meta'
+  | 'networks'
   | 'operations'
   | 'placements'
   | 'projects'
+  | 'security-groups'
   | 'tokens'
   | 'vms';
 

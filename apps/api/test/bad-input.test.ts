@@ -88,6 +88,65 @@ const CPUS: Case[] = [
   wrong('a group with a host that is none', post('/v1/host-groups', { name: 'a', hostIds: ['x'] }), 'body.hostIds.0'),
   wrong('a preview without hosts', post(`/v1/host-groups/${ID}/cpu-baseline/preview`, { hostIds: [] }), 'body.hostIds'),
 ];
+const networkWith = (fields: object): Case['call'] =>
+  post('/v1/networks', { name: 'shop', cidr: '10.20.0.0/24', ...fields });
+const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
+const ruleWith = (fields: object): Case['call'] =>
+  post('/v1/security-groups', { name: 'web', rules: [{ direction: 'ingress', ...fields }] });
+const NETWORKS: Case[] = [
+  ...[
+    '10.20.0.1/24',
+    '10.0.0.0/8',
+    '10.20.0.0/30',
+    '127.0.0.0/24',
+    '169.254.0.0/16',
+    '224.0.0.0/24',
+    'fd00::/64',
+    7,
+  ].map((cidr) => wrong(`the range ${cidr}`, networkWith({ cidr }), 'body.cidr')),
+  wrong('a gateway outside', networkWith({ gateway: '10.21.0.1' }), 'body.gateway'),
+  wrong('a gateway that is no address', networkWith({ gateway: '10.20.0.1\u0000' }), 'body.gateway'),
+  wrong('a wire without an uplink', networkWith({ kind: 'bridge' }), 'body.uplink'),
+  wrong('a VLAN without a wire', networkWith({ vlanId: 7 }), 'body.vlanId'),
+  wrong('an uplink with options', networkWith({ kind: 'bridge', uplink: 'eth1;reboot' }), 'body.uplink'),
+  wrong('a domain with a line break', networkWith({ dnsDomain: 'a.b\nserver=1.2.3.4' }), 'body.dnsDomain'),
+  wrong('a VNI of the caller', networkWith({ vni: 7 }), 'body.vni'),
+  wrong('a multicast MAC address', portWith({ macAddress: '53:54:00:00:00:01' }), 'body.macAddress'),
+  wrong("a maker's MAC address", portWith({ macAddress: '00:1b:21:00:00:01' }), 'body.macAddress'),
+  wrong('an address that is none', portWith({ address: '10.20.0' }), 'body.address'),
+  wrong('a group twice', portWith({ securityGroupIds: [ID, ID] }), 'body.securityGroupIds'),
+  wrong('a rule for ports of ICMP', ruleWith({ protocol: 'icmp', portMin: 8 }), 'body.rules.0.portMin'),
+  wrong(
+    'a rule for a range the wrong way',
+    ruleWith({ protocol: 'tcp', portMin: 9, portMax: 8 }),
+    'body.rules.0.portMax',
+  ),
+  wrong('a rule with nftables in it', ruleWith({ cidr: '0.0.0.0/0 accept' }), 'body.rules.0.cidr'),
+  wrong(
+    'too many rules',
+    post('/v1/security-groups', { name: 'a', rules: Array(251).fill({ direction: 'egress' }) }),
+    'body.rules',
+  ),
+  { what: 'a port on no network', call: portWith({}), status: 404, code: 'not_found', fields: [] },
+  {
+    what: 'a rule for a group that is not there',
+    call: ruleWith({ peerGroupId: ID }),
+    status: 404,
+    code: 'not_found',
+    fields: ['body.rules.0.peerGroupId'],
+  },
+  {
+    what: 'a wire asked for by an operator',
+    call: [
+      'POST',
+      '/v1/networks',
+      { as: 'operator', body: { name: 'a', cidr: '10.20.0.0/24', kind: 'bridge', uplink: 'eth1' } },
+    ],
+    status: 403,
+    code: 'forbidden',
+    fields: ['body.kind'],
+  },
+];
 const NUMBERS: Case[] = [
   wrong('a text for a number', flavorWith({ vcpuCount: '2' }), 'body.vcpuCount'),
   wrong('a fraction', flavorWith({ vcpuCount: 1.5 }), 'body.vcpuCount'),
@@ -156,7 +215,18 @@ const ADDRESSES: Case[] = [
   wrong('a limit given twice', ['GET', '/v1/vms?limit=1&limit=2', { as: 'admin' }], 'query.limit'),
   wrong('an unknown state', ['GET', '/v1/vms?state=asleep', { as: 'admin' }], 'query.state'),
   ...['%00', 'bm90IGFuIGlk', '0', encodeURIComponent("' OR 1=1 --")].flatMap((cursor) =>
-    ['vms', 'hosts', 'images', 'flavors', 'projects', 'tokens', 'operations', 'placements'].map((list) =>
+    [
+      'vms',
+      'hosts',
+      'images',
+      'flavors',
+      'projects',
+      'tokens',
+      'operations',
+      'placements',
+      'networks',
+      'security-groups',
+    ].map((list) =>
       wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
     ),
   ),
@@ -311,7 +381,19 @@ const OBJECTS: Case[] = [
       fields: [],
     }),
   ),
-  ...['vms', 'hosts', 'images', 'flavors', 'projects', 'operations', 'placements', 'operations/watch'].map(
+  ...[
+    'vms',
+    'hosts',
+    'images',
+    'flavors',
+    'projects',
+    'operations',
+    'placements',
+    'networks',
+    'ports',
+    'security-groups',
+    'operations/watch',
+  ].map(
     (list): Case => ({
       what: `none of ${list}`,
       call: ['GET', list === 'operations/watch' ? `/v1/operations/${ID}/watch` : `/v1/${list}/${ID}`, { as: 'admin' }],
@@ -333,6 +415,7 @@ afterAll(() => site.close());
 describe.each([
   ['bodies', BODIES],
   ['processors', CPUS],
+  ['networks', NETWORKS],
   ['numbers', NUMBERS],
   ['names', NAMES],
   ['addresses', ADDRESSES],

@@ -58,6 +58,25 @@ export const resolveImage = (client: KvorumClient, nameOrId: string): Promise<st
 export const resolveProject = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('project', nameOrId, (name) => itemsOf(client.projects.list({ name })));
 
+export const resolveNetwork = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('network', nameOrId, (name) => itemsOf(client.networks.list({ name })));
+export const resolveSecurityGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('security-group', nameOrId, (name) => itemsOf(client.securityGroups.list({ name })));
+
+/** Names of ports are of their networks: NETWORK/PORT. */
+export async function resolvePort(client: KvorumClient, nameOrId: string): Promise<string> {
+  const [network = '', port, ...rest] = nameOrId.split('/');
+  if (port === undefined && UUID.test(nameOrId)) return nameOrId;
+  if (port === undefined || rest.length > 0) {
+    throw usageError(`"${nameOrId}" names no port`, "Give a port's id, or NETWORK/PORT with both names.");
+  }
+  const networkId = await resolveNetwork(client, network);
+  return resolve('port', port, async (name) => {
+    const { items } = await client.ports.list(networkId, { name });
+    return items.map(({ id }) => ({ id, name }));
+  });
+}
+
 /** The API does not look tokens up by name: there are few of them. */
 export const resolveToken = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('token', nameOrId, async (name) => {

@@ -5,11 +5,14 @@ import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
 import { addHostGroupVerbs } from './commands/host-group/add-host-group-verbs.js';
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
+import { addNetworkVerbs } from './commands/network/add-network-verbs.js';
 import { addOperationVerbs } from './commands/operation/add-operation-verbs.js';
 import { addPlacementVerbs } from './commands/placement/add-placement-verbs.js';
 import { addCapacity } from './commands/placement/capacity.js';
 import { addRebalance } from './commands/placement/rebalance.js';
+import { addPortVerbs } from './commands/port/add-port-verbs.js';
 import { addProjectVerbs } from './commands/project/add-project-verbs.js';
+import { addSecurityGroupVerbs } from './commands/security-group/add-security-group-verbs.js';
 import { addLogin } from './commands/session/login.js';
 import { addLogout } from './commands/session/logout.js';
 import { addWhoami } from './commands/session/whoami.js';
@@ -32,6 +35,9 @@ const COMMANDS: readonly AddVerb[] = [
   addFlavorVerbs,
   addHostVerbs,
   addHostGroupVerbs,
+  addNetworkVerbs,
+  addPortVerbs,
+  addSecurityGroupVerbs,
   addPlacementVerbs,
   addCapacity,
   addRebalance,

@@ -3,9 +3,11 @@ import { flavorCalls } from './resources/flavors.js';
 import { hostGroupCalls } from './resources/host-groups.js';
 import { hostCalls } from './resources/hosts.js';
 import { imageCalls } from './resources/images.js';
+import { networkCalls, portCalls } from './resources/networks.js';
 import { operationCalls } from './resources/operations.js';
 import { placementCalls } from './resources/placements.js';
 import { projectCalls } from './resources/projects.js';
+import { securityGroupCalls } from './resources/security-groups.js';
 import { tokenCalls } from './resources/tokens.js';
 import { vmCalls } from './resources/vms.js';
 import { type ClientOptions, openTransport } from './transport.js';
@@ -21,9 +23,12 @@ export function createKvorumClient(options: ClientOptions) {
     hostGroups: hostGroupCalls(transport),
     hosts: hostCalls(transport),
     images: imageCalls(transport),
+    networks: networkCalls(transport),
     operations: operationCalls(transport),
     placements: placementCalls(transport),
+    ports: portCalls(transport),
     projects: projectCalls(transport),
+    securityGroups: securityGroupCalls(transport),
     tokens: tokenCalls(transport),
     vms: vmCalls(transport),
   };

@@ -22,6 +22,9 @@ export const OperationId = id('OperationId');
 export const TokenId = id('TokenId');
 export const EnrolmentId = id('EnrolmentId');
 export const PlacementId = id('PlacementId');
+export const NetworkId = id('NetworkId');
+export const PortId = id('PortId');
+export const SecurityGroupId = id('SecurityGroupId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
@@ -34,6 +37,9 @@ export type OperationId = z.infer<typeof OperationId>;
 export type TokenId = z.infer<typeof TokenId>;
 export type EnrolmentId = z.infer<typeof EnrolmentId>;
 export type PlacementId = z.infer<typeof PlacementId>;
+export type NetworkId = z.infer<typeof NetworkId>;
+export type PortId = z.infer<typeof PortId>;
+export type SecurityGroupId = z.infer<typeof SecurityGroupId>;
 
 /** A fresh id of the kind asked for: `newId<VmId>()`. */
 export const newId = <Id extends string>(): Id => uuidv7() as Id;

@@ -52,3 +52,21 @@ export const FREEZE_MS_DEFAULT = 10_000;
 export const QUOTA_COUNT_MAX = 1_000_000;
 /** JSON numbers are exact up to 2^53 - 1 (RFC 8259 section 6); quotas in bytes stop there. */
 export const QUOTA_BYTES_MAX = Number.MAX_SAFE_INTEGER;
+/** RFC 791 wants 68 and nothing works below 576; 1280 is what IPv6 will need (RFC 8200 section 5). */
+export const MTU_MIN = 1280;
+/** What switches call jumbo frames. */
+export const MTU_MAX = 9216;
+export const MTU_DEFAULT = 1500;
+/** RFC 7348: outer Ethernet 14, IPv4 20, UDP 8 and VXLAN 8 bytes. */
+export const VXLAN_OVERHEAD_BYTES = 50;
+/** IEEE 802.1Q: 0 and 4095 are reserved. */
+export const VLAN_ID_MAX = 4094;
+/** 65,533 addresses for ports: each host that has the network keeps a DHCP entry for each of its own. */
+export const CIDR_LENGTH_MIN = 16;
+/** Five addresses for ports; below that, a network is hardly one. */
+export const CIDR_LENGTH_MAX = 29;
+export const NETWORKS_PER_PROJECT_MAX = 100;
+export const SECURITY_GROUPS_PER_PROJECT_MAX = 200;
+export const SECURITY_GROUPS_PER_PORT_MAX = 8;
+/** A request of as many rules stays below the largest body. */
+export const RULES_PER_SECURITY_GROUP_MAX = 250;

@@ -29,6 +29,16 @@ import { getErrorRoute } from './meta/get-error.route.js';
 import { getHealthRoute } from './meta/get-health.route.js';
 import { getOpenapiRoute } from './meta/get-openapi.route.js';
 import { getReadinessRoute } from './meta/get-readiness.route.js';
+import { createNetworkRoute } from './network/create-network.route.js';
+import { createPortRoute } from './network/create-port.route.js';
+import { deleteNetworkRoute } from './network/delete-network.route.js';
+import { deletePortRoute } from './network/delete-port.route.js';
+import { getNetworkRoute } from './network/get-network.route.js';
+import { getPortRoute } from './network/get-port.route.js';
+import { listNetworksRoute } from './network/list-networks.route.js';
+import { listPortsRoute } from './network/list-ports.route.js';
+import { updateNetworkRoute } from './network/update-network.route.js';
+import { updatePortRoute } from './network/update-port.route.js';
 import { cancelOperationRoute } from './operation/cancel-operation.route.js';
 import { getOperationRoute } from './operation/get-operation.route.js';
 import { listOperationsRoute } from './operation/list-operations.route.js';
@@ -45,6 +55,11 @@ import { createProjectRoute } from './project/create-project.route.js';
 import { getProjectRoute } from './project/get-project.route.js';
 import { listProjectsRoute } from './project/list-projects.route.js';
 import { updateProjectQuotaRoute } from './project/update-project-quota.route.js';
+import { createSecurityGroupRoute } from './security-group/create-security-group.route.js';
+import { deleteSecurityGroupRoute } from './security-group/delete-security-group.route.js';
+import { getSecurityGroupRoute } from './security-group/get-security-group.route.js';
+import { listSecurityGroupsRoute } from './security-group/list-security-groups.route.js';
+import { updateSecurityGroupRoute } from './security-group/update-security-group.route.js';
 import { createTokenRoute } from './token/create-token.route.js';
 import { getOwnTokenRoute } from './token/get-own-token.route.js';
 import { listTokensRoute } from './token/list-tokens.route.js';
@@ -99,6 +114,16 @@ export const ALL_ROUTES: readonly Route[] = [
   getHealthRoute,
   getOpenapiRoute,
   getReadinessRoute,
+  createNetworkRoute,
+  createPortRoute,
+  deleteNetworkRoute,
+  deletePortRoute,
+  getNetworkRoute,
+  getPortRoute,
+  listNetworksRoute,
+  listPortsRoute,
+  updateNetworkRoute,
+  updatePortRoute,
   cancelOperationRoute,
   getOperationRoute,
   listOperationsRoute,
@@ -115,6 +140,11 @@ export const ALL_ROUTES: readonly Route[] = [
   getProjectRoute,
   listProjectsRoute,
   updateProjectQuotaRoute,
+  createSecurityGroupRoute,
+  deleteSecurityGroupRoute,
+  getSecurityGroupRoute,
+  listSecurityGroupsRoute,
+  updateSecurityGroupRoute,
   createTokenRoute,
   getOwnTokenRoute,
   listTokensRoute,

@@ -23,6 +23,7 @@ const SCALARS: Record<string, string> = {
   Bytes: 'bytea',
 };
 const NATIVE_TYPES: Record<string, string> = {
+  Inet: 'inet',
   Uuid: 'uuid',
   'Timestamptz(6)': 'timestamp with time zone',
 };
