@@ -12,6 +12,7 @@ describe('configuration', () => {
         redisUrl: undefined,
         dataDir: '/var/lib/kvorum',
         importDir: '/var/lib/kvorum/import',
+        imageSources: { hosts: ['*'], privateNetworks: [] },
         listen: '127.0.0.1:7080',
         gatewayListen: '127.0.0.1:7081',
         enrolListen: '127.0.0.1:7082',
@@ -45,12 +46,30 @@ describe('configuration', () => {
     });
   });
 
+  it('takes where images may be fetched from', () => {
+    const result = parseConfiguration({
+      ...LEAST,
+      KVORUM_IMAGE_HOSTS: 'cloud.example.org, *.mirror.example',
+      KVORUM_IMAGE_PRIVATE_NETWORKS: '10.1.0.0/16,fd00:1::/64',
+    });
+    expect(result).toMatchObject({
+      configuration: {
+        imageSources: {
+          hosts: ['cloud.example.org', '*.mirror.example'],
+          privateNetworks: ['10.1.0.0/16', 'fd00:1::/64'],
+        },
+      },
+    });
+  });
+
   it.each([
     [{}, ['KVORUM_DATABASE_URL', 'KVORUM_DATA_DIR']],
     [{ ...LEAST, KVORUM_DATABASE_URL: 'mysql://x' }, ['KVORUM_DATABASE_URL']],
     [{ ...LEAST, KVORUM_LISTEN: '7080' }, ['KVORUM_LISTEN']],
     [{ ...LEAST, KVORUM_ROLES: 'api,king' }, ['KVORUM_ROLES']],
     [{ ...LEAST, KVORUM_WORKER_CONCURRENCY: '0' }, ['KVORUM_WORKER_CONCURRENCY']],
+    [{ ...LEAST, KVORUM_IMAGE_HOSTS: 'https://example.org' }, ['KVORUM_IMAGE_HOSTS']],
+    [{ ...LEAST, KVORUM_IMAGE_PRIVATE_NETWORKS: '10.1.0.0' }, ['KVORUM_IMAGE_PRIVATE_NETWORKS']],
   ])('names the variables that are wrong: %j', (environment, names) => {
     const result = parseConfiguration(environment);
     if (result.kind !== 'refused') throw new Error('it was taken');

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
+import type { ImageSources } from '@kvorum/control-plane';
 import { z } from 'zod';
+
+const listOf = (text: string): string[] =>
+  text
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
 
 export const ROLES = ['api', 'worker', 'reconciler'] as const;
 export type ProcessRole = (typeof ROLES)[number];
@@ -25,8 +32,24 @@ const Environment = z.object({
   KVORUM_ROLES: z
     .string()
     .default(ROLES.join(','))
-    .transform((list) => list.split(',').map((role) => role.trim()))
+    .transform(listOf)
     .pipe(z.array(z.enum(ROLES)).min(1)),
+  /** Servers that images may be fetched from: names, `*.example.org`, or `*`. */
+  KVORUM_IMAGE_HOSTS: z
+    .string()
+    .default('*')
+    .transform(listOf)
+    .pipe(
+      z.array(
+        z.string().regex(/^(?:\*|(?:\*\.)?[A-Za-z0-9._:[\]-]{1,253})$/, { error: 'must be host names, *.domain or *' }),
+      ),
+    ),
+  /** Networks that images may be fetched from although they are not public. */
+  KVORUM_IMAGE_PRIVATE_NETWORKS: z
+    .string()
+    .default('')
+    .transform(listOf)
+    .pipe(z.array(z.union([z.cidrv4(), z.cidrv6()], { error: 'must be networks such as 10.1.0.0/16' }))),
   KVORUM_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   KVORUM_BOOTSTRAP_TOKEN_FILE: z.string().min(1).optional(),
   KVORUM_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).optional(),
@@ -39,6 +62,7 @@ export interface Configuration {
   readonly redisUrl: string | undefined;
   readonly dataDir: string;
   readonly importDir: string;
+  readonly imageSources: ImageSources;
   readonly listen: string;
   readonly gatewayListen: string;
   readonly enrolListen: string;
@@ -77,6 +101,7 @@ export function parseConfiguration(environment: Readonly<Record<string, string |
       redisUrl: env.KVORUM_REDIS_URL,
       dataDir: env.KVORUM_DATA_DIR,
       importDir: env.KVORUM_IMPORT_DIR ?? join(env.KVORUM_DATA_DIR, 'import'),
+      imageSources: { hosts: env.KVORUM_IMAGE_HOSTS, privateNetworks: env.KVORUM_IMAGE_PRIVATE_NETWORKS },
       listen: env.KVORUM_LISTEN,
       gatewayListen: env.KVORUM_GATEWAY_LISTEN,
       enrolListen: env.KVORUM_ENROL_LISTEN,

@@ -46,6 +46,7 @@ async function start(
     ...(configuration.redisUrl === undefined ? {} : { redisUrl: configuration.redisUrl }),
     dataDir: configuration.dataDir,
     importDir: configuration.importDir,
+    imageSources: configuration.imageSources,
     gatewayAddress: configuration.gatewayAddress,
     enrolAddress: configuration.enrolAddress,
     poolSize: configuration.databasePoolSize,

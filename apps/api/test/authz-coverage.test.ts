@@ -66,6 +66,7 @@ const EXPECTED: Record<string, RouteRole> = {
   thawVm: 'operator',
   createImage: 'operator',
   importImage: 'operator',
+  downloadImage: 'operator',
   uploadImageContent: 'operator',
   deleteImage: 'operator',
   createNetwork: 'operator',

@@ -28,6 +28,8 @@ const wrong = (what: string, call: Case['call'], ...fields: string[]): Case => (
 });
 const post = (url: string, body: unknown): Case['call'] => ['POST', url, asAdmin(body)];
 const flavorWith = (fields: object): Case['call'] => post('/v1/flavors', { ...FLAVOR, ...fields });
+const download = (fields: object): Case['call'] =>
+  post('/v1/images/download', { name: 'a', url: 'https://example.org/x', ...fields });
 const vmWith = (fields: object): Case['call'] => post('/v1/vms', { ...VM, ...fields });
 const raw = (text: string | Buffer, headers: Record<string, string> = {}): Case['call'] => [
   'POST',
@@ -202,6 +204,12 @@ const NAMES: Case[] = [
   ),
   wrong('an unknown role', post('/v1/tokens', { name: 'a', role: 'root' }), 'body.role'),
   wrong('a checksum that is none', post('/v1/images', { name: 'a', sha256: 'E3B0' }), 'body.sha256'),
+  wrong('a file as URL', download({ url: 'file:///etc/passwd' }), 'body.url'),
+  wrong('a URL with a password', download({ url: 'https://a:b@example.org/x' }), 'body.url'),
+  wrong('a URL with a query', download({ url: 'https://example.org/x?signature=1' }), 'body.url'),
+  wrong('http without a checksum', download({ url: 'http://example.org/x' }), 'body.url'),
+  wrong('no URL', download({ url: 'debian' }), 'body.url'),
+  wrong('two checksums', download({ sha256: 'a'.repeat(64), sha512: 'b'.repeat(128) }), 'body.sha512'),
 ];
 const ADDRESSES: Case[] = [
   wrong('a path that is no id', ['GET', '/v1/vms/..%2F..%2Fetc', { as: 'admin' }], 'path.vmId'),

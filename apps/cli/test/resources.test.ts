@@ -151,6 +151,26 @@ describe('other resources', () => {
     expect(calls[0]?.body).toEqual({ name: 'debian-13', fileName: 'a.qcow2', sha256: 'ab'.repeat(32) });
   });
 
+  it('image download names the URL and its checksum, and with --wait shows the image', async () => {
+    const url = 'https://cloud.example.org/debian-13.raw';
+    const operation = anOperation({
+      kind: 'image.download',
+      resourceKind: 'image',
+      resourceId: idOf(3),
+      state: 'succeeded',
+    });
+    const source = { url, format: 'raw', sha256: 'cd'.repeat(32) } as const;
+    const { run, calls } = await openDouble({
+      'POST /v1/images/download': { status: 202, body: { resourceId: idOf(3), operation } },
+      [`GET /v1/operations/${idOf(7)}/watch`]: { events: [['operation', operation]] },
+      [`GET /v1/images/${idOf(3)}`]: ok(anImage({ source })),
+    });
+    const { stdout } = await run(`image download ${url} --name debian-13 --sha512 ${'cd'.repeat(64)} --wait`);
+    expect(calls[0]?.body).toEqual({ name: 'debian-13', url, sha512: 'cd'.repeat(64) });
+    expect(stdout).toContain(`fetched from    ${url}`);
+    expect(stdout).toContain('converted from  raw');
+  });
+
   it('operation get shows each step', async () => {
     const { run } = await openDouble({ [`GET /v1/operations/${idOf(7)}`]: ok(anOperation()) });
     expect((await run(`operation get ${idOf(7)}`)).stdout).toMatchInlineSnapshot(`

@@ -130,6 +130,7 @@ export const anImage = (changes: Partial<Image> = {}): Image => ({
   state: 'available',
   format: 'qcow2',
   sha256: 'ab'.repeat(32),
+  source: { url: null, format: 'qcow2', sha256: 'ab'.repeat(32) },
   sizeBytes: GIB / 2,
   virtualSizeBytes: 2 * GIB,
   failure: null,

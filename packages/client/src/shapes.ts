@@ -51,6 +51,7 @@ export type UpdateHostGroupBody = BodyOf<'/v1/host-groups/{hostGroupId}', 'patch
 export type PreviewBaselineBody = BodyOf<'/v1/host-groups/{hostGroupId}/cpu-baseline/preview', 'post'>;
 export type CreateFlavorBody = BodyOf<'/v1/flavors', 'post'>;
 export type CreateImageBody = BodyOf<'/v1/images', 'post'>;
+export type DownloadImageBody = BodyOf<'/v1/images/download', 'post'>;
 export type ImportImageBody = BodyOf<'/v1/images/import', 'post'>;
 export type CreateNetworkBody = BodyOf<'/v1/networks', 'post'>;
 export type UpdateNetworkBody = BodyOf<'/v1/networks/{networkId}', 'patch'>;

@@ -3,6 +3,7 @@ import type { Database } from './database/database.js';
 import type { EventSignal } from './event/event-signal.store.js';
 import type { FleetSnapshot } from './host/fleet-snapshot.js';
 import type { ImageStore } from './image/image-store.js';
+import type { ImageSources } from './image/public-address.js';
 import type { Logger } from './logger.js';
 import type { Bell } from './operations/bell.js';
 import type { SiteAuthority } from './site/site-authority.js';
@@ -17,6 +18,7 @@ export interface ControlPlane {
   readonly agents: AgentDirectory;
   readonly authority: SiteAuthority;
   readonly images: ImageStore;
+  readonly imageSources: ImageSources;
   readonly siteId: string;
   readonly fleet: FleetSnapshot;
   readonly eventSignal: EventSignal;
@@ -36,6 +38,8 @@ export interface ControlPlaneConfig {
   readonly dataDir: string;
   /** Files that `importImage` may read. */
   readonly importDir: string;
+  /** Default: any public server. */
+  readonly imageSources?: ImageSources;
   readonly gatewayAddress: string;
   readonly enrolAddress: string;
   readonly log: Logger;

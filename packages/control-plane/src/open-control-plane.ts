@@ -7,6 +7,7 @@ import { readFleetChanges, TraitSets } from './host/fleet.store.js';
 import { DatabaseFleetSnapshot } from './host/fleet-snapshot.js';
 import { findTrustedFingerprints } from './host/host.store.js';
 import { openImageStore } from './image/image-store.js';
+import { IMAGE_SOURCES_DEFAULT } from './image/public-address.js';
 import { openBell } from './operations/bullmq-bell.js';
 import { ensureDefaultProject } from './project/default-project.js';
 import { ensureSite } from './site/site.store.js';
@@ -56,7 +57,8 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
       readFleetChanges(fleetDatabase, traitSets, claimed, since),
     );
     const { gatewayAddress, enrolAddress } = config;
-    const parts = { database, bell, agents, authority, images, siteId, fleet, eventSignal, log, clock };
+    const imageSources = config.imageSources ?? IMAGE_SOURCES_DEFAULT;
+    const parts = { database, bell, agents, authority, images, imageSources, siteId, fleet, eventSignal, log, clock };
     const cp: ControlPlane = { ...parts, gatewayAddress, enrolAddress };
     closers.set(cp, closeAll);
     return cp;

@@ -24,6 +24,7 @@ export const BALLOON_SHARES_MAX = 1_000_000;
 export const DISK_BYTES_MIN = MIB;
 export const DISK_BYTES_MAX = 64 * TIB;
 export const IMAGE_BYTES_MAX = 2 * TIB;
+export const IMAGE_URL_LENGTH_MAX = 2048;
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 500;
 export const LABEL_COUNT_MAX = 32;

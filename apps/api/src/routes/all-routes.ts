@@ -21,6 +21,7 @@ import { previewCpuBaselineRoute } from './host-group/preview-cpu-baseline.route
 import { updateHostGroupRoute } from './host-group/update-host-group.route.js';
 import { createImageRoute } from './image/create-image.route.js';
 import { deleteImageRoute } from './image/delete-image.route.js';
+import { downloadImageRoute } from './image/download-image.route.js';
 import { getImageRoute } from './image/get-image.route.js';
 import { importImageRoute } from './image/import-image.route.js';
 import { listImagesRoute } from './image/list-images.route.js';
@@ -108,6 +109,7 @@ export const ALL_ROUTES: readonly Route[] = [
   deleteImageRoute,
   getImageRoute,
   importImageRoute,
+  downloadImageRoute,
   listImagesRoute,
   uploadImageContentRoute,
   getErrorRoute,

@@ -1,4 +1,4 @@
-import type { CreateImageBody, ImagesQuery, ImportImageBody } from '../shapes.js';
+import type { CreateImageBody, DownloadImageBody, ImagesQuery, ImportImageBody } from '../shapes.js';
 import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
 import { type UploadOptions, type UploadSource, uploadImageContent } from '../upload-image-content.js';
 
@@ -14,6 +14,9 @@ export const imageCalls = (transport: Transport) => {
       bodyOf(api.POST('/v1/images', { body, ...initOf(options) }), options),
     import: (body: ImportImageBody, options?: MutationOptions) =>
       bodyOf(api.POST('/v1/images/import', { body, ...initOf(options) }), options),
+    /** Fetches it from a web server; `operation` tells when it is there. */
+    download: (body: DownloadImageBody, options?: MutationOptions) =>
+      bodyOf(api.POST('/v1/images/download', { body, ...initOf(options) }), options),
     uploadContent: (imageId: string, source: UploadSource, options?: UploadOptions) =>
       uploadImageContent(transport, imageId, source, options),
     delete: async (imageId: string, options?: CallOptions): Promise<void> => {

@@ -1,13 +1,14 @@
 import { type CreateImageRequest, DomainError, type Image, type ImageId, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
-import { withTransaction } from '../database/database.js';
+import { type Tx, withTransaction } from '../database/database.js';
 import { claimIdempotencyKey } from '../operations/idempotency.store.js';
 import { projectForNew } from '../project/default-project.js';
-import { findImage, insertImage } from './image.store.js';
-import type { ImageFacts } from './image-store.js';
+import { findImage, insertImage, type NewContent } from './image.store.js';
 import { getImage, recordImageState, visible } from './images.js';
 
 const CREATED_STATUS = 201;
+
+type ImageNaming = Omit<CreateImageRequest, 'sha256'>;
 
 export interface ImageOptions {
   readonly idempotency?: Idempotency | undefined;
@@ -20,7 +21,14 @@ export async function createImage(
   request: CreateImageRequest,
   options: ImageOptions = {},
 ): Promise<Image> {
-  const { image } = await recordImage(cp, actor, newId<ImageId>(), request, null, options);
+  const { image } = await recordImage(
+    cp,
+    actor,
+    newId<ImageId>(),
+    request,
+    { state: 'uploading', sha256: request.sha256 },
+    options,
+  );
   return image;
 }
 
@@ -29,8 +37,8 @@ export async function recordImage(
   cp: ControlPlane,
   actor: Actor,
   id: ImageId,
-  request: CreateImageRequest,
-  facts: ImageFacts | null,
+  request: ImageNaming,
+  content: NewContent,
   options: ImageOptions,
 ): Promise<{ image: Image; isReplay: boolean }> {
   requirePublicRight(actor, request);
@@ -40,16 +48,26 @@ export async function recordImage(
     if (before !== null) {
       return { image: await getImage(cp, actor, before.resourceId as ImageId), isReplay: true };
     }
-    const project = await projectForNew(tx, actor, request.projectId);
-    const { name, isPublic, sha256, labels } = request;
-    const now = cp.clock();
-    if (!(await insertImage(tx, { id, projectId: project.id, name, isPublic, sha256, labels, facts, now }))) {
-      throw new DomainError('already_exists', `the project has an image called ${name} already`);
-    }
-    const state = facts === null ? 'uploading' : 'available';
-    await recordImageState(tx, { id, projectId: project.id, name }, state);
-    return { image: visible(actor, await findImage(tx, id)), isReplay: false };
+    return { image: await addImage(tx, cp, actor, id, request, content), isReplay: false };
   });
+}
+
+/** Throws already_exists, not_found (the project). */
+export async function addImage(
+  tx: Tx,
+  cp: Pick<ControlPlane, 'clock'>,
+  actor: Actor,
+  id: ImageId,
+  { name, isPublic, labels, projectId }: ImageNaming,
+  content: NewContent,
+): Promise<Image> {
+  const project = await projectForNew(tx, actor, projectId);
+  const now = cp.clock();
+  if (!(await insertImage(tx, { id, projectId: project.id, name, isPublic, labels, content, now }))) {
+    throw new DomainError('already_exists', `the project has an image called ${name} already`);
+  }
+  await recordImageState(tx, { id, projectId: project.id, name }, content.state);
+  return visible(actor, await findImage(tx, id));
 }
 
 /** Every project would boot from it. */

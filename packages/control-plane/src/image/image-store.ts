@@ -1,21 +1,21 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { DomainError, IMAGE_BYTES_MAX, ImageId, KIB } from '@kvorum/schema';
+import { DomainError, ImageId, KIB } from '@kvorum/schema';
 import { notFound } from '../token/project-scope.js';
-import { parseQcow2Header, QCOW2_PROBE_BYTES } from './qcow2-header.js';
+import { type ImageFacts, receiveImage, type WantedContent } from './receive-image.js';
 
 /** The files of images, `<dataDir>/images/<imageId>.qcow2`. A file under its final name is whole and checked. */
 export interface ImageStore {
   /**
-   * Takes content in and checks it. Throws image_invalid, checksum_mismatch, payload_too_large; then nothing is left. An
-   * error of the stream itself comes through as it is.
+   * Takes content in, checks it and makes qcow2 of it. Throws image_invalid, checksum_mismatch, payload_too_large, unavailable;
+   * then nothing is left. An error of the stream itself comes through as it is.
    */
-  receive(imageId: string, content: Readable, wanted: WantedContent): Promise<ImageFacts>;
+  receive(imageId: string, content: Readable, wanted: WantedContent): Promise<ReceivedImage>;
   /** As `receive`, from a plain file of the import folder. Throws not_found, invalid_request. */
-  importFile(imageId: string, fileName: string, sha256: string): Promise<ImageFacts>;
+  importFile(imageId: string, fileName: string, sha256: string): Promise<ReceivedImage>;
   /** The content from `offset` on, in parts of at most READ_BYTES_MAX. Throws not_found. */
   read(imageId: string, offset: number): AsyncIterable<Uint8Array>;
   /** No error if it is not there. */
@@ -26,22 +26,22 @@ export interface ImageStore {
   list(): Promise<string[]>;
 }
 
-export interface WantedContent {
-  readonly sha256: string;
-  /** As the sender announced it; null: unknown. */
-  readonly contentLength: number | null;
-}
-
-export interface ImageFacts {
-  readonly sizeBytes: number;
-  readonly virtualSizeBytes: number;
+/** Content that is checked and lies beside the images: nobody can read it before `keep`. */
+export interface ReceivedImage {
+  readonly facts: ImageFacts;
+  /**
+   * Makes it the image's file. To be called in the transaction that says so, under the lock of the image's row: of several that
+   * received one image, converted each by itself, only the one whose facts the row gets may put its file there.
+   */
+  keep(): Promise<void>;
+  /** Removes it, unless it was kept. */
+  discard(): Promise<void>;
 }
 
 /** Below gRPC's limit of 4 MiB per message; larger parts are not faster. */
 const READ_BYTES_MAX = 512 * KIB;
 /** A file under way is written to all the time; one untouched for this long belongs to a process that is gone. */
 const LEFTOVER_AGE_MS = 3_600_000;
-const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 const SUFFIX = '.qcow2';
 /** As the API's shape of it: no folder, no hidden file. */
@@ -70,30 +70,29 @@ class FileImageStore implements ImageStore {
     await this.removeLeftovers();
   }
 
-  async receive(imageId: string, content: Readable, wanted: WantedContent): Promise<ImageFacts> {
-    if ((wanted.contentLength ?? 0) > IMAGE_BYTES_MAX) throw tooLarge();
+  async receive(imageId: string, content: Readable, wanted: WantedContent): Promise<ReceivedImage> {
     const draftPath = join(this.#incoming, `${imageId}-${randomUUID()}.part`);
-    const draft = await open(draftPath, 'wx', FILE_MODE);
-    try {
-      const facts = await writeChecked(draft, content, wanted);
-      await draft.sync();
-      // Replacing is harmless: whatever lies there had the same SHA-256.
-      await rename(draftPath, this.#pathOf(imageId));
-      await syncFolder(this.#folder);
-      return facts;
-    } finally {
-      await draft.close();
-      await rm(draftPath, { force: true });
-    }
+    const facts = await receiveImage(draftPath, content, wanted);
+    return {
+      facts,
+      keep: async () => {
+        await rename(draftPath, this.#pathOf(imageId));
+        await syncFolder(this.#folder);
+      },
+      discard: () => rm(draftPath, { force: true }),
+    };
   }
 
-  async importFile(imageId: string, fileName: string, sha256: string): Promise<ImageFacts> {
+  async importFile(imageId: string, fileName: string, sha256: string): Promise<ReceivedImage> {
     if (!IMPORT_NAME.test(fileName)) throw refusedFile('must be a plain file name inside the import folder');
     const file = await openPlainFile(join(this.#importDir, fileName));
     try {
       const { size } = await file.stat();
       const content = file.createReadStream({ autoClose: false });
-      return await this.receive(imageId, content, { sha256, contentLength: size });
+      return await this.receive(imageId, content, {
+        checksum: { algorithm: 'sha256', hex: sha256 },
+        contentLength: size,
+      });
     } finally {
       await file.close();
     }
@@ -146,47 +145,6 @@ class FileImageStore implements ImageStore {
   }
 }
 
-/** Writes the stream to the file, and refuses it as soon as it cannot be the image that was announced. */
-async function writeChecked(draft: FileHandle, content: Readable, wanted: WantedContent): Promise<ImageFacts> {
-  const hash = createHash('sha256');
-  let head = Buffer.alloc(0);
-  let isHeadChecked = false;
-  let sizeBytes = 0;
-  for await (const part of content as AsyncIterable<Buffer>) {
-    sizeBytes += part.byteLength;
-    if (sizeBytes > (wanted.contentLength ?? IMAGE_BYTES_MAX)) throw tooLarge();
-    if (!isHeadChecked) {
-      head = Buffer.concat([head, part.subarray(0, QCOW2_PROBE_BYTES - head.byteLength)]);
-      if (head.byteLength >= QCOW2_PROBE_BYTES) {
-        parseQcow2Header(head, null);
-        isHeadChecked = true;
-      }
-    }
-    hash.update(part);
-    await writeAll(draft, part);
-  }
-  if (wanted.contentLength !== null && sizeBytes < wanted.contentLength) {
-    throw new DomainError('image_invalid', `only ${sizeBytes} of ${wanted.contentLength} bytes arrived`);
-  }
-  const { virtualSizeBytes } = parseQcow2Header(head, sizeBytes);
-  const sha256 = hash.digest('hex');
-  if (sha256 !== wanted.sha256) {
-    throw new DomainError('checksum_mismatch', `the content has SHA-256 ${sha256}, announced was ${wanted.sha256}`, {
-      details: { announced: wanted.sha256, received: sha256 },
-    });
-  }
-  return { sizeBytes, virtualSizeBytes };
-}
-
-/** write(2) may take less than it was given. */
-async function writeAll(file: FileHandle, part: Buffer): Promise<void> {
-  let done = 0;
-  while (done < part.byteLength) {
-    const { bytesWritten } = await file.write(part, done);
-    done += bytesWritten;
-  }
-}
-
 /**
  * Opens a regular file, whatever its name points at: O_NOFOLLOW refuses a symbolic link, O_NONBLOCK keeps a FIFO from
  * blocking, and what was opened (not what the name means a moment later) is asked for its kind.
@@ -221,9 +179,6 @@ async function syncFolder(path: string): Promise<void> {
     await folder.close();
   }
 }
-
-const tooLarge = (): DomainError =>
-  new DomainError('payload_too_large', `the content is longer than announced, or than ${IMAGE_BYTES_MAX} bytes`);
 
 const refusedFile = (message: string): DomainError =>
   new DomainError('invalid_request', `the file ${message}`, {

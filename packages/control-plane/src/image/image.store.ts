@@ -1,8 +1,8 @@
-import type { Image, ImageId, ImageState, ProjectId, StoredError } from '@kvorum/schema';
+import type { Image, ImageId, ImageSourceFormat, ImageState, ProjectId, StoredError } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import type { Image as ImageRow } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
-import type { ImageFacts } from './image-store.js';
+import type { ImageFacts } from './receive-image.js';
 
 const imageOf = (row: ImageRow): Image => ({
   id: row.id as ImageId,
@@ -12,6 +12,11 @@ const imageOf = (row: ImageRow): Image => ({
   state: row.state as ImageState,
   format: 'qcow2',
   sha256: row.sha256,
+  source: {
+    url: row.sourceUrl,
+    format: row.sourceFormat as ImageSourceFormat | null,
+    sha256: row.sourceSha256,
+  },
   sizeBytes: row.sizeBytes === null ? null : Number(row.sizeBytes),
   virtualSizeBytes: row.virtualSizeBytes === null ? null : Number(row.virtualSizeBytes),
   failure: row.failure as Image['failure'],
@@ -20,25 +25,34 @@ const imageOf = (row: ImageRow): Image => ({
   createdAt: row.createdAt.toISOString(),
 });
 
+export type NewContent =
+  | { readonly state: 'uploading'; readonly sha256: string }
+  /** `sha256`: of what is at the URL; null: not announced. */
+  | { readonly state: 'downloading'; readonly url: string; readonly sha256: string | null }
+  | { readonly state: 'available'; readonly facts: ImageFacts };
+
 export interface NewImage {
   readonly id: ImageId;
   readonly projectId: ProjectId;
   readonly name: string;
   readonly isPublic: boolean;
-  readonly sha256: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Null: the content is still to come. */
-  readonly facts: ImageFacts | null;
+  readonly content: NewContent;
   readonly now: Date;
 }
 
 /** False: the project has an image of that name. */
 export async function insertImage(tx: Tx, image: NewImage): Promise<boolean> {
+  const { content } = image;
+  const facts = content.state === 'available' ? content.facts : null;
+  const announced = content.state === 'available' ? content.facts.sourceSha256 : content.sha256;
   const count = await tx.$executeRaw`
-    INSERT INTO images (id, project_id, name, is_public, state, sha256, size_bytes, virtual_size_bytes, labels, created_at)
-    VALUES (${image.id}::uuid, ${image.projectId}::uuid, ${image.name}, ${image.isPublic},
-            ${image.facts === null ? 'uploading' : 'available'}, ${image.sha256},
-            ${image.facts?.sizeBytes ?? null}::bigint, ${image.facts?.virtualSizeBytes ?? null}::bigint,
+    INSERT INTO images (id, project_id, name, is_public, state, sha256, size_bytes, virtual_size_bytes,
+                        source_url, source_format, source_sha256, labels, created_at)
+    VALUES (${image.id}::uuid, ${image.projectId}::uuid, ${image.name}, ${image.isPublic}, ${content.state},
+            ${facts?.sha256 ?? (content.state === 'uploading' ? content.sha256 : null)},
+            ${facts?.sizeBytes ?? null}::bigint, ${facts?.virtualSizeBytes ?? null}::bigint,
+            ${content.state === 'downloading' ? content.url : null}, ${facts?.sourceFormat ?? null}, ${announced},
             ${JSON.stringify(image.labels)}::jsonb, ${image.now}::timestamptz)
     ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING`;
   return count === 1;
@@ -75,7 +89,9 @@ export async function findImages(database: Database, filter: ImageFilter, bounds
       ...(filter.visibleTo === null ? {} : { OR: [{ projectId: filter.visibleTo }, { isPublic: true }] }),
       ...(filter.state === undefined ? {} : { state: filter.state }),
       ...(filter.name === undefined ? {} : { name: filter.name }),
-      ...(filter.sha256 === undefined ? {} : { sha256: filter.sha256 }),
+      ...(filter.sha256 === undefined
+        ? {}
+        : { AND: [{ OR: [{ sha256: filter.sha256 }, { sourceSha256: filter.sha256 }] }] }),
     },
     orderBy: { id: 'asc' },
     take: bounds.rowCountMax,
@@ -83,13 +99,19 @@ export async function findImages(database: Database, filter: ImageFilter, bounds
   return rows.map(imageOf);
 }
 
-/** Of several uploads that end well, one gets true. False also when the image was deleted meanwhile. */
+/**
+ * Of several that received its content one gets true. A refused upload may be sent again; a download that failed is over, also for
+ * a worker that was thought dead. False also when the image was deleted meanwhile.
+ */
 export async function markAvailable(tx: Tx, id: string, facts: ImageFacts): Promise<boolean> {
   const count = await tx.$executeRaw`
     UPDATE images
        SET state = 'available', size_bytes = ${facts.sizeBytes}::bigint,
-           virtual_size_bytes = ${facts.virtualSizeBytes}::bigint, failure = NULL, generation = generation + 1
-     WHERE id = ${id}::uuid AND state IN ('uploading', 'failed')`;
+           virtual_size_bytes = ${facts.virtualSizeBytes}::bigint, sha256 = ${facts.sha256},
+           source_format = ${facts.sourceFormat}, source_sha256 = ${facts.sourceSha256},
+           failure = NULL, generation = generation + 1
+     WHERE id = ${id}::uuid
+       AND (state IN ('uploading', 'downloading') OR (state = 'failed' AND source_url IS NULL))`;
   return count === 1;
 }
 
@@ -97,7 +119,7 @@ export async function markAvailable(tx: Tx, id: string, facts: ImageFacts): Prom
 export async function markFailed(tx: Tx, id: string, failure: StoredError): Promise<boolean> {
   const count = await tx.$executeRaw`
     UPDATE images SET state = 'failed', failure = ${JSON.stringify(failure)}::jsonb, generation = generation + 1
-     WHERE id = ${id}::uuid AND state IN ('uploading', 'failed')`;
+     WHERE id = ${id}::uuid AND state IN ('uploading', 'downloading', 'failed')`;
   return count === 1;
 }
 

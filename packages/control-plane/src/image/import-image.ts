@@ -17,13 +17,17 @@ export async function importImage(
   requirePublicRight(actor, request);
   await projectForNew(cp.database, actor, request.projectId);
   const id = newId<ImageId>();
-  const facts = await cp.images.importFile(id, fileName, request.sha256);
+  const received = await cp.images.importFile(id, fileName, request.sha256);
   try {
-    const { image, isReplay } = await recordImage(cp, actor, id, naming, facts, options);
+    await received.keep();
+    const content = { state: 'available', facts: received.facts } as const;
+    const { image, isReplay } = await recordImage(cp, actor, id, naming, content, options);
     if (isReplay) await cp.images.remove(id);
     return image;
   } catch (error) {
     await cp.images.remove(id);
     throw error;
+  } finally {
+    await received.discard();
   }
 }

@@ -13,8 +13,6 @@ export interface Qcow2Facts {
 /** The header of version 3 has 104 bytes without its optional fields. */
 const QCOW2_HEADER_BYTES = 104;
 const HEADER_BYTES_V2 = 72;
-/** Enough for the header, its extensions and the name of a backing file, as qemu-img lays them out. */
-export const QCOW2_PROBE_BYTES = 4 * KIB;
 const HEADER_LENGTH_MAX = 4 * KIB;
 const MAGIC = 0x514649fb;
 const CLUSTER_BITS_MIN = 9;
@@ -49,7 +47,7 @@ const KNOWN_FEATURES = Object.values(INCOMPATIBLE).reduce((all, bit) => all | bi
 const NAME_LENGTH_MAX = 200;
 
 /**
- * Checks the first bytes of a file, QCOW2_PROBE_BYTES of them or all there are. `sizeBytes`: of the whole file, or null
+ * Checks the first bytes of a file, IMAGE_PROBE_BYTES of them or all there are. `sizeBytes`: of the whole file, or null
  * where it is not known yet. Throws image_invalid and nothing else.
  */
 export function parseQcow2Header(head: Uint8Array, sizeBytes: number | null): Qcow2Facts {

@@ -3,7 +3,7 @@ import { DomainError, type Image, type ImageId, toStoredError } from '@kvorum/sc
 import type { Actor, ControlPlane } from '../control-plane.js';
 import { withTransaction } from '../database/database.js';
 import { findImage, markAvailable, markFailed } from './image.store.js';
-import type { ImageFacts } from './image-store.js';
+import type { ReceivedImage } from './image-store.js';
 import { recordImageState } from './images.js';
 import { requireOwnImage } from './own-image.js';
 
@@ -21,14 +21,22 @@ export async function uploadImageContent(
 ): Promise<Image> {
   const image = requireOwnImage(actor, await findImage(cp.database, imageId));
   if (image.state === 'available') throw hasContent();
-  let facts: ImageFacts;
-  try {
-    facts = await cp.images.receive(imageId, content, { sha256: image.sha256, contentLength });
-  } catch (error) {
+  if (image.state === 'downloading' || image.source.sha256 === null) {
+    throw new DomainError(
+      'conflict_state',
+      `the image is fetched from ${image.source.url}; upload it under another name`,
+    );
+  }
+  const wanted = { checksum: { algorithm: 'sha256', hex: image.source.sha256 }, contentLength } as const;
+  const received = await cp.images.receive(imageId, content, wanted).catch(async (error: unknown) => {
     if (error instanceof DomainError) await recordRefusal(cp, image, error);
     throw error;
+  });
+  try {
+    return await keep(cp, image, received);
+  } finally {
+    await received.discard();
   }
-  return keep(cp, image, facts);
 }
 
 async function recordRefusal(cp: ControlPlane, image: Image, error: DomainError): Promise<void> {
@@ -37,15 +45,17 @@ async function recordRefusal(cp: ControlPlane, image: Image, error: DomainError)
   });
 }
 
-async function keep(cp: ControlPlane, image: Image, facts: ImageFacts): Promise<Image> {
+async function keep(cp: ControlPlane, image: Image, received: ReceivedImage): Promise<Image> {
   const kept = await withTransaction(cp.database, async (tx) => {
-    const isKept = await markAvailable(tx, image.id, facts);
-    if (isKept) await recordImageState(tx, image, 'available');
+    // First the guard, which locks the row; a commit that fails afterwards leaves a file that the next attempt replaces.
+    const isKept = await markAvailable(tx, image.id, received.facts);
+    if (isKept) {
+      await received.keep();
+      await recordImageState(tx, image, 'available');
+    }
     return { isKept, now: await findImage(tx, image.id) };
   });
   if (kept.isKept && kept.now !== null) return kept.now;
-  // Deleted meanwhile: the file must not outlive the row. Otherwise it is the same file as the other upload's.
-  if (kept.now === null) await cp.images.remove(image.id);
   throw kept.now === null ? new DomainError('not_found', 'the image was deleted meanwhile') : hasContent();
 }
 

@@ -122,3 +122,13 @@ export async function findUnattendedOperations(
     ORDER BY not_before LIMIT ${rowCountMax}`;
   return rows.map((row) => ({ operationId: row.id, leaseToken: Number(row.token) }));
 }
+
+/**
+ * For a step with an effect outside the database that only one worker may have: true while the lease is still this one, and it
+ * stays so until the transaction ends, for a takeover waits for the row.
+ */
+export async function holdLease(tx: Tx, operationId: string, token: number): Promise<boolean> {
+  const rows = await tx.$queryRaw<unknown[]>`
+    SELECT 1 FROM operations WHERE id = ${operationId}::uuid AND lease_token = ${token} FOR UPDATE`;
+  return rows.length === 1;
+}

@@ -1,4 +1,4 @@
-import { newId, type OperationId, type OperationState, type StoredError } from '@kvorum/schema';
+import { newId, type Operation, type OperationId, type OperationState, type StoredError } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import type { PageBounds } from '../page-cursor.js';
@@ -9,7 +9,7 @@ export interface NewOperation<Input, Services> {
   readonly definition: OperationDefinition<Input, Services>;
   readonly input: Input;
   readonly projectId: string | null;
-  readonly resourceKind: 'vm';
+  readonly resourceKind: Operation['resourceKind'];
   readonly resourceId: string;
   /** Shown to people: the name of the token that asked. */
   readonly createdBy: string;

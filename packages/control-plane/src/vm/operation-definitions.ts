@@ -1,4 +1,5 @@
 import type { OperationKind } from '@kvorum/schema';
+import { downloadImageOperation, type ImageServices } from '../image/download-image.operation.js';
 import type { AnyDefinition } from '../operations/operation-run.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { deleteVmOperation } from './delete-vm.operation.js';
@@ -10,8 +11,11 @@ import { startVmOperation } from './start-vm.operation.js';
 import { stopVmOperation } from './stop-vm.operation.js';
 import type { VmServices } from './vm-operation.js';
 
+/** What the steps of all operations together work with. */
+export type WorkerServices = VmServices & ImageServices;
+
 /** Every operation a worker can be given. */
-export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<VmServices>> = new Map(
+export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<WorkerServices>> = new Map(
   [
     createVmOperation,
     startVmOperation,
@@ -21,5 +25,6 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<VmSe
     pauseVmOperation,
     resumeVmOperation,
     deleteVmOperation,
+    downloadImageOperation,
   ].map((definition) => [definition.kind, definition]),
 );

@@ -6,10 +6,9 @@ import { getProject } from '../../src/project/projects.js';
 import { reconcileLeakedReservations } from '../../src/reconcilers/leaked-reservations.reconciler.js';
 import { reconcileLostHosts } from '../../src/reconcilers/lost-hosts.reconciler.js';
 import { createVm } from '../../src/vm/create-vm.js';
-import { operationDefinitions } from '../../src/vm/operation-definitions.js';
+import { operationDefinitions, type WorkerServices } from '../../src/vm/operation-definitions.js';
 import { readVmConsole } from '../../src/vm/read-vm-console.js';
 import { requestVm } from '../../src/vm/request-vm.js';
-import type { VmServices } from '../../src/vm/vm-operation.js';
 import { makeWorker, proveOperation, workToEnd } from '../operation-harness.js';
 import { aProject, vmRequest } from '../world/fleet-builder.js';
 import { openSimulatedFleet, REPORT_WAIT, type SimulatedFleet } from '../world/simulated-fleet.js';
@@ -30,7 +29,7 @@ interface World {
   vmId: VmId;
 }
 
-const definitionOf = (kind: Parameters<typeof operationDefinitions.get>[0]): AnyDefinition<VmServices> => {
+const definitionOf = (kind: Parameters<typeof operationDefinitions.get>[0]): AnyDefinition<WorkerServices> => {
   const definition = operationDefinitions.get(kind);
   if (definition === undefined) throw new TypeError(`${kind} has a definition`);
   return definition;
@@ -134,14 +133,14 @@ async function expectStateOfHost({ vmId }: World): Promise<void> {
 }
 
 const common = {
-  services: (): VmServices => fleet.test.cp,
+  services: (): WorkerServices => fleet.test.cp,
   close: async (world: World): Promise<void> => {
     // Later tests count processes of their own VMs alone; this one's guest is ended so that none pile up.
     for (const process of (await truthOf(world.vmId)).processes) process.crash();
   },
 };
 
-proveOperation<World, VmServices>({
+proveOperation<World, WorkerServices>({
   ...common,
   definition: definitionOf('vm.create'),
   arrange: aWorld,
@@ -160,7 +159,7 @@ proveOperation<World, VmServices>({
   },
 });
 
-proveOperation<World, VmServices>({
+proveOperation<World, WorkerServices>({
   ...common,
   definition: definitionOf('vm.start'),
   arrange: () => aWorldWith('stopped'),
@@ -186,7 +185,7 @@ const POWER: readonly [request: VmRequest, from: 'running' | 'paused', to: VmSta
   ['resume', 'paused', 'running', 1],
 ];
 for (const [request, from, to, epoch] of POWER) {
-  proveOperation<World, VmServices>({
+  proveOperation<World, WorkerServices>({
     ...common,
     definition: definitionOf(`vm.${request}` as 'vm.stop'),
     arrange: () => aWorldWith(from),
@@ -200,7 +199,7 @@ for (const [request, from, to, epoch] of POWER) {
   });
 }
 
-proveOperation<World, VmServices>({
+proveOperation<World, WorkerServices>({
   ...common,
   definition: definitionOf('vm.delete'),
   arrange: () => aWorldWith('running'),

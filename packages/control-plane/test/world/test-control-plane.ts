@@ -117,6 +117,8 @@ export async function openTestControlPlane(options: TestControlPlaneOptions = {}
       agents,
       authority,
       images,
+      // Servers of tests are on loopback.
+      imageSources: { hosts: ['*'], privateNetworks: ['127.0.0.0/8', '::1/128'] },
       siteId,
       fleet: new DatabaseFleetSnapshot((claimed, since) => readFleetChanges(fleetDatabase, traitSets, claimed, since)),
       eventSignal,

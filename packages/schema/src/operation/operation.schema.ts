@@ -36,6 +36,7 @@ export const OPERATION_KINDS = [
   'vm.pause',
   'vm.resume',
   'vm.delete',
+  'image.download',
 ] as const;
 export const OperationKind = z.enum(OPERATION_KINDS).meta({ id: 'OperationKind' });
 export type OperationKind = z.infer<typeof OperationKind>;
@@ -74,7 +75,7 @@ export const Operation = z
     id: OperationId,
     kind: OperationKind,
     projectId: ProjectId.nullable(),
-    resourceKind: z.enum(['vm']),
+    resourceKind: z.enum(['vm', 'image']),
     resourceId: z.string(),
     state: OperationState,
     steps: z.array(OperationStep),

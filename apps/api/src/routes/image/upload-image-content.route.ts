@@ -16,7 +16,8 @@ export const uploadImageContentRoute = defineRoute({
   tag: 'images',
   summary: 'Upload the content of an image',
   description:
-    'A self-contained qcow2 file with the sha256 that was announced. It is checked before the image becomes available.',
+    'A self-contained disk image with the sha256 that was announced: qcow2, or raw, vdi, vhdx or vhd, of which qcow2 is made. ' +
+    'It is checked before the image becomes available.',
   role: 'operator',
   params: z.object({ imageId: ImageId }),
   upload: 'application/octet-stream',

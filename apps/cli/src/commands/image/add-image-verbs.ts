@@ -1,5 +1,6 @@
 import type { AddVerb } from '../../cli.js';
 import { addImageDelete } from './delete.js';
+import { addImageDownload } from './download.js';
 import { addImageGet } from './get.js';
 import { addImageImport } from './import.js';
 import { addImageList } from './list.js';
@@ -10,6 +11,7 @@ export const addImageVerbs: AddVerb = (program, cli) => {
   addImageList(image, cli);
   addImageGet(image, cli);
   addImageImport(image, cli);
+  addImageDownload(image, cli);
   addImageUpload(image, cli);
   addImageDelete(image, cli);
 };

@@ -20,6 +20,13 @@ export const describeImage = (image: Image): readonly Field[] => [
   ['size', formatByteSize(image.sizeBytes)],
   ['disk size', formatByteSize(image.virtualSizeBytes)],
   ['sha256', image.sha256],
+  ...(image.source.url === null ? [] : [['fetched from', image.source.url] as const]),
+  ...(image.source.format === null || image.source.format === 'qcow2'
+    ? []
+    : ([
+        ['converted from', image.source.format],
+        ['sha256 before', image.source.sha256],
+      ] as const)),
   ['project', image.projectId],
   ['created', image.createdAt],
   ...(image.failure === null ? [] : [['failure', `${image.failure.code}: ${image.failure.message}`] as const]),

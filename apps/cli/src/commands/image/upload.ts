@@ -11,8 +11,8 @@ import { addNamingOptions, type NamingOptions, namingOf } from './naming-options
 
 export const addImageUpload: AddVerb = (image, cli) => {
   addNamingOptions(image.command('upload'))
-    .description('Upload a qcow2 file; its checksum is made here and proven there')
-    .argument('<file>', 'path of a self-contained qcow2 file')
+    .description('Upload a disk image (qcow2, raw, vdi, vhdx, vhd); its checksum is made here and proven there')
+    .argument('<file>', 'path of a self-contained disk image')
     .addHelpText('after', examples('kvorum image upload debian-13.qcow2 --name debian-13'))
     .action(async (path: string, options: NamingOptions) => {
       const client = cli.connect();
