@@ -9,6 +9,7 @@ const GENERATED = '/generated/';
 const LAYERS = {
   'packages/schema': [],
   'packages/scheduler': ['packages/schema'],
+  'packages/host-network': ['packages/schema'],
   'packages/hypervisor-driver': ['packages/schema'],
   'packages/client': ['packages/schema'],
   'packages/control-plane': ['packages/schema', 'packages/scheduler'],

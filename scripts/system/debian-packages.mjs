@@ -23,10 +23,14 @@ const RUN_PACKAGES = {
 const TEST_PACKAGES = {
   // Carries the server under another name; the package redis-server would start one on port 6379.
   'redis-tools': 'redis-check-rdb',
+  'dnsmasq-base': 'dnsmasq', // without the service that the package dnsmasq starts
   gcc: 'gcc', // compares our native constants with the kernel's headers
+  iproute2: 'ip', // makes networks of hosts, in namespaces
   'libc6-dev': '/usr/include/x86_64-linux-gnu/sys/types.h',
   'linux-libc-dev': '/usr/include/linux/kvm.h',
   nasm: 'nasm', // assembles the guests of the driver's tests
+  nftables: 'nft',
+  procps: 'sysctl',
   // Few VMs ask for UEFI or a TPM: a host that has none says so, and what `npm run up` installs stays small.
   ovmf: '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd',
   swtpm: 'swtpm',

@@ -1,0 +1,11 @@
+export { type ApplyOptions, applyNetworks, type NetworkFault } from './apply-networks.js';
+export type {
+  DesiredNetworks,
+  HostNetwork,
+  HostPort,
+  HostSecurityGroup,
+  NatNetwork,
+  OverlayNetwork,
+  WireNetwork,
+} from './desired-networks.js';
+export { openRunner, type RunCommand } from './run-command.js';
