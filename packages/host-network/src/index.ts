@@ -8,4 +8,5 @@ export type {
   OverlayNetwork,
   WireNetwork,
 } from './desired-networks.js';
+export { renderRuleset } from './render-ruleset.js';
 export { openRunner, type RunCommand } from './run-command.js';
