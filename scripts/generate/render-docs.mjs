@@ -9,7 +9,7 @@ const transitions = (schema, part) =>
     Object.entries(schema.VM_LIFECYCLE[from][part]).map(([event, to]) => ({ from, event, to })),
   );
 
-const RESULT_TEXT = { done: 'done', doneStopped: 'done (not started)', unwound: 'unwound' };
+const RESULT_TEXT = { done: 'done', doneStopped: 'done (stopped)', donePaused: 'done (paused)', unwound: 'unwound' };
 
 const describe = (state, events, label = (event) => event) =>
   Object.entries(events)
@@ -84,7 +84,57 @@ ${table(
 )}
 `;
 
+export const renderLiveChanges = (schema) => `${NOTE('packages/schema/src/vm/vm-field-effects.ts')}
+# Changing a VM
+
+\`PATCH /v1/vms/{vmId}\` takes what the VM shall be; what is left out stays. \`?dryRun=plan\` answers, field by field, with what would
+happen and why, and changes nothing. Each field has one of three effects:
+
+- **live**: at once, in the running machine.
+- **next-boot**: remembered, shown in \`pendingChanges\`, and in force from the next start or reboot that Kvorum makes (not the guest's
+  own reboot, not a reset). With \`onlyLive: true\` the request is refused instead.
+- **replace**: never; another VM has to be made. Refused.
+
+On the command line:
+
+    kvorum vm update web-1 --vcpus 4 --memory 8GiB --dry-run     the plan as a table: field, from, to, effect, why
+    kvorum vm update web-1 --vcpus 4 --only-live --wait
+    kvorum vm disk add|resize|remove|list, kvorum vm nic add|remove|list, kvorum vm cdrom add|insert|eject
+
+A VM has room to grow while it runs if it was started with \`hardware.devices.maxVcpuCount\` and \`maxMemoryBytes\` (\`--max-vcpus\`,
+\`--max-memory\`). They do not go with dedicated CPUs and NUMA nodes, nor the one with a topology and the other with huge, locked or
+preallocated memory: all that is laid out at the start.
+
+A \`live\` change that cannot be made at this moment becomes \`next-boot\`, and the plan says why. Of a VM that does not run every change is in
+force when it is started.
+
+${table(
+  ['field', 'effect', 'what it needs'],
+  schema.VM_FIELD_EFFECTS.map(({ field, effect, note }) => [`\`${field}\``, effect, note]),
+)}
+
+## What is paid when
+
+What grows takes quota and room on the host before anything is done, in one conditional statement; without them the request is refused. What
+shrinks is given back when the operation has ended. While a change waits for the next start, a VM holds the larger of both, the memory that
+the hypervisor needs beside the guest's included (decision 14). On the host the limits of the VM's control group are widened before its process
+grows and narrowed once it has shrunk.
+
+## When the guest does not take part
+
+Removing a device, taking memory back and taking a vCPU away need the guest. It has 30 seconds for each. If it has not let go by then, the
+operation fails with \`conflict_state\` and the VM is what it was. QEMU cannot take such a request back: a guest that lets go of a device
+later loses it until the next change or start. Memory comes back whole only if the guest used it for what can be moved: on Linux, start it
+with \`memhp_default_state=online_movable\`. A disk that has grown cannot be made smaller; growing is therefore the last step.
+
+## Not built
+
+Devices are added to a VM that is there, not when it is created. A network card has no network yet (\`isolated\`). A VM with dedicated
+CPUs, huge pages or NUMA nodes changes its vCPUs and memory at its next start only.
+`;
+
 export const DOCS = [
+  { file: 'docs/live-changes.md', render: renderLiveChanges },
   { file: 'docs/vm-lifecycle.md', render: renderVmLifecycle },
   { file: 'docs/errors.md', render: renderErrors },
 ];

@@ -17,7 +17,17 @@ const PACKAGES = ['linux-image-cloud-amd64', 'busybox-static', 'qemu-guest-agent
 const isWanted = (name) => /^(lib|zlib|linux-image-)/.test(name);
 // What is needed to reach the root disk, and what can wait until it is there.
 const EARLY_MODULES = ['virtio_pci', 'virtio_blk', 'ext4'];
-const LATE_MODULES = ['virtio_console', 'virtio_balloon', 'virtio_rng', 'evdev', 'button', 'virtio_net'];
+const LATE_MODULES = [
+  'virtio_console',
+  'virtio_balloon',
+  'virtio_rng',
+  'evdev',
+  'button',
+  'virtio_net',
+  'virtio_mem',
+  'virtio_scsi',
+  'sr_mod',
+];
 
 const moduleFiles = (modules) => [
   { fileName: 'order', content: Buffer.from(`${modules.map((module) => module.fileName).join('\n')}\n`) },

@@ -20,6 +20,8 @@ import { describe, expect, it } from 'vitest';
 import { readText } from './checkout.js';
 import { readTable } from './docs-table.js';
 
+const RESULT_TEXT: Readonly<Record<string, string>> = { doneStopped: 'done (stopped)', donePaused: 'done (paused)' };
+
 type Lifecycle = Readonly<Record<VmState, VmLifecycleRow>>;
 
 const targets = (row: VmLifecycleRow): VmState[] =>
@@ -134,9 +136,7 @@ describe('docs/vm-lifecycle.md', () => {
     const [, request, result, fact, holds, settled] = rows.find(([name]) => name === state) ?? [];
     const row = VM_LIFECYCLE[state];
     expect(split(request)).toEqual(cellOf(state, row.request));
-    expect(split(result)).toEqual(
-      cellOf(state, row.result, (event) => (event === 'doneStopped' ? 'done (not started)' : event)),
-    );
+    expect(split(result)).toEqual(cellOf(state, row.result, (event) => RESULT_TEXT[event] ?? event));
     // A fact that leads to the same state is written out or marked, whichever the page does.
     expect(split(fact?.replaceAll(`→ ${state}`, '='))).toEqual(cellOf(state, row.fact));
     expect([holds, settled]).toEqual([row.holdsResources, row.settled ? 'yes' : 'no']);

@@ -4,6 +4,8 @@ export interface Answer<Body> {
   /** Becomes the ETag. */
   readonly generation?: number;
   readonly location?: string;
+  /** The answer to `?dryRun=plan`: 200, in the shape that the route names for it. */
+  readonly isPlan?: true;
 }
 
 /** An answer with the object as it is now, and its generation as ETag. */
@@ -24,3 +26,6 @@ export const accepted = <Body extends { readonly operation: { readonly id: strin
 
 /** 204: done, and nothing to show. */
 export const NOTHING_LEFT: Answer<null> = { body: null };
+
+/** 200: what would be done; nothing was. */
+export const planned = <Body>(body: Body): Answer<Body> => ({ body, isPlan: true });

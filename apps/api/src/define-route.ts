@@ -87,6 +87,7 @@ interface JsonRoute<
   Query extends z.ZodObject,
   Body extends z.ZodType,
   Reply extends z.ZodType,
+  Plan extends z.ZodType,
 > extends RouteHead<R, Params, Query, Body> {
   readonly answer: {
     readonly status: 200 | 201 | 202 | 204;
@@ -94,9 +95,11 @@ interface JsonRoute<
     readonly body: Reply;
     readonly headers?: readonly ('etag' | 'location')[];
   };
+  /** What `?dryRun=plan` is answered with, under status 200. */
+  readonly plan?: { readonly description: string; readonly body: Plan };
   handler(
     context: RouteContext<R, z.output<Params>, z.output<Query>, z.output<Body>>,
-  ): Promise<Answer<z.output<Reply>>>;
+  ): Promise<Answer<z.output<Reply>> | Answer<z.output<Plan>>>;
 }
 
 interface StreamRoute<R extends RouteRole, Params extends z.ZodObject, Query extends z.ZodObject>
@@ -136,6 +139,7 @@ export interface Route extends RouteHead<RouteRole, z.ZodObject, z.ZodObject, z.
     | { readonly status: 200; readonly description: string; readonly stream: 'text/event-stream' }
     | { readonly status: 200; readonly description: string; readonly bytes: 'image/png' }
     | { readonly status: 101; readonly description: string };
+  readonly plan?: { readonly description: string; readonly body: z.ZodType };
   handler(
     context: RouteContext<RouteRole, unknown, unknown, unknown>,
   ): Promise<Answer<unknown> | ServerEvents | Download | PreparedSocket>;
@@ -151,8 +155,9 @@ export const defineRoute = <
   Params extends z.ZodObject = NoFields,
   Query extends z.ZodObject = NoFields,
   Body extends z.ZodType = NoFields,
+  Plan extends z.ZodType = z.ZodNever,
 >(
-  route: JsonRoute<R, Params, Query, Body, Reply>,
+  route: JsonRoute<R, Params, Query, Body, Reply, Plan>,
 ): Route => route as unknown as Route;
 
 /** As defineRoute, for an endpoint that answers with a stream of server-sent events. */

@@ -70,7 +70,8 @@ function finished(operation: ApiOperation): ApiOperation {
     const json = rest.requestBody.content['application/json'];
     if (json !== undefined && example !== undefined) json['example'] = example;
   }
-  const good = Object.keys(rest.responses).find((status) => status.startsWith('2'));
+  // The highest one: beside 202 there may be the plan of a dry run, which has no such headers.
+  const good = Object.keys(rest.responses).findLast((status) => status.startsWith('2'));
   const answer = good === undefined ? undefined : rest.responses[good];
   if (answer !== undefined && headerNames !== undefined && headerNames.length > 0) {
     answer.headers = Object.fromEntries(headerNames.map((name) => [name, ANSWER_HEADERS[name] ?? {}]));

@@ -59,6 +59,7 @@ const EXPECTED: Record<string, RouteRole> = {
   resetVm: 'operator',
   pauseVm: 'operator',
   resumeVm: 'operator',
+  updateVm: 'operator',
   deleteVm: 'operator',
   createConsoleToken: 'operator',
   runGuestCommand: 'operator',

@@ -412,6 +412,55 @@ const OBJECTS: Case[] = [
   ),
 ];
 
+const UPDATE = `/v1/vms/${ID}`;
+const UPDATES: Case[] = [
+  ...(
+    [
+      ['no vCPU', { vcpuCount: 0 }, 'body.vcpuCount'],
+      ['a part of a vCPU', { vcpuCount: 1.5 }, 'body.vcpuCount'],
+      ['memory of no whole MiB', { memoryBytes: 2 ** 30 + 1 }, 'body.memoryBytes'],
+      ['less than no disk', { rootDiskBytes: -1 }, 'body.rootDiskBytes'],
+      ['a field that there is not', { cpus: 4 }, 'body.cpus'],
+      ['a part of hardware that there is not', { hardware: { floppies: [] } }, 'body.hardware.floppies'],
+      ['a part that is no object', { hardware: { devices: 7 } }, 'body.hardware.devices'],
+      ['a name of no form', { name: 'Web 1' }, 'body.name'],
+      ['words for onlyLive', { onlyLive: 'yes' }, 'body.onlyLive'],
+      ['an accelerator of no kind', { accelerator: 'xen' }, 'body.accelerator'],
+    ] as const
+  ).map(
+    ([what, body, field]): Case => ({
+      what,
+      call: ['PATCH', UPDATE, { as: 'admin', body }],
+      status: 400,
+      code: 'invalid_request',
+      fields: [field],
+    }),
+  ),
+  {
+    what: 'a dry run of no kind',
+    call: ['PATCH', `${UPDATE}?dryRun=maybe`, { as: 'admin', body: {} }],
+    status: 400,
+    code: 'invalid_request',
+    fields: ['query.dryRun'],
+  },
+  ...['', '?dryRun=plan'].map(
+    (query): Case => ({
+      what: `an update of no VM ${query}`,
+      call: ['PATCH', `${UPDATE}${query}`, { as: 'admin', body: { vcpuCount: 2 } }],
+      status: 404,
+      code: 'not_found',
+      fields: [],
+    }),
+  ),
+  {
+    what: 'a viewer who changes',
+    call: ['PATCH', UPDATE, { as: 'viewer', body: { vcpuCount: 2 } }],
+    status: 403,
+    code: 'forbidden',
+    fields: [],
+  },
+];
+
 let site: Site;
 let before: Record<string, string>;
 beforeAll(async () => {
@@ -430,6 +479,7 @@ describe.each([
   ['headers', HEADERS],
   ['callers', CALLERS],
   ['objects', OBJECTS],
+  ['updates', UPDATES],
 ])('bad %s', (_kind, cases) => {
   it.each(cases)(
     '$what: $status $code, names the field, and changes nothing',

@@ -69,6 +69,7 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     guest: vm.guest,
     consoles: vm.consoles,
     queryPower: () => vm.queryPower(),
+    ensureMachine: life.guard((machine) => vm.ensureMachine(machine)),
     checkMonitor: (timeoutMs) => vm.checkMonitor(timeoutMs),
     pause: life.guard(() => vm.pause()),
     resume: life.guard(() => vm.resume()),

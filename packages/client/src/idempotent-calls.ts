@@ -6,12 +6,12 @@ type HonoursKey<Call> = [HeaderOf<Call>] extends [never]
   : 'idempotency-key' extends keyof HeaderOf<Call>
     ? true
     : false;
-type PathsHonouringKey<Method extends 'post'> = {
+type PathsHonouringKey<Method extends 'post' | 'patch'> = {
   [Path in keyof paths]: HonoursKey<paths[Path][Method]> extends true ? Path : never;
 }[keyof paths];
 
 /**
- * The POSTs that may be sent twice with one Idempotency-Key without doing their work twice. The type is computed from the
+ * The calls that may be sent twice with one Idempotency-Key without doing their work twice. The type is computed from the
  * OpenAPI document: a route that is missing here, or should not be here, does not compile.
  */
 const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
@@ -30,6 +30,11 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/vms/{vmId}/stop': true,
 };
 
+const PATCHES_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'patch'>, true>> = {
+  '/v1/vms/{vmId}': true,
+};
+
 /** `path` is the template of the document, such as `/v1/vms/{vmId}`. */
 export const honoursIdempotencyKey = (method: string, path: string): boolean =>
-  method === 'POST' && Object.hasOwn(POSTS_HONOURING_KEY, path);
+  (method === 'POST' && Object.hasOwn(POSTS_HONOURING_KEY, path)) ||
+  (method === 'PATCH' && Object.hasOwn(PATCHES_HONOURING_KEY, path));

@@ -66,4 +66,5 @@ export { createFirstToken, createToken, listTokens, revokeToken } from './token/
 export { createVm } from './vm/create-vm.js';
 export { readVmConsole } from './vm/read-vm-console.js';
 export { requestVm } from './vm/request-vm.js';
+export { planVmUpdate, updateVm } from './vm/update-vm.js';
 export { getVm, listVms } from './vm/vms.js';

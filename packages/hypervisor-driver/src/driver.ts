@@ -1,9 +1,10 @@
-import type { Accelerator, HostFacts, VmHardware } from '@kvorum/schema';
+import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
+import type { MachineSpec } from './machine-spec.js';
 
-export type { DeviceEvent };
+export type { DeviceEvent, MachineSpec };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -22,7 +23,7 @@ export interface HypervisorDriver {
 
   /**
    * Makes the disk at `path` as a copy-on-write overlay of `imagePath` (qcow2), or leaves it if it is there with the
-   * same backing file and size. Written under a temporary name and renamed, so that a crash leaves no half disk.
+   * same backing file and size. One that is smaller is made larger; no process may have it open then. Written under a temporary name and renamed, so that a crash leaves no half disk.
    */
   ensureDisk(disk: DiskSpec): Promise<void>;
   /** Removes the disk and anything a crash left beside it. No error if it is not there. */
@@ -53,26 +54,23 @@ export interface HypervisorDriver {
 export interface DiskSpec {
   readonly path: string;
   readonly sizeBytes: number;
-  readonly imagePath: string;
+  /** Null: an empty disk. */
+  readonly imagePath: string | null;
 }
 
-export interface LaunchSpec {
+export interface LaunchSpec extends MachineSpec {
   readonly vmId: string;
   /** DNS label; shown as the guest's name in process lists. */
   readonly name: string;
   /** Private folder of this run: sockets, pid file, console log. At most 60 bytes long (sun_path is 108, unix(7)). */
   readonly runDir: string;
   readonly epoch: number;
-  readonly vcpuCount: number;
-  readonly memoryBytes: number;
   readonly accelerator: Accelerator;
   /**
    * The versioned machine type, such as pc-q35-10.0: what the guest sees as its mainboard. The same at each start of a VM,
    * whatever QEMU has become meanwhile; guests take a changed one for other hardware.
    */
   readonly machineType: string;
-  readonly diskPath: string;
-  readonly hardware: VmHardware;
   readonly firmware: FirmwareState;
   readonly placement: VmPlacement;
   /** Start with the vCPUs stopped. */
@@ -145,6 +143,13 @@ export interface RunningVm {
   readonly accelerator: Accelerator;
 
   queryPower(): Promise<VmPower>;
+  /**
+   * Makes the running machine the given one as far as that is possible: vCPUs, memory, data disks, network cards, media of
+   * drives, sizes and limits of disks. What is right already is left alone. `conflict_state`: the guest did not let go of
+   * something (nothing was added then), or the machine was started without room. QMP device_add, device_del, qom-set,
+   * block_resize, blockdev-insert-medium.
+   */
+  ensureMachine(machine: MachineSpec): Promise<void>;
   /**
    * Asks the monitor for a sign of life, connecting to it anew if the connection is lost. Safe to call at any rate: at
    * most one question is under way. `deadline_exceeded`: no answer within `timeoutMs`, the process lives; `host_fault`:

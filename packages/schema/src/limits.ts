@@ -23,6 +23,15 @@ export const BALLOON_SHARES_DEFAULT = 1000;
 export const BALLOON_SHARES_MAX = 1_000_000;
 export const DISK_BYTES_MIN = MIB;
 export const DISK_BYTES_MAX = 64 * TIB;
+/**
+ * Sockets that a VM's mainboard has for data disks and network cards (q35 takes a device into a PCIe root port alone, and a
+ * root port cannot be added while it runs). Two of the 32 places of its first bus, eight ports each.
+ */
+export const HOTPLUG_SLOT_COUNT = 16;
+export const CDROM_COUNT_MAX = 4;
+/** More than any device of today does; what QEMU takes is 10^15 (THROTTLE_VALUE_MAX, include/qemu/throttle.h). */
+export const DISK_IOPS_MAX = 100_000_000;
+export const DISK_BYTES_PER_SECOND_MAX = TIB;
 export const IMAGE_BYTES_MAX = 2 * TIB;
 export const IMAGE_URL_LENGTH_MAX = 2048;
 export const PAGE_SIZE_DEFAULT = 50;

@@ -117,10 +117,12 @@ function mutationOptionsOf(route: Route, request: FastifyRequest): MutationOptio
   };
 }
 
+const PLAN_STATUS = 200;
+
 function sendAnswer(route: Route, answer: Answer<unknown>, reply: FastifyReply): FastifyReply {
   if (answer.generation !== undefined) reply.header('etag', etagOf(answer.generation));
   if (answer.location !== undefined) reply.header('location', answer.location);
-  reply.code(route.answer.status).header('cache-control', 'no-store');
+  reply.code(answer.isPlan === true ? PLAN_STATUS : route.answer.status).header('cache-control', 'no-store');
   return route.answer.status === 204 ? reply.send() : reply.send(answer.body);
 }
 

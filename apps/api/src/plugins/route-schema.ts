@@ -26,7 +26,7 @@ export function schemaOf(route: Route): FastifySchema {
     ...(route.upload === undefined ? {} : { consumes: [route.upload], body: Anything }),
     ...(route.body === undefined ? {} : { body: route.body }),
     ...(Object.keys(headers).length === 0 ? {} : { headers: z.object(headers) }),
-    response: { ...answerSchema(route), ...problemSchemas(route) },
+    response: { ...answerSchema(route), ...planSchema(route), ...problemSchemas(route) },
     'x-minimal-role': route.role,
     'x-optional-body': route.isBodyOptional === true,
     'x-body-example': route.example,
@@ -52,6 +52,11 @@ function answerSchema({ answer }: Route): Record<string, unknown> {
     'stream' in answer ? { [answer.stream]: { schema: z.string() } } : { 'application/json': { schema: answer.body } };
   return { [answer.status]: { description: answer.description, content } };
 }
+
+const planSchema = ({ plan }: Route): Record<string, unknown> =>
+  plan === undefined
+    ? {}
+    : { 200: { description: plan.description, content: { 'application/json': { schema: plan.body } } } };
 
 function problemSchemas(route: Route): Record<string, unknown> {
   const byStatus = new Map<number, ErrorCode[]>();

@@ -82,6 +82,7 @@ import { startVmRoute } from './vm/start-vm.route.js';
 import { stopVmRoute } from './vm/stop-vm.route.js';
 import { takeVmScreenshotRoute } from './vm/take-vm-screenshot.route.js';
 import { thawVmRoute } from './vm/thaw-vm.route.js';
+import { updateVmRoute } from './vm/update-vm.route.js';
 
 /** Every endpoint. One that is not here does not exist; a test compares this list with the files. */
 export const ALL_ROUTES: readonly Route[] = [
@@ -154,6 +155,7 @@ export const ALL_ROUTES: readonly Route[] = [
   connectConsoleRoute,
   createConsoleTokenRoute,
   createVmRoute,
+  updateVmRoute,
   deleteVmRoute,
   freezeVmRoute,
   getVmRoute,

@@ -80,13 +80,20 @@ export const EnsureVm = z
   });
 
 export const RemoveVm = z.object({ intent: WireIntent });
-export const EnsureDisk = z.object({
-  intent: WireIntent,
-  volumeId: WireVolumeId,
-  sizeBytes: DiskBytes,
-  imageId: WireImageId,
-  imageSha256: Sha256,
-});
+/** An empty disk names no image: both fields are then empty, as protobuf has them. */
+const NoImage = z.literal('').transform(() => null);
+export const EnsureDisk = z
+  .object({
+    intent: WireIntent,
+    volumeId: WireVolumeId,
+    sizeBytes: DiskBytes,
+    imageId: z.union([WireImageId, NoImage]),
+    imageSha256: z.union([Sha256, NoImage]),
+  })
+  .refine(({ imageId, imageSha256 }) => (imageId === null) === (imageSha256 === null), {
+    path: ['imageSha256'],
+    error: 'goes with imageId',
+  });
 export const RemoveDisk = z.object({ intent: WireIntent, volumeId: WireVolumeId });
 export const EnsureBalloon = z.object({
   intent: WireIntent,

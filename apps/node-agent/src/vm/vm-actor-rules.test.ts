@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { type Action, admit, type Demand, type Intent, type LiveRun, nextAction } from './vm-actor-rules.js';
-import type { VmRecord } from './vm-record.js';
+import { machineOf, type VmRecord } from './vm-record.js';
 
 const VM = '01890000-0000-7000-8000-000000000001' as VmRecord['vmId'];
 const OPERATION = '01890000-0000-7000-8000-0000000000ff' as VmRecord['operationId'];
@@ -25,10 +25,14 @@ const intent = (generation: number, fencingToken = 1, epoch = 1): Intent => ({
   epoch,
   operationId: OPERATION,
 });
-const run: Demand = { kind: 'ensure-vm', spec: SPEC, wanted: { power: 'running', reset: false } };
+const run = { kind: 'ensure-vm', spec: SPEC, wanted: { power: 'running', reset: false } } satisfies Demand;
 const reset: Demand = { kind: 'ensure-vm', spec: SPEC, wanted: { power: 'running', reset: true } };
-const pause: Demand = { kind: 'ensure-vm', spec: SPEC, wanted: { power: 'paused' } };
+const pause = { kind: 'ensure-vm', spec: SPEC, wanted: { power: 'paused' } } satisfies Demand;
 const stop = (graceMs = 0): Demand => ({ kind: 'ensure-vm', spec: SPEC, wanted: { power: 'stopped', graceMs } });
+const LARGER = { ...SPEC, vcpuCount: 2 };
+const larger: Demand = { ...run, spec: LARGER };
+const largerPaused: Demand = { ...pause, spec: LARGER };
+const largerStopped: Demand = { kind: 'ensure-vm', spec: LARGER, wanted: { power: 'stopped', graceMs: 0 } };
 const remove: Demand = { kind: 'remove-vm' };
 const ensureDisk: Demand = { kind: 'ensure-disk', volumeId: DISK };
 const removeDisk: Demand = { kind: 'remove-disk', volumeId: DISK };
@@ -105,19 +109,36 @@ describe('the next action', () => {
     phase: 'up',
     accelerator: 'tcg',
     claim: NO_CLAIM,
+    machine: machineOf(SPEC),
     exit: null,
   });
+  const unknown = (epoch: number): VmRecord['run'] => ({
+    ...(up(epoch) as NonNullable<VmRecord['run']>),
+    machine: null,
+  });
+  const CHANGE: Action = { kind: 'change' };
   const running = (epoch: number): LiveRun => ({ epoch, power: 'running' });
   const paused = (epoch: number): LiveRun => ({ epoch, power: 'paused' });
   it.each<[string, VmRecord | null, Partial<VmRecord>, LiveRun | null, Action | null]>([
     ['launches what never ran', after([intent(1), run]), {}, null, { kind: 'launch', isPaused: false }],
     ['launches paused', after([intent(1), pause]), {}, null, { kind: 'launch', isPaused: true }],
     ['does nothing when it runs', after([intent(1), run]), { run: up(1) }, running(1), null],
+    ['changes a machine that is not what it is to be', after([intent(1), larger]), { run: up(1) }, running(1), CHANGE],
+    ['changes a machine of which nothing is known', after([intent(1), run]), { run: unknown(1) }, running(1), CHANGE],
+    ['resumes a guest before it changes', after([intent(1), larger]), { run: up(1) }, paused(1), { kind: 'resume' }],
+    ['changes a guest before it pauses', after([intent(1), largerPaused]), { run: up(1) }, running(1), CHANGE],
+    [
+      'stops a machine without changing it',
+      after([intent(1), largerStopped]),
+      { run: up(1) },
+      running(1),
+      { kind: 'end' },
+    ],
     ['never starts an epoch again that was up', after([intent(1), run]), { run: up(1) }, null, null],
     [
       'tries an epoch again that may not have come up',
       after([intent(1), run]),
-      { run: { epoch: 1, phase: 'launching', accelerator: 'tcg', claim: NO_CLAIM, exit: null } },
+      { run: { ...(up(1) as NonNullable<VmRecord['run']>), phase: 'launching' } },
       null,
       { kind: 'launch', isPaused: false },
     ],
@@ -192,7 +213,14 @@ class ModelHost {
     const withRun = (phase: 'launching' | 'up' | 'ended'): VmRecord => ({
       ...record,
       reset: phase === 'up' && record.reset ? { ...record.reset, isDone: true } : record.reset,
-      run: { epoch: record.epoch, phase, accelerator: 'tcg', claim: NO_CLAIM, exit: null },
+      run: {
+        epoch: record.epoch,
+        phase,
+        accelerator: 'tcg',
+        claim: NO_CLAIM,
+        machine: record.spec && machineOf(record.spec),
+        exit: null,
+      },
     });
     switch (action.kind) {
       case 'launch':
@@ -207,6 +235,11 @@ class ModelHost {
       case 'pause':
       case 'resume':
         this.live = this.live && { ...this.live, power: action.kind === 'pause' ? 'paused' : 'running' };
+        return true;
+      case 'change':
+        this.record = { ...record, run: record.run && { ...record.run, machine: null } };
+        if (isKilled()) return false;
+        this.record = withRun('up');
         return true;
       case 'reset':
         this.record = { ...record, reset: record.reset && { ...record.reset, isDone: true } };
@@ -240,7 +273,10 @@ class ModelHost {
 const RANDOM_TIMEOUT_MS = 60_000;
 
 describe('whatever is asked and whenever the agent dies', () => {
-  const anyDemand = fc.constantFrom<Demand>(run, run, reset, pause, stop(0), stop(500), remove, ensureDisk, removeDisk);
+  const anyDemand = fc.constantFrom<Demand>(
+    ...[run, run, reset, pause, larger, largerPaused],
+    ...[stop(0), stop(500), remove, ensureDisk, removeDisk],
+  );
   const anyRequest = fc.record({
     generation: fc.integer({ min: 1, max: 4 }),
     fencingToken: fc.integer({ min: 1, max: 3 }),
@@ -342,6 +378,8 @@ function expectAsAsked(host: ModelHost, demand: Demand, completedEpochs: Readonl
   if (demand.kind !== 'ensure-vm') return;
   if (demand.wanted.power === 'stopped') expect(host.live).toBeNull();
   // It runs as asked, under the newest epoch, unless a run of that epoch has ended by itself before: that is final.
-  else if (host.live !== null || !completedEpochs.has(host.record?.epoch ?? 0))
+  else if (host.live !== null || !completedEpochs.has(host.record?.epoch ?? 0)) {
     expect(host.live).toEqual({ epoch: host.record?.epoch, power: demand.wanted.power });
+    expect(host.record?.run?.machine).toEqual(machineOf(demand.spec));
+  }
 }

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { assertNever } from '../assert-never.js';
-import { compareFences, type Fence, type VmRecord, type VmSpec } from './vm-record.js';
+import { compareFences, type Fence, machineOf, type VmRecord, type VmSpec } from './vm-record.js';
 
 /**
  * What an actor does is decided here, purely. `admit` says whether an intent is taken and what is remembered of it;
@@ -188,6 +189,8 @@ export type Action =
   | { readonly kind: 'pause' }
   | { readonly kind: 'resume' }
   | { readonly kind: 'reset' }
+  /** Makes the running machine what the specification says, as far as it can be changed. */
+  | { readonly kind: 'change' }
   /** Ends what runs and removes all but the tombstone. */
   | { readonly kind: 'sweep' };
 
@@ -201,9 +204,15 @@ export function nextAction(record: VmRecord, live: LiveRun | null, nowMs: number
   }
   if (live.epoch < record.epoch) return { kind: 'end' };
   if (record.reset !== null && !record.reset.isDone) return { kind: 'reset' };
-  if (live.power === record.wanted.power) return null;
-  return { kind: record.wanted.power === 'paused' ? 'pause' : 'resume' };
+  // A guest takes part in a change only while it runs.
+  if (record.wanted.power === 'running' && live.power === 'paused') return { kind: 'resume' };
+  if (isToChange(record)) return { kind: 'change' };
+  return live.power === record.wanted.power ? null : { kind: 'pause' };
 }
+
+/** A machine of which nothing is known is compared by the driver. */
+const isToChange = ({ spec, run }: VmRecord): boolean =>
+  spec !== null && run !== null && !isDeepStrictEqual(run.machine, machineOf(spec));
 
 /** An epoch is one run: one that was up is never started again, one that may not have come up may be tried again. */
 function mayLaunch(record: VmRecord): boolean {

@@ -31,7 +31,8 @@ export interface VmSnapshot {
 export interface DiskDemand {
   readonly volumeId: VmRecord['removedVolumeIds'][number];
   readonly sizeBytes: number;
-  readonly imageSha256: string;
+  /** Null: an empty disk. */
+  readonly imageSha256: string | null;
 }
 
 /**
@@ -103,8 +104,8 @@ export class VmActor {
         return this.#refuse(record, 'conflict_state', 'the disk exists with another size or image');
       }
       if (present?.isComplete === true && this.#process.live !== null) return this.#memory.save(record);
-      const imagePath = await this.#host.imagePath(imageSha256);
-      if (imagePath === null) {
+      const imagePath = imageSha256 === null ? null : await this.#host.imagePath(imageSha256);
+      if (imageSha256 !== null && imagePath === null) {
         return this.#refuse(record, 'conflict_state', 'the image of the disk is not on this host');
       }
       const withDisk = (isComplete: boolean): VmRecord => ({
@@ -125,7 +126,7 @@ export class VmActor {
   removeDisk(intent: Intent, volumeId: DiskDemand['volumeId'], signal?: AbortSignal): Promise<void> {
     return this.#post(intent, signal, async () => {
       const record = this.#admitted(intent, { kind: 'remove-disk', volumeId });
-      if (this.#process.live !== null && record.spec?.rootVolumeId === volumeId) {
+      if (this.#process.live !== null && isDiskOf(record, volumeId)) {
         const kept = record.removedVolumeIds.filter((removedId) => removedId !== volumeId);
         return this.#refuse({ ...record, removedVolumeIds: kept }, 'in_use', 'the VM runs on this disk');
       }
@@ -311,6 +312,10 @@ export class VmActor {
     return snapshot;
   }
 }
+
+const isDiskOf = ({ spec, run }: VmRecord, volumeId: string): boolean =>
+  spec?.rootVolumeId === volumeId ||
+  (run?.machine?.devices ?? spec?.hardware.devices)?.dataDisks.some(({ id }) => id === volumeId) === true;
 
 /** Epoch and generation are in the record: whatever is reported with 0 changes no state of the VM. */
 const unreadableSnapshot = (vmId: string, condition: VmCondition): VmSnapshot => ({

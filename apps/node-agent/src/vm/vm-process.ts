@@ -7,11 +7,12 @@ import { assertNever } from '../assert-never.js';
 import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { machineTypeOf } from './choose-machine-type.js';
 import { LiveVm } from './live-vm.js';
+import { changedRecord, growDisks, machineSpecOf } from './machine-of-vm.js';
 import { stopGracefully } from './stop-gracefully.js';
 import { type Action, nextAction } from './vm-actor-rules.js';
 import type { VmHost } from './vm-host.js';
 import type { VmMemory } from './vm-memory.js';
-import type { Run, VmRecord } from './vm-record.js';
+import { machineOf, type Run, type VmRecord } from './vm-record.js';
 
 /** QEMU closes its disks within a second; a slow host gets ten times that before SIGKILL. */
 const END_TIMEOUT_MS = 10_000;
@@ -153,6 +154,11 @@ export class VmProcess {
         // Remembered afterwards: a crash in between presses it twice, the other order might lose it.
         await live.vm.reset();
         return this.#memory.save({ ...record, reset: record.reset && { ...record.reset, isDone: true } });
+      case 'change':
+        // First: a change that is cut off or fails leaves a machine of which nothing is known, and is compared again.
+        await this.#memory.save({ ...record, run: record.run && { ...record.run, machine: null } });
+        await live.vm.ensureMachine(await machineSpecOf(this.#host, record));
+        return this.#memory.save(changedRecord(record));
       default:
         return assertNever(action);
     }
@@ -171,26 +177,26 @@ export class VmProcess {
     // An earlier attempt may have left a process that nobody has heard of.
     if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
     const claim = this.#host.cpus.claim(this.#memory.vmId, spec);
-    const run: Run = { epoch: record.epoch, phase: 'launching', accelerator: spec.accelerator, claim, exit: null };
+    const { accelerator } = spec;
+    const machine = machineOf(spec);
+    const run: Run = { epoch: record.epoch, phase: 'launching', accelerator, claim, machine, exit: null };
     // On the disk before a guest sees it: after a crash it starts with the same one.
     const vmGenerationId = record.vmGenerationId ?? randomUUID();
-    const launching: VmRecord = { ...record, machineType, vmGenerationId, run };
+    const launching: VmRecord = changedRecord({ ...record, machineType, vmGenerationId, run });
     try {
-      await this.#memory.save(launching);
+      await this.#memory.save({ ...launching, volumes: record.volumes });
       await mkdir(runDir, { recursive: true, mode: 0o700 });
       // Others make room before the VM has its first instruction.
       if (claim.vcpuCpus.length > 0) await this.#host.placeThreads();
+      await growDisks(this.#host, record);
       const vm = await this.#host.driver.launch({
         vmId: this.#memory.vmId,
         name: spec.name,
         runDir,
         epoch: record.epoch,
-        vcpuCount: spec.vcpuCount,
-        memoryBytes: spec.memoryBytes,
         accelerator: spec.accelerator,
         machineType,
-        diskPath: this.#host.folders.diskOf(this.#memory.vmId, spec.rootVolumeId),
-        hardware: spec.hardware,
+        ...(await machineSpecOf(this.#host, record)),
         firmware: { folder: this.#host.folders.firmwareOf(this.#memory.vmId), generationId: vmGenerationId },
         placement: this.#host.cpus.placementOf(this.#memory.vmId),
         isPaused,

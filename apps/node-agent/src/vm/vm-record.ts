@@ -5,6 +5,7 @@ import {
   OperationId,
   ResourceName,
   VcpuCount,
+  VmDevices,
   VmHardware,
   VmId,
   VolumeId,
@@ -50,6 +51,16 @@ const Exit = z.strictObject({
   detail: z.string(),
 });
 
+/** What of a running machine can be changed; see RunningVm.ensureMachine. */
+export const MachineShape = z.object({ vcpuCount: VcpuCount, memoryBytes: MemoryBytes, devices: VmDevices });
+export type MachineShape = z.infer<typeof MachineShape>;
+
+export const machineOf = ({ vcpuCount, memoryBytes, hardware }: VmSpec): MachineShape => ({
+  vcpuCount,
+  memoryBytes,
+  devices: hardware.devices,
+});
+
 /**
  * One process of the VM.
  *   launching  written before the process is started: there may or may not be one
@@ -61,6 +72,8 @@ const Run = z.strictObject({
   phase: z.enum(['launching', 'up', 'ended']),
   accelerator: Accelerator,
   claim: Claim,
+  /** What the running machine was last made; null: not known, as a change was cut off or an agent kept no account. */
+  machine: MachineShape.nullable().default(null),
   exit: Exit.nullable(),
 });
 export type Run = z.infer<typeof Run>;
@@ -87,7 +100,11 @@ export const VmRecord = z.strictObject({
   reset: z.strictObject({ generation: Count, isDone: z.boolean() }).nullable(),
   run: Run.nullable(),
   /** Disks that are there, or may be: written before the disk is made, complete when it was. */
-  volumes: z.record(VolumeId, z.strictObject({ sizeBytes: Count, imageSha256: Sha256, isComplete: z.boolean() })),
+  volumes: z.record(
+    VolumeId,
+    /** Without an image: it was made empty. */
+    z.strictObject({ sizeBytes: Count, imageSha256: Sha256.nullable(), isComplete: z.boolean() }),
+  ),
   /** Disks removed under the present fence: a late EnsureDisk of the same intent must not bring them back. */
   removedVolumeIds: z.array(VolumeId),
   /** Set when the VM was removed; not swept: its process or disks may still be there. */

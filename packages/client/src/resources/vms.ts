@@ -1,5 +1,6 @@
 import type { ConsoleKind, CreateVmBody, IssuedConsoleToken, RunGuestCommandBody, VmsQuery } from '../shapes.js';
 import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
+import { vmUpdateCalls } from './vm-updates.js';
 
 export interface StopOptions extends MutationOptions {
   /** How long the guest may take to shut down before it is stopped hard, in ms; 0: at once. Default: the server's. */
@@ -10,6 +11,7 @@ export interface StopOptions extends MutationOptions {
 export type VmPress = 'start' | 'reset' | 'pause' | 'resume';
 
 export const vmCalls = ({ api, bodyOf, fetch, urlOf }: Transport) => ({
+  ...vmUpdateCalls({ api, bodyOf }),
   list: (query: VmsQuery = {}, options?: CallOptions) =>
     bodyOf(api.GET('/v1/vms', { params: { query }, ...initOf(options) }), options),
   get: (vmId: string, options?: CallOptions) =>

@@ -63,7 +63,8 @@ export class AgentClient implements AgentPort {
 
   async ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void> {
     const client = await this.#connect();
-    await unary(client.ensureDisk.bind(client), { intent: { ...intent }, ...disk }, options);
+    const request = { ...disk, imageId: disk.imageId ?? '', imageSha256: disk.imageSha256 ?? '' };
+    await unary(client.ensureDisk.bind(client), { intent: { ...intent }, ...request }, options);
   }
 
   async removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void> {

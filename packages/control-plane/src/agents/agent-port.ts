@@ -94,8 +94,9 @@ export interface AgentImage {
 export interface AgentDisk {
   readonly volumeId: string;
   readonly sizeBytes: number;
-  readonly imageId: string;
-  readonly imageSha256: string;
+  /** Null: an empty disk. */
+  readonly imageId: string | null;
+  readonly imageSha256: string | null;
 }
 
 export interface AgentVmSpec {

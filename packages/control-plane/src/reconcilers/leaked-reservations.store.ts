@@ -64,8 +64,8 @@ const RESERVED_SUMS = Prisma.sql`
 
 const PROJECT_USAGE = Prisma.sql`
   SELECT v.project_id, count(*)::int AS vm_count,
-         sum(CASE WHEN r.id IS NULL THEN 0 ELSE v.vcpu_count END)::int AS vcpu_count,
-         sum(CASE WHEN r.id IS NULL THEN 0 ELSE v.memory_bytes END)::bigint AS memory_bytes,
+         sum(CASE WHEN r.id IS NULL THEN 0 ELSE coalesce(v.held_vcpu_count, v.vcpu_count) END)::int AS vcpu_count,
+         sum(CASE WHEN r.id IS NULL THEN 0 ELSE coalesce(v.held_memory_bytes, v.memory_bytes) END)::bigint AS memory_bytes,
          coalesce(sum(r.disk_bytes), 0)::bigint AS disk_bytes
     FROM vms v LEFT JOIN reservations r ON r.vm_id = v.id
    WHERE v.deleted_at IS NULL

@@ -35,6 +35,6 @@ describe('the balloon of a new VM', () => {
 
   it('has no minimum above its memory', () => {
     const request = { enabled: true, minimumBytes: GIB + MIB, shares: 1000 };
-    expect(() => balloonOf(request, GIB, ORDINARY)).toThrow('at most the memory of the flavor');
+    expect(() => balloonOf(request, GIB, ORDINARY)).toThrow('at most the memory of the VM');
   });
 });

@@ -30,7 +30,7 @@ export function balloonOf(
   const half = Math.floor((memoryBytes * MINIMUM_SHARE_DEFAULT) / MIB) * MIB;
   const minimumBytes = request?.minimumBytes ?? Math.max(half, MEMORY_BYTES_MIN);
   if (minimumBytes > memoryBytes) {
-    const message = `must be at most the memory of the flavor, ${memoryBytes} bytes`;
+    const message = `must be at most the memory of the VM, ${memoryBytes} bytes`;
     throw new DomainError('invalid_request', `the minimum of the balloon ${message}`, {
       details: { fields: [{ field: 'body.balloon.minimumBytes', message }] },
     });

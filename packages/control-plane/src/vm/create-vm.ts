@@ -25,12 +25,14 @@ import { claimIdempotencyKey, findIdempotentAnswer, type IdempotentAnswer } from
 import { recordOperation } from '../operations/operation.store.js';
 import { insertPlacement } from '../placement/placement.store.js';
 import { projectForNew } from '../project/default-project.js';
+import { overQuota, QUOTA_AMOUNTS } from '../project/over-quota.js';
 import { findProject, takeQuota, type Usage } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import { amountsOfVm, requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { createVmOperation } from './create-vm.operation.js';
+import { requirePlainDevices, sizedHardware } from './new-vm-hardware.js';
 import { type PlaceRequest, type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
 import { insertVm } from './vm.store.js';
 
@@ -148,6 +150,7 @@ async function readParts<From extends Database | Tx>(
   const project = await projectForNew(from, actor, request.projectId);
   const flavor = await read.flavor(from, request.flavorId);
   if (flavor === null) throw notFound('the flavor', 'body.flavorId');
+  requirePlainDevices(request, flavor);
   const image = visible(actor, await read.image(from, request.imageId), 'body.imageId');
   // A token of the whole site sees every image; the VM's project must be allowed to use it all the same.
   if (!image.isPublic && image.projectId !== project.id) throw notFound('the image', 'body.imageId');
@@ -186,18 +189,6 @@ function requireQuota(parts: Parts): void {
   }
 }
 
-const QUOTA_AMOUNTS = ['vmCount', 'vcpuCount', 'memoryBytes', 'diskBytes'] as const;
-
-function overQuota({ name, quota, used }: Project, needed: Usage): DomainError {
-  const short = QUOTA_AMOUNTS.filter((amount) => used[amount] + needed[amount] > quota[amount]);
-  const sentence = short.map(
-    (amount) => `${amount}: ${used[amount]} of ${quota[amount]} used, ${needed[amount]} needed`,
-  );
-  return new DomainError('quota_exceeded', `project ${name} has not enough quota (${sentence.join('; ')})`, {
-    details: { quota, used, needed, exceeded: short },
-  });
-}
-
 async function recordVm(
   tx: Tx,
   cp: ControlPlane,
@@ -212,7 +203,7 @@ async function recordVm(
     memoryBytes: flavor.memoryBytes,
     accelerator: placed.accelerator,
     balloon,
-    hardware: request.hardware,
+    hardware: sizedHardware(request, diskBytes),
     // Each start is one epoch; a VM that is made stopped has not had any.
     epoch: request.start ? 1 : 0,
   };

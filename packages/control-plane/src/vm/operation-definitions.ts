@@ -9,6 +9,7 @@ import { resetVmOperation } from './reset-vm.operation.js';
 import { resumeVmOperation } from './resume-vm.operation.js';
 import { startVmOperation } from './start-vm.operation.js';
 import { stopVmOperation } from './stop-vm.operation.js';
+import { updateVmOperation } from './update-vm.operation.js';
 import type { VmServices } from './vm-operation.js';
 
 /** What the steps of all operations together work with. */
@@ -24,6 +25,7 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     resetVmOperation,
     pauseVmOperation,
     resumeVmOperation,
+    updateVmOperation,
     deleteVmOperation,
     downloadImageOperation,
   ].map((definition) => [definition.kind, definition]),

@@ -1,7 +1,7 @@
 import { GRACE_MS_MAX } from '@kvorum/schema';
 import { z } from 'zod';
 import { nothing } from '../operations/define-operation.js';
-import { settleVm } from './settle-vm.js';
+import { settleNewRun, settleVm } from './settle-vm.js';
 import { hasStepBegun, returnEpoch } from './vm-intent.store.js';
 import { defineVmOperation, ensurePower, MINUTE_MS, VmTarget } from './vm-operation.js';
 
@@ -30,13 +30,7 @@ export const rebootVmOperation = defineVmOperation({
     },
   })
   .settle({
-    done: (tx, { operationId, input, outputs }) =>
-      settleVm(tx, operationId, input, {
-        result: 'done',
-        failure: null,
-        isOutcomeKnown: true,
-        ensured: outputs[START_STEP],
-      }),
+    done: (tx, { operationId, input, outputs }) => settleNewRun(tx, operationId, input, outputs[START_STEP]),
     unwound: async (tx, { operationId, input, error }) => {
       const isEpochUsed = await hasStepBegun(tx, operationId, START_STEP);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: isEpochUsed });

@@ -29,6 +29,9 @@ export interface RequestVmOptions {
   readonly ifMatch?: number | undefined;
 }
 
+/** What needs nothing but its name; an update has a body (update-vm.ts). */
+export type PowerRequest = Exclude<VmRequest, 'update'>;
+
 type Decision =
   | { readonly kind: 'change'; readonly state: VmState }
   | { readonly kind: 'unchanged' }
@@ -45,7 +48,7 @@ export async function requestVm(
   cp: ControlPlane,
   actor: Actor,
   vmId: VmId,
-  request: VmRequest,
+  request: PowerRequest,
   options: RequestVmOptions = {},
 ): Promise<AcceptedOperation> {
   for (let round = 1; round <= ROUNDS_MAX; round += 1) {
@@ -134,7 +137,8 @@ async function record(
   await recordOperation(tx, {
     definition,
     input: {
-      ...targetOf(vm, epoch),
+      // A new run is of what the VM was to become.
+      ...targetOf(NEW_RUN.includes(request) && vm.nextShape !== null ? { ...vm, ...vm.nextShape } : vm, epoch),
       graceMs: intent.graceMs ?? GRACE_MS_DEFAULT,
       isOnHost: vm.holdsResources,
     },
@@ -155,7 +159,8 @@ async function record(
   return { operationId, isNew: true };
 }
 
-function targetOf(vm: VmForIntent, epoch: number): VmTarget {
+/** The VM as an operation is told of it, for the intent after the one that was read. */
+export function targetOf(vm: VmForIntent, epoch: number): VmTarget {
   const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
   if (hostId === null || accelerator === null || rootVolumeId === null) throw new TypeError(`VM ${vmId} was placed`);
   const { name, vcpuCount, memoryBytes, balloon, hardware } = vm;

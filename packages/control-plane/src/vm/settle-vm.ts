@@ -3,6 +3,7 @@ import type { Tx } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import { release } from '../host/reservation.store.js';
 import { returnQuota } from '../project/project.store.js';
+import { changeHeld, keepAddresses, setBootMemory, shapeOf, writeShape } from './update-vm.store.js';
 import {
   findVmForIntent,
   findVmUsage,
@@ -11,6 +12,7 @@ import {
   settleVm as writeSettlement,
 } from './vm-intent.store.js';
 import type { EnsuredVm, VmTarget } from './vm-operation.js';
+import { heldBy } from './vm-shape.js';
 
 export interface VmEnd {
   readonly result: VmResult;
@@ -56,6 +58,23 @@ export async function giveBack(tx: Tx, target: VmTarget, also: { vmCount: 0 | 1 
   await returnQuota(tx, target.projectId, { ...usage, vmCount: also.vmCount });
   await release(tx, target.vmId);
   await markVolumesDeleted(tx, target.vmId);
+  await keepAddresses(tx, target.vmId, []);
+}
+
+/**
+ * The end of an operation that began a new run: the VM is what it was to become, and what only its former self needed is
+ * given back. Locks project, host and VM in this order.
+ */
+export async function settleNewRun(tx: Tx, operationId: string, target: VmTarget, ensured?: EnsuredVm): Promise<void> {
+  const vm = await findVmForIntent(tx, target.vmId);
+  if (vm !== null && vm.nextShape !== null) {
+    const held = heldBy(target.rootVolumeId, [shapeOf(vm), vm.nextShape]);
+    await changeHeld(tx, target, held, heldBy(target.rootVolumeId, [target]));
+    await writeShape(tx, target.vmId, { current: target, next: null });
+    await keepAddresses(tx, target.vmId, [target]);
+  }
+  await setBootMemory(tx, target.vmId, target.memoryBytes);
+  await settleVm(tx, operationId, target, { result: 'done', failure: null, isOutcomeKnown: true, ensured });
 }
 
 export async function settleDeletedVm(tx: Tx, operationId: string, target: VmTarget): Promise<void> {

@@ -1,4 +1,4 @@
-import { settleVm } from './settle-vm.js';
+import { settleNewRun, settleVm } from './settle-vm.js';
 import { hasStepBegun } from './vm-intent.store.js';
 import { defineVmOperation, ensurePower, MINUTE_MS, VmTarget } from './vm-operation.js';
 
@@ -18,13 +18,7 @@ export const startVmOperation = defineVmOperation({
     },
   })
   .settle({
-    done: (tx, { operationId, input, outputs }) =>
-      settleVm(tx, operationId, input, {
-        result: 'done',
-        failure: null,
-        isOutcomeKnown: true,
-        ensured: outputs[STEP],
-      }),
+    done: (tx, { operationId, input, outputs }) => settleNewRun(tx, operationId, input, outputs[STEP]),
     unwound: async (tx, { operationId, input, error }) => {
       // Cancelled before it began: the host has not heard of it, and what it reports of the last intent still counts.
       const isOutcomeKnown = await hasStepBegun(tx, operationId, STEP);

@@ -8,6 +8,7 @@ import {
   type VmState,
 } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
+import { VmShape } from './vm-shape.js';
 
 /** What an operation on a VM needs to know of it, read when the intent is recorded. */
 export interface VmForIntent {
@@ -23,7 +24,15 @@ export interface VmForIntent {
   readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
+  readonly flavorId: string;
+  readonly imageId: string;
   readonly rootVolumeId: string | null;
+  readonly rootDiskBytes: number;
+  /** What it becomes at its next start; null: what it is. */
+  readonly nextShape: VmShape | null;
+  /** Memory that its running machine was started with. */
+  readonly bootMemoryBytes: number;
+  readonly labels: Readonly<Record<string, string>>;
   readonly operationId: string | null;
   /** False: its creation failed and everything was given back. */
   readonly holdsResources: boolean;
@@ -44,7 +53,13 @@ interface Row {
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
   readonly accelerator: Accelerator | null;
+  readonly flavor_id: string;
+  readonly image_id: string;
   readonly root_volume_id: string | null;
+  readonly root_disk_bytes: bigint | null;
+  readonly next_shape: unknown;
+  readonly boot_memory_bytes: bigint | null;
+  readonly labels: Record<string, string>;
   readonly operation_id: string | null;
   readonly holds_resources: boolean;
   readonly is_deleted: boolean;
@@ -66,7 +81,13 @@ const intentOf = (row: Row): VmForIntent => ({
       ? null
       : { minimumBytes: Number(row.balloon_minimum_bytes), shares: row.balloon_shares },
   accelerator: row.accelerator,
+  flavorId: row.flavor_id,
+  imageId: row.image_id,
   rootVolumeId: row.root_volume_id,
+  rootDiskBytes: Number(row.root_disk_bytes ?? 0),
+  nextShape: row.next_shape === null ? null : VmShape.parse(row.next_shape),
+  bootMemoryBytes: Number(row.boot_memory_bytes ?? row.memory_bytes),
+  labels: row.labels,
   operationId: row.operation_id,
   holdsResources: row.holds_resources,
   isDeleted: row.is_deleted,
@@ -77,7 +98,9 @@ export async function findVmForIntent(database: Database | Tx, id: string): Prom
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vcpu_count, v.memory_bytes,
            v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
-           v.deleted_at IS NOT NULL AS is_deleted,
+           v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.deleted_at IS NOT NULL AS is_deleted,
+           (SELECT d.size_bytes FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1)
+             AS root_disk_bytes,
            (SELECT d.id FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1) AS root_volume_id,
            EXISTS (SELECT FROM reservations r WHERE r.vm_id = v.id) AS holds_resources
       FROM vms v WHERE v.id = ${id}::uuid`;
@@ -159,13 +182,14 @@ export async function markVmDeleted(tx: Tx, vmId: string): Promise<void> {
   await tx.$executeRaw`DELETE FROM ports WHERE vm_id = ${vmId}::uuid`;
 }
 
-/** What a VM takes from its project besides itself. */
+/** What a VM takes from its project besides itself: of what it is and what it becomes, the larger (vm-shape.ts). */
 export async function findVmUsage(
   tx: Tx,
   vmId: string,
 ): Promise<{ vcpuCount: number; memoryBytes: number; diskBytes: number }> {
   const [row] = await tx.$queryRaw<{ vcpu_count: number; memory_bytes: bigint; disk_bytes: bigint }[]>`
-    SELECT v.vcpu_count, v.memory_bytes,
+    SELECT coalesce(v.held_vcpu_count, v.vcpu_count) AS vcpu_count,
+           coalesce(v.held_memory_bytes, v.memory_bytes) AS memory_bytes,
            coalesce((SELECT sum(d.size_bytes) FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL), 0)::bigint
              AS disk_bytes
       FROM vms v WHERE v.id = ${vmId}::uuid`;

@@ -82,10 +82,10 @@ export async function ensurePower(
   context: Context,
   target: VmTarget,
   wanted: WantedPower,
-  options: { epoch?: number } = {},
+  options: { epoch?: number; timeoutMs?: number } = {},
 ): Promise<EnsuredVm> {
   const agent = await agentOf(context.services, target.hostId);
-  const timeoutMs = wanted.power === 'stopped' ? wanted.graceMs + STOP_MARGIN_MS : HOST_CALL_MS;
+  const timeoutMs = wanted.power === 'stopped' ? wanted.graceMs + STOP_MARGIN_MS : (options.timeoutMs ?? HOST_CALL_MS);
   const intent = intentOf(context, target, options.epoch);
   const vm = await agent
     .ensureVm(intent, specOf(target), wanted, callOptions(context, timeoutMs))

@@ -15,6 +15,8 @@ import {
 } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import type { PageBounds } from '../page-cursor.js';
+import { pendingChangesOf } from './plan-update.js';
+import { VmShape } from './vm-shape.js';
 
 interface VmRow {
   readonly id: string;
@@ -46,9 +48,10 @@ interface VmRow {
   readonly balloon_status: Vm['balloon']['status'];
   readonly working_set_bytes: bigint | null;
   readonly machine_type: string | null;
+  readonly next_shape: unknown;
   readonly created_at: Date;
   readonly updated_at: Date;
-  readonly volumes: { id: string; role: 'root'; sizeBytes: number }[] | null;
+  readonly volumes: { id: string; role: 'root' | 'data'; sizeBytes: number }[] | null;
 }
 
 const vmOf = (row: VmRow): Vm => ({
@@ -76,6 +79,7 @@ const vmOf = (row: VmRow): Vm => ({
     status: row.balloon_status,
     workingSetBytes: row.working_set_bytes === null ? null : Number(row.working_set_bytes),
   },
+  pendingChanges: row.next_shape === null ? [] : pendingChangesOf(shapeOfRow(row), VmShape.parse(row.next_shape)),
   volumes: (row.volumes ?? []).map((volume) => ({ ...volume, id: volume.id as VolumeId })),
   guest: {
     agent: row.guest_agent,
@@ -90,6 +94,16 @@ const vmOf = (row: VmRow): Vm => ({
   labels: row.labels,
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString(),
+});
+
+const shapeOfRow = (row: VmRow): VmShape => ({
+  vcpuCount: row.vcpu_count,
+  memoryBytes: Number(row.memory_bytes),
+  balloon:
+    row.balloon_minimum_bytes === null
+      ? null
+      : { minimumBytes: Number(row.balloon_minimum_bytes), shares: row.balloon_shares },
+  hardware: VmHardware.parse(row.hardware),
 });
 
 export interface VmFilter {

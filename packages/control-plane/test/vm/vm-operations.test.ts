@@ -1,4 +1,4 @@
-import type { OperationId, Project, ProjectId, VmId, VmRequest, VmState } from '@kvorum/schema';
+import type { OperationId, Project, ProjectId, VmId, VmState } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/database/database.js';
 import type { AnyDefinition } from '../../src/operations/operation-run.js';
@@ -8,7 +8,7 @@ import { reconcileLostHosts } from '../../src/reconcilers/lost-hosts.reconciler.
 import { createVm } from '../../src/vm/create-vm.js';
 import { operationDefinitions, type WorkerServices } from '../../src/vm/operation-definitions.js';
 import { readVmConsole } from '../../src/vm/read-vm-console.js';
-import { requestVm } from '../../src/vm/request-vm.js';
+import { type PowerRequest, requestVm } from '../../src/vm/request-vm.js';
 import { makeWorker, proveOperation, workToEnd } from '../operation-harness.js';
 import { aProject, vmRequest } from '../world/fleet-builder.js';
 import { openSimulatedFleet, REPORT_WAIT, type SimulatedFleet } from '../world/simulated-fleet.js';
@@ -45,7 +45,7 @@ const perform = async (operationId: OperationId, kind: Parameters<typeof definit
   }
 };
 
-const ask = async (vmId: VmId, request: VmRequest, graceMs?: number): Promise<OperationId> =>
+const ask = async (vmId: VmId, request: PowerRequest, graceMs?: number): Promise<OperationId> =>
   (await requestVm(fleet.test.cp, fleet.test.admin, vmId, request, { graceMs })).operation.id;
 
 async function aWorld(): Promise<World> {
@@ -177,7 +177,7 @@ proveOperation<World, WorkerServices>({
 });
 
 /** Operations that change nothing but the power of a VM that has its room. */
-const POWER: readonly [request: VmRequest, from: 'running' | 'paused', to: VmState, epoch: number][] = [
+const POWER: readonly [request: PowerRequest, from: 'running' | 'paused', to: VmState, epoch: number][] = [
   ['stop', 'running', 'stopped', 1],
   ['reboot', 'running', 'running', 2],
   ['reset', 'running', 'running', 1],

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { type Gateway, startGateway } from '@kvorum/api';
 import { FakeDriver, FakeMachine } from '@kvorum/hypervisor-driver';
 import { type Agent, startAgent } from '@kvorum/node-agent';
-import type { Flavor, ImageId } from '@kvorum/schema';
+import type { Flavor, HostFacts, ImageId } from '@kvorum/schema';
 import { vi } from 'vitest';
 import { findFreePort } from '../../../../scripts/services/free-port.mjs';
 import { createEnrolment } from '../../src/host/create-enrolment.js';
@@ -36,17 +36,21 @@ export interface SimulatedFleet {
 /** Reports come at once after a change and every 2 s. */
 export const REPORT_WAIT = { timeout: 15_000, interval: 50 };
 
-export async function openSimulatedFleet(options: { hostCount: number; vmsPerHost: number }): Promise<SimulatedFleet> {
+export async function openSimulatedFleet(options: {
+  hostCount: number;
+  vmsPerHost: number;
+  hostCpuCount?: number;
+}): Promise<SimulatedFleet> {
   const gatewayAddress = `127.0.0.1:${await findFreePort()}`;
   const test = await openTestControlPlane({ agents: 'grpc', gatewayAddress });
   const gateway = await startGateway(test.cp, { gateway: gatewayAddress, enrol: '127.0.0.1:0' });
   const folder = await mkdtemp(join(tmpdir(), 'kv-'));
   const agents = new Map<string, Agent>();
   const hosts: SimulatedHost[] = [];
+  const facts = options.hostCpuCount === undefined ? {} : { hostCpuCount: options.hostCpuCount };
   for (let index = 0; index < options.hostCount; index += 1) {
-    hosts.push(
-      await aSimulatedHost({ test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost, agents }),
-    );
+    const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
+    hosts.push(await aSimulatedHost({ ...parts, facts, agents }));
   }
   await vi.waitFor(async () => {
     const connected = await test.sql(
@@ -73,10 +77,11 @@ interface HostParts {
   readonly gateway: Gateway;
   readonly folder: string;
   readonly vmCount: number;
+  readonly facts: Partial<HostFacts>;
   readonly agents: Map<string, Agent>;
 }
 
-async function aSimulatedHost({ test, gateway, folder, vmCount, agents }: HostParts): Promise<SimulatedHost> {
+async function aSimulatedHost({ test, gateway, folder, vmCount, facts, agents }: HostParts): Promise<SimulatedHost> {
   const name = aName('host');
   const { joinToken } = await createEnrolment(test.cp, test.admin, {
     hostName: name,
@@ -85,7 +90,7 @@ async function aSimulatedHost({ test, gateway, folder, vmCount, agents }: HostPa
   });
   const joinFile = `${folder}-join`;
   await writeFile(joinFile, joinToken, { mode: 0o600 });
-  const machine = new FakeMachine();
+  const machine = new FakeMachine(facts);
   const start = (): Promise<Agent> =>
     startAgent({
       config: {

@@ -33,12 +33,14 @@ export class FakeDriver implements HypervisorDriver {
     if (failure !== undefined) throw failure;
     const found = this.machine.disks.get(disk.path);
     if (found === undefined) {
-      if (this.machine.damagedImages.has(disk.imagePath)) {
+      if (disk.imagePath !== null && this.machine.damagedImages.has(disk.imagePath)) {
         throw new DomainError('image_invalid', 'the image is not usable: it is not a qcow2 image');
       }
       this.machine.disks.set(disk.path, { ...disk });
-    } else if (found.sizeBytes !== disk.sizeBytes || found.imagePath !== disk.imagePath) {
+    } else if (found.sizeBytes > disk.sizeBytes || found.imagePath !== disk.imagePath) {
       throw new DomainError('conflict_state', 'another disk is there already: it differs in size or image');
+    } else {
+      this.machine.disks.set(disk.path, { ...disk });
     }
   }
 
@@ -114,6 +116,8 @@ export class FakeDriver implements HypervisorDriver {
 function assertDisk(disk: DiskSpec): void {
   const isWithin = disk.sizeBytes >= DISK_BYTES_MIN && disk.sizeBytes <= DISK_BYTES_MAX && disk.sizeBytes % MIB === 0;
   const refusal =
-    pathRefusal(disk.path) ?? pathRefusal(disk.imagePath) ?? (isWithin ? null : 'has a size out of bounds');
+    pathRefusal(disk.path) ??
+    (disk.imagePath === null ? null : pathRefusal(disk.imagePath)) ??
+    (isWithin ? null : 'has a size out of bounds');
   if (refusal !== null) throw new DomainError('invalid_request', `the disk ${refusal}`);
 }

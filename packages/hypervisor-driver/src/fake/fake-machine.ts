@@ -8,6 +8,7 @@ import {
   type DiskSpec,
   type GuestMemoryStats,
   type LaunchSpec,
+  type MachineSpec,
   type PastExit,
   type VmExit,
   type VmPower,
@@ -16,7 +17,7 @@ import { DeviceEvents } from '../firmware/device-events.js';
 import { deferred } from '../process/deferred.js';
 import { FAKE_FACTS } from './fake-facts.js';
 import { FakeGuest } from './fake-guest.js';
-import { FakeThreads } from './fake-threads.js';
+import { FakeThreads, FIRST_PID, THREAD_ID_COUNT } from './fake-threads.js';
 
 /**
  * The hardware under FakeDrivers: what outlives an agent. A new FakeDriver over the same machine finds the processes of
@@ -77,7 +78,7 @@ export class FakeMachine {
 
   startProcess(launch: LaunchSpec): FakeProcess {
     const process = new FakeProcess(this, launch, this.#nextPid);
-    this.#nextPid += process.threads.all.length;
+    this.#nextPid += THREAD_ID_COUNT;
     process.threads.place(launch.placement);
     this.processes.set(launch.runDir, process);
     return process;
@@ -90,9 +91,6 @@ export class FakeMachine {
     return found[0] as FakeProcess;
   }
 }
-
-/** Above the kernel's highest pid (PID_MAX_LIMIT, 4194304): can never be mistaken for a real process. */
-const FIRST_PID = 4_194_305;
 
 const MS_PER_S = 1000;
 /** Of its memory, what a guest uses until a test says otherwise. */
@@ -123,6 +121,10 @@ export class FakeProcess {
   hasGuestAgent: boolean;
   /** What its guest agent speaks for. */
   readonly guest = new FakeGuest();
+  /** What the running machine is now; it is launched as asked. */
+  machine: MachineSpec;
+  /** The guest takes part when devices and memory come and go. */
+  takesPartInChanges = true;
   /** The guest acts on the power button. */
   obeysPowerButton = true;
   /** The monitor does not answer: as after SIGSTOP, or with storage gone. */
@@ -137,6 +139,7 @@ export class FakeProcess {
   constructor(machine: FakeMachine, launch: LaunchSpec, pid: number) {
     this.#machine = machine;
     this.launch = launch;
+    this.machine = launch;
     this.pid = pid;
     this.power = launch.isPaused ? 'paused' : 'running';
     this.balloonBytes = launch.memoryBytes;
@@ -150,13 +153,17 @@ export class FakeProcess {
     if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
   }
 
+  get disks(): Map<string, DiskSpec> {
+    return this.#machine.disks;
+  }
+
   /** As Linux gives them with deflate-on-oom: what the balloon holds counts as used, the total stays. */
   memoryStats(): GuestMemoryStats | null {
     if (!this.hasBalloonDriver) return null;
     const availableBytes = Math.max(0, this.balloonBytes - this.usedBytes);
     return {
       updatedAtMs: Math.floor((this.statsFrozenAtMs ?? Date.now()) / MS_PER_S) * MS_PER_S,
-      totalBytes: this.launch.memoryBytes,
+      totalBytes: this.machine.memoryBytes,
       freeBytes: availableBytes,
       availableBytes,
       diskCacheBytes: 0,

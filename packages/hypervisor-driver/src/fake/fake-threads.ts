@@ -1,22 +1,44 @@
-import { DomainError } from '@kvorum/schema';
+import { DomainError, VCPU_COUNT_MAX } from '@kvorum/schema';
 import { cpusOfThread, isSameSet } from '../cpu/process-threads.js';
 import type { CpuPlacement, VmThread } from '../driver.js';
 
+/** Above the kernel's highest pid (PID_MAX_LIMIT, 4194304): can never be mistaken for a real process. */
+export const FIRST_PID = 4_194_305;
+/** Of one process, with all the vCPUs that it may yet get. */
+export const THREAD_ID_COUNT = 2 * VCPU_COUNT_MAX;
+
+const OTHER_NAMES = ['qemu-system-x86', 'worker'];
+
 /** Threads of a FakeProcess: the main loop, one worker, and the vCPUs, which is enough to tell them apart. */
 export class FakeThreads {
+  readonly #pid: number;
   readonly #hostCpus: readonly number[];
   #threads: VmThread[];
 
   constructor(pid: number, vcpuCount: number, hostCpus: readonly number[]) {
+    this.#pid = pid;
     this.#hostCpus = hostCpus;
-    const names = ['qemu-system-x86', 'worker'];
-    const others = names.map((name, index) => ({ threadId: pid + index, vcpuIndex: null, name }));
-    const vcpus = Array.from({ length: vcpuCount }, (_, vcpuIndex) => ({
-      threadId: pid + others.length + vcpuIndex,
-      vcpuIndex,
-      name: `CPU ${vcpuIndex}/KVM`,
+    this.#threads = OTHER_NAMES.map((name, index) => ({
+      threadId: pid + index,
+      vcpuIndex: null,
+      name,
+      cpus: hostCpus,
     }));
-    this.#threads = [...others, ...vcpus].map((thread) => ({ ...thread, cpus: hostCpus }));
+    this.setVcpuCount(vcpuCount);
+  }
+
+  /** New ones run where the main loop runs, which makes them. */
+  setVcpuCount(vcpuCount: number): void {
+    const kept = this.#threads.filter(({ vcpuIndex }) => vcpuIndex === null || vcpuIndex < vcpuCount);
+    const cpus = kept[0]?.cpus ?? this.#hostCpus;
+    const known = kept.length - OTHER_NAMES.length;
+    const added = Array.from({ length: vcpuCount - known }, (_, index) => ({
+      threadId: this.#pid + kept.length + index,
+      vcpuIndex: known + index,
+      name: `CPU ${known + index}/KVM`,
+      cpus,
+    }));
+    this.#threads = [...kept, ...added];
   }
 
   get all(): readonly VmThread[] {

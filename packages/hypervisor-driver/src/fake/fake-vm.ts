@@ -5,6 +5,7 @@ import type {
   DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
+  MachineSpec,
   MonitorAnswer,
   RunningVm,
   VmExit,
@@ -14,7 +15,9 @@ import type {
 } from '../driver.js';
 import type { GuestPort } from '../guest-port.js';
 import { deferred } from '../process/deferred.js';
+import { assertMachine } from '../qemu/launch-refusal.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
+import { changeFakeMachine } from './change-fake-machine.js';
 import { FakeConsoles } from './fake-consoles.js';
 import { type FakeGuest, FakeGuestPort } from './fake-guest.js';
 import type { FakeProcess } from './fake-machine.js';
@@ -74,6 +77,12 @@ export class FakeVm implements RunningVm {
     return this.#process.power;
   }
 
+  async ensureMachine(machine: MachineSpec): Promise<void> {
+    assertMachine(machine);
+    await this.#assertAnswers();
+    changeFakeMachine(this.#process, machine);
+  }
+
   async checkMonitor(): Promise<MonitorAnswer> {
     await this.#assertAnswers();
     const { power, diskFault } = this.#process;
@@ -110,7 +119,7 @@ export class FakeVm implements RunningVm {
 
   async setBalloon(targetBytes: number): Promise<number> {
     await this.#assertAnswers();
-    const { memoryBytes } = this.#process.launch;
+    const { memoryBytes } = this.#process.machine;
     if (!Number.isSafeInteger(targetBytes) || targetBytes < 1 || targetBytes > memoryBytes) {
       throw new DomainError('invalid_request', `targetBytes is not within 1 to ${memoryBytes}`);
     }

@@ -108,6 +108,13 @@ export class Cgroups {
     }
   }
 
+  /** Other limits for a VM that runs. Nothing without a group. */
+  async change(vmId: string, limits: CgroupLimits): Promise<void> {
+    for (const { folder, file, text } of limitWrites(this.#layout, this.#nameOf(vmId), limits)) {
+      if (existsSync(folder)) await writeFile(join(folder, file), text);
+    }
+  }
+
   /** Moves the process with all its threads. */
   async add(vmId: string, pid: number): Promise<void> {
     for (const folder of foldersOf(this.#layout, this.#nameOf(vmId))) {

@@ -64,6 +64,15 @@ export async function openSockets(folder: RunFolder, uid: number): Promise<void>
   await chown(folder.sockets, uid, uid);
 }
 
+/** Gives the VM's user one more of its disks, and makes an image in a drive readable; see admitVmUser. */
+export async function admitFiles(uid: number, disks: readonly string[], media: readonly string[]): Promise<void> {
+  for (const path of disks) {
+    await chown(path, uid, uid);
+    await chmod(path, PRIVATE_FILE_MODE);
+  }
+  for (const path of media) await chmod(path, READABLE_FILE_MODE);
+}
+
 /** Once the sockets are bound nobody but the agent can reach or exchange them; the guest has not run yet. */
 export async function closeSockets(folder: RunFolder): Promise<void> {
   await chown(folder.sockets, 0, 0);

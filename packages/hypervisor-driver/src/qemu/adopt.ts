@@ -33,9 +33,9 @@ export async function adopt(
   const monitor = new MonitorLink(folder.monitorSocket);
   const tpm = record.tpm == null ? null : openTpm(folder, record.tpm);
   const vm = new QemuVm(
-    { folder, record, pidfd, tpm, monitor, exitStatus: null, cgroups },
+    { folder, record, pidfd, tpm, monitor, exitStatus: null, cgroups, vmUids: options.vmUids },
     watch,
-    options.commandTimeoutMs,
+    options,
   );
   try {
     await vm.checkMonitor(options.adoptTimeoutMs);

@@ -1,4 +1,4 @@
-import { GIB, PLAIN_HARDWARE } from '@kvorum/schema';
+import { GIB, PLAIN_HARDWARE, VmDevices } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import { ANYWHERE, type LaunchSpec } from '../driver.js';
 import { buildArguments } from './build-arguments.js';
@@ -19,6 +19,12 @@ const launch: LaunchSpec = {
   isPaused: false,
 };
 const chain = { imagePath: '/var/lib/kvorum/images/x.qcow2', cache: 'direct' } as const;
+
+/** Eight root ports in each of two places of the first bus. */
+const SLOTS = Array.from({ length: 16 }, (_, index) => {
+  const addr = `${index < 8 ? '10' : '11'}.${index % 8}`;
+  return `-device {"driver":"pcie-root-port","id":"slot-${index + 1}","bus":"pcie.0","addr":"${addr}","multifunction":true,"chassis":${index + 1},"io-reserve":0}`;
+});
 
 /** One line per option, as in a manual. */
 function lines(args: readonly string[]): string[] {
@@ -51,11 +57,13 @@ describe('the command line of a VM', () => {
       '-mon chardev=monitor,mode=control',
       '-chardev pipe,id=console,path=/run/kvorum/1/io/serial,logfile=/run/kvorum/1/console.log,logappend=on',
       '-serial chardev:console',
+      '-object {"qom-type":"throttle-group","id":"limit-root","limits":{"iops-total":0,"bps-total":0}}',
       '-blockdev {"node-name":"image-file","driver":"file","filename":"/var/lib/kvorum/images/x.qcow2","read-only":true,"cache":{"direct":false}}',
       '-blockdev {"node-name":"image","driver":"qcow2","file":"image-file","read-only":true,"cache":{"direct":false},"backing":null}',
       '-blockdev {"node-name":"root-file","driver":"file","filename":"/var/lib/kvorum/disks/a,b.qcow2","cache":{"direct":true},"aio":"native","discard":"unmap"}',
       '-blockdev {"node-name":"root","driver":"qcow2","file":"root-file","cache":{"direct":true},"discard":"unmap","backing":"image"}',
-      '-device virtio-blk-pci,id=root-disk,drive=root,bootindex=0',
+      '-blockdev {"node-name":"root-limit","driver":"throttle","throttle-group":"limit-root","file":"root"}',
+      '-device virtio-blk-pci,id=root-disk,drive=root-limit,bootindex=0',
       '-device virtio-balloon-pci,id=balloon,deflate-on-oom=on,free-page-reporting=on',
       '-device virtio-serial-pci,id=channels',
       '-chardev socket,id=guest-agent,path=/run/kvorum/1/io/guest-agent.sock,server=on,wait=off',
@@ -64,6 +72,7 @@ describe('the command line of a VM', () => {
       '-device virtio-rng-pci,rng=entropy,max-bytes=65536,period=1000',
       '-global ICH9-LPC.noreboot=on',
       '-device vmgenid,id=generation,guid=01900000-0000-4000-8000-00000000000a',
+      ...SLOTS,
       '-S',
       '-boot strict=on',
       '-action reboot=reset,shutdown=poweroff,panic=exit-failure',
@@ -78,13 +87,46 @@ describe('the command line of a VM', () => {
     expect(args).toContain('-cpu max,la57=off,vmx=off,svm=off');
   });
 
-  it('has a screen only when asked to, as the last device, with VNC on a socket of its folder', () => {
+  it('has a screen only when asked to, as the last device of its own, with VNC on a socket of its folder', () => {
     const display = { kind: 'vga' } as const;
     const withScreen = lines(buildArguments({ ...launch, hardware: { ...launch.hardware, display } }, chain));
     const plain = lines(buildArguments(launch, chain));
     const screen = ['-device VGA,id=screen', '-vnc unix:/run/kvorum/1/io/vnc.sock,share=force-shared'];
-    const at = plain.indexOf('-S');
+    const at = plain.indexOf('-S') - SLOTS.length;
     expect(withScreen).toEqual([...plain.slice(0, at), ...screen, ...plain.slice(at)]);
+  });
+
+  it('has what was plugged in while it ran, and room for more', () => {
+    const devices = VmDevices.parse({
+      maxVcpuCount: 8,
+      maxMemoryBytes: 3 * GIB,
+      dataDisks: [{ id: '01900000-0000-7000-8000-0000000000d1', sizeBytes: GIB, slot: 3, throttle: { iops: 100 } }],
+      nics: [{ id: '01900000-0000-7000-8000-0000000000e1', macAddress: '02:00:00:00:00:01', slot: 4 }],
+      cdroms: [{ name: 'cdrom-1', imageSha256: 'a'.repeat(64) }, { name: 'cdrom-2' }],
+    });
+    const attachments = {
+      disks: { '01900000-0000-7000-8000-0000000000d1': '/var/lib/kvorum/disks/d.qcow2' },
+      media: { ['a'.repeat(64)]: '/var/lib/kvorum/images/m.qcow2' },
+    };
+    const hardware = { ...launch.hardware, devices };
+    const plain = lines(buildArguments(launch, chain));
+    const added = lines(buildArguments({ ...launch, hardware, attachments }, chain)).filter(
+      (line) => !plain.includes(line),
+    );
+    expect(added).toEqual([
+      '-smp cpus=4,maxcpus=8,sockets=1,cores=8,threads=1',
+      '-m size=2048M,maxmem=3072M',
+      '-object {"qom-type":"throttle-group","id":"limit-01900000-0000-7000-8000-0000000000d1","limits":{"iops-total":100,"bps-total":0}}',
+      '-blockdev {"node-name":"d-00000000700080000000000000d1","driver":"throttle","throttle-group":"limit-01900000-0000-7000-8000-0000000000d1","file":{"driver":"qcow2","file":{"driver":"file","filename":"/var/lib/kvorum/disks/d.qcow2","cache":{"direct":true},"aio":"native","discard":"unmap"},"cache":{"direct":true},"discard":"unmap","backing":null}}',
+      '-device {"driver":"virtio-blk-pci","id":"disk-01900000-0000-7000-8000-0000000000d1","bus":"slot-3","drive":"d-00000000700080000000000000d1","serial":"01900000-0000-7000-8"}',
+      '-device {"driver":"virtio-net-pci","id":"nic-01900000-0000-7000-8000-0000000000e1","bus":"slot-4","mac":"02:00:00:00:00:01"}',
+      `-blockdev {"node-name":"m-${'a'.repeat(28)}","driver":"qcow2","read-only":true,"backing":null,"file":{"driver":"file","filename":"/var/lib/kvorum/images/m.qcow2","read-only":true}}`,
+      '-device {"driver":"virtio-scsi-pci","id":"scsi"}',
+      `-device {"driver":"scsi-cd","id":"cdrom-cdrom-1","bus":"scsi.0","drive":"m-${'a'.repeat(28)}"}`,
+      '-device {"driver":"scsi-cd","id":"cdrom-cdrom-2","bus":"scsi.0"}',
+      '-object {"qom-type":"memory-backend-ram","id":"hot-memory-ram","size":1073741824,"reserve":false}',
+      '-device {"driver":"virtio-mem-pci","id":"hot-memory","memdev":"hot-memory-ram","node":0,"block-size":2097152,"requested-size":0}',
+    ]);
   });
 
   it('goes through the page cache where the file system has no direct I/O', () => {
@@ -102,6 +144,7 @@ describe('the command line of a VM', () => {
       expect.stringContaining('"driver":"qcow2","file":"image-file"'),
       expect.stringContaining('"filename":"../a,b.qcow2"'),
       expect.stringContaining('"driver":"qcow2","file":"root-file"'),
+      expect.stringContaining('"driver":"throttle"'),
     ]);
   });
 

@@ -2,8 +2,10 @@ import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';
+import { deviceArguments } from './arguments/device-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
+import { limitsOf, ROOT_LIMITS_ID, ROOT_NODE, throttled, throttleGroup } from './devices/device-plan.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { serialChardev } from './serial-line.js';
@@ -27,12 +29,13 @@ export function buildArguments(
     ...machine(launch, process, cpu),
     ...monitor(folder),
     ...serialConsole(folder),
-    ...rootDisk(process.pathOf(launch.diskPath), { ...disk, imagePath: process.pathOf(disk.imagePath) }),
+    ...rootDisk(launch, process, disk),
     ...balloon(launch),
     ...guestAgent(folder),
     ...entropy(),
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
+    ...deviceArguments(launch, disk.cache === 'direct', process.pathOf),
     ...behaviour(),
   ];
 }
@@ -125,11 +128,12 @@ const serialConsole = (folder: RunFolder): string[] => [
  * backing file that a header names. The image is read through the page cache in any case: many VMs share it, and it is
  * never written.
  */
-function rootDisk(overlayPath: string, disk: DiskChain): string[] {
+function rootDisk(launch: LaunchSpec, { pathOf }: ProcessPlan, disk: DiskChain): string[] {
   const isDirect = disk.cache === 'direct';
   const throughCache = { direct: false };
+  const imagePath = pathOf(disk.imagePath);
   const nodes = [
-    { 'node-name': 'image-file', driver: 'file', filename: disk.imagePath, 'read-only': true, cache: throughCache },
+    { 'node-name': 'image-file', driver: 'file', filename: imagePath, 'read-only': true, cache: throughCache },
     {
       'node-name': 'image',
       driver: 'qcow2',
@@ -141,7 +145,7 @@ function rootDisk(overlayPath: string, disk: DiskChain): string[] {
     {
       'node-name': 'root-file',
       driver: 'file',
-      filename: overlayPath,
+      filename: pathOf(launch.diskPath),
       cache: { direct: isDirect },
       aio: isDirect ? 'native' : 'threads',
       discard: 'unmap',
@@ -154,11 +158,15 @@ function rootDisk(overlayPath: string, disk: DiskChain): string[] {
       discard: 'unmap',
       backing: 'image',
     },
+    throttled(ROOT_NODE, ROOT_LIMITS_ID, 'root'),
   ];
+  const limits = limitsOf(launch.hardware.devices.rootDisk.throttle);
   return [
+    '-object',
+    JSON.stringify(throttleGroup(ROOT_LIMITS_ID, limits)),
     ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
     '-device',
-    options('virtio-blk-pci', { id: 'root-disk', drive: 'root', bootindex: 0 }),
+    options('virtio-blk-pci', { id: 'root-disk', drive: ROOT_NODE, bootindex: 0 }),
   ];
 }
 

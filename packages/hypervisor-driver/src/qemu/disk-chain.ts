@@ -17,7 +17,7 @@ export async function readDiskChain(overlayPath: string): Promise<DiskChain> {
 }
 
 /** open(2): EINVAL when the file system does not support O_DIRECT. */
-async function takesDirectIo(path: string): Promise<boolean> {
+export async function takesDirectIo(path: string): Promise<boolean> {
   try {
     const file = await open(path, constants.O_RDONLY | constants.O_DIRECT);
     await file.close();

@@ -14,8 +14,8 @@ const partial = (path: string): string => `${path}.partial`;
 export async function ensureDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
   assertDiskSpec(disk);
   if (await exists(disk.path)) return assertSameDisk(qemuImg, disk);
-  const image = await inspectBaseImage(qemuImg, disk.imagePath);
-  if (image.virtualSizeBytes > disk.sizeBytes) {
+  const image = disk.imagePath === null ? null : await inspectBaseImage(qemuImg, disk.imagePath);
+  if (image !== null && image.virtualSizeBytes > disk.sizeBytes) {
     throw new DomainError(
       'invalid_request',
       `the image needs ${image.virtualSizeBytes} bytes, the disk has ${disk.sizeBytes}`,
@@ -25,7 +25,7 @@ export async function ensureDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void
   await asHostFault('the disk cannot be made', async () => {
     await mkdir(dirname(disk.path), { recursive: true, mode: 0o700 });
     await rm(partial(disk.path), { force: true });
-    await createOverlay(qemuImg, disk);
+    await createDisk(qemuImg, disk);
     await syncPath(partial(disk.path));
     await rename(partial(disk.path), disk.path);
     // The name is only durable when its folder is (fsync(2)).
@@ -47,24 +47,40 @@ export async function removeDisk(path: string): Promise<void> {
  * `-b` takes a file name that must not look like a protocol: an absolute path begins with "/" and so never does
  * (block.c, path_has_protocol). The name goes into the header as it is, and is compared with it later.
  */
-async function createOverlay(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
+async function createDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
   const target = ['--', `file:${partial(disk.path)}`, String(disk.sizeBytes)];
-  const args = ['create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', disk.imagePath, ...target];
+  const backing = disk.imagePath === null ? [] : ['-F', 'qcow2', '-b', disk.imagePath];
+  const args = ['create', '-q', '-f', 'qcow2', ...backing, ...target];
   await runTool(qemuImg.path, args, qemuImg.timeoutMs);
 }
 
 async function assertSameDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
   const found = await inspectOverlay(qemuImg, disk.path);
-  if (found.backingFile === disk.imagePath && found.virtualSizeBytes === disk.sizeBytes) return;
+  if (found.backingFile === disk.imagePath && found.virtualSizeBytes <= disk.sizeBytes) {
+    if (found.virtualSizeBytes < disk.sizeBytes) await growDisk(qemuImg, disk);
+    return;
+  }
   throw new DomainError('conflict_state', 'another disk is there already: it differs in size or image', {
     details: { foundSizeBytes: found.virtualSizeBytes, wantedSizeBytes: disk.sizeBytes },
+  });
+}
+
+/** qemu-img takes the disk's write lock, and so refuses one that a running VM has open. Larger twice is larger once. */
+async function growDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
+  await asHostFault('the disk cannot be made larger', async () => {
+    await runTool(
+      qemuImg.path,
+      ['resize', '-q', '-f', 'qcow2', '--', disk.path, String(disk.sizeBytes)],
+      qemuImg.timeoutMs,
+    );
+    await syncPath(disk.path);
   });
 }
 
 function assertDiskSpec(disk: DiskSpec): void {
   const { path, imagePath, sizeBytes } = disk;
   for (const [field, value] of Object.entries({ path, imagePath })) {
-    const refusal = pathRefusal(value);
+    const refusal = value === null ? null : pathRefusal(value);
     if (refusal !== null) throw invalidField(field, refusal);
   }
   const isWithin = Number.isSafeInteger(sizeBytes) && sizeBytes >= DISK_BYTES_MIN && sizeBytes <= DISK_BYTES_MAX;

@@ -6,7 +6,7 @@ import {
   type GuestCommandStatus,
   type GuestInterface,
 } from '../guest-port.js';
-import { fieldsOf } from './qmp-commands.js';
+import { fieldsOf } from './answer-fields.js';
 
 /**
  * Reads answers of the guest agent (qga/qapi-schema.json), which the guest may forge, field by field. Null: not the shape that is

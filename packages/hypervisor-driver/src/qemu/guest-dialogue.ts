@@ -1,5 +1,5 @@
+import { fieldsOf } from './answer-fields.js';
 import { LineSplitter, LineTooLong } from './line-splitter.js';
-import { fieldsOf } from './qmp-commands.js';
 
 /** Leftovers of earlier sessions may come before our answer, but not without end. */
 export const GUEST_FLOOD_BYTES_MAX = 256 * 1024;

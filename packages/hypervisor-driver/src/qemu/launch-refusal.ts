@@ -3,6 +3,8 @@ import {
   CpuTopology,
   DomainError,
   isMachineType,
+  isPlugged,
+  type LayoutRefusal,
   layoutRefusals,
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN,
@@ -12,7 +14,7 @@ import {
   VCPU_COUNT_MAX,
 } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pinning-refusal.js';
-import type { LaunchSpec } from '../driver.js';
+import type { LaunchSpec, MachineSpec } from '../driver.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -21,11 +23,14 @@ const DNS_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 
 /** Throws `invalid_request` naming the field. The last check before a command line is made: callers need not be trusted. */
 export function assertLaunchable(launch: LaunchSpec): void {
-  const layout = layoutRefusals(launch).map(({ field, message }) => ({ field: `hardware.${field}`, message }));
-  const fields = Object.entries(launchRefusals(launch))
+  refuse(launchRefusals(launch), layoutRefusals(launch));
+}
+
+function refuse(refusals: Record<string, string | null>, layout: readonly LayoutRefusal[]): void {
+  const fields = Object.entries(refusals)
     .filter((entry): entry is [string, string] => entry[1] !== null)
     .map(([field, message]) => ({ field, message }))
-    .concat(layout);
+    .concat(layout.map(({ field, message }) => ({ field: `hardware.${field}`, message })));
   if (fields.length === 0) return;
   const [first] = fields;
   throw new DomainError('invalid_request', `${first?.field} ${first?.message}`, { details: { fields } });
@@ -47,6 +52,42 @@ function launchRefusals(launch: LaunchSpec): Record<string, string | null> {
     runDir: runFolderRefusal(runDir),
     diskPath: pathRefusal(diskPath),
     placement: pinningRefusal(vcpuCount, placement) ?? memoryNodesRefusal(launch),
+    ...machineRefusals(launch),
+  };
+}
+
+/** Throws `invalid_request` that names the field. */
+export function assertMachine(machine: MachineSpec): void {
+  const refusals = {
+    vcpuCount: isWithin(machine.vcpuCount, 1, VCPU_COUNT_MAX) ? null : `is not within 1 to ${VCPU_COUNT_MAX}`,
+    memoryBytes: memoryRefusal(machine.memoryBytes),
+    ...machineRefusals(machine),
+  };
+  refuse(refusals, layoutRefusals(machine));
+}
+
+function machineRefusals({
+  vcpuCount,
+  memoryBytes,
+  hardware,
+  attachments,
+}: MachineSpec): Record<string, string | null> {
+  const { devices } = hardware;
+  const isUnplugged = [...devices.dataDisks, ...devices.nics].some((device) => !isPlugged(device));
+  const paths = [
+    ...devices.dataDisks.map(({ id }) => attachments?.disks[id ?? '']),
+    ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
+  ];
+  const { maxVcpuCount, maxMemoryBytes } = devices;
+  return {
+    'hardware.devices': isUnplugged ? 'has a device without id or slot' : null,
+    'hardware.devices.maxVcpuCount':
+      maxVcpuCount !== null && maxVcpuCount < vcpuCount ? 'is below the number of vCPUs' : null,
+    'hardware.devices.maxMemoryBytes':
+      maxMemoryBytes !== null && maxMemoryBytes < memoryBytes ? 'is below the memory' : null,
+    attachments: paths.every((path) => path !== undefined && pathRefusal(path) === null)
+      ? null
+      : 'has no usable path for a device',
   };
 }
 

@@ -7,7 +7,7 @@ import { assertFirmware, prepareFirmware } from '../firmware/prepare-firmware.js
 import { endTpmOf, openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { limitsOf } from '../isolation/vm-limits.js';
-import { admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
+import { admitFiles, admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
@@ -15,6 +15,7 @@ import { identityOf, type ProcessIdentity } from '../process/process-identity.js
 import type { CpuPlan } from './arguments/cpu-arguments.js';
 import { buildArguments, type DiskChain, SHARED_USER } from './build-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
+import { hotMemoryRoom } from './devices/device-plan.js';
 import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
@@ -96,9 +97,9 @@ async function bringUp({ spec, options, watch, folder, record, child, cgroups }:
     const { exitStatus } = child;
     const tpm = running.tpm == null ? null : openTpm(folder, running.tpm);
     const vm = new QemuVm(
-      { folder, record: running, pidfd, tpm, monitor, exitStatus, cgroups },
+      { folder, record: running, pidfd, tpm, monitor, exitStatus, cgroups, vmUids: options.vmUids },
       watch,
-      options.commandTimeoutMs,
+      options,
     );
     return await started(vm, spec);
   } catch (thrown) {
@@ -128,7 +129,7 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     epoch: spec.epoch,
     accelerator: spec.accelerator,
     memoryBytes: spec.memoryBytes,
-    backendBytes: guestNodesOf(spec).map((node) => node.memoryBytes),
+    backendBytes: [...guestNodesOf(spec).map((node) => node.memoryBytes), ...hotMemoryBytes(spec)],
     process: null,
     ...(spec.hardware.firmware.tpm === 'none' ? { tpm: null } : {}),
     isEndRequested: false,
@@ -144,6 +145,12 @@ async function prepareFolder(folder: RunFolder, spec: LaunchSpec): Promise<RunRe
     await writeRunRecord(folder, record);
   });
   return record;
+}
+
+/** The region into which memory can be plugged is the guest's as well. */
+function hotMemoryBytes({ memoryBytes, hardware }: LaunchSpec): number[] {
+  const room = hotMemoryRoom(memoryBytes, hardware.devices.maxMemoryBytes);
+  return room === 0 ? [] : [room];
 }
 
 /** All of a run but its console log. */
@@ -174,6 +181,8 @@ async function spawnQemu(
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
+    const { disks = {}, media = {} } = spec.attachments ?? {};
+    await admitFiles(uid, Object.values(disks), Object.values(media));
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
     const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder, cpu);

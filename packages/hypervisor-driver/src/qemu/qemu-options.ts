@@ -13,6 +13,8 @@ export interface QemuOptions {
   readonly launchTimeoutMs: number;
   /** One QMP command. */
   readonly commandTimeoutMs: number;
+  /** A guest letting go of a device, or taking up memory. */
+  readonly guestTimeoutMs: number;
   /** To reach the monitor of a process that an earlier agent started. It is kept without one when that does not answer. */
   readonly adoptTimeoutMs: number;
   /** One run of qemu-img. */
@@ -33,6 +35,8 @@ export const QEMU_OPTIONS: QemuOptions = {
   launchTimeoutMs: 30_000,
   // Answers take under 1 ms; QEMU's main loop stalls for seconds only when its storage does.
   commandTimeoutMs: 10_000,
+  // Linux lets go of an idle device within a second; a busy one under emulation takes several.
+  guestTimeoutMs: 30_000,
   // Short: a monitor that answers later is heard later, and the VMs that answer need not wait for it.
   adoptTimeoutMs: 3_000,
   // Metadata only; what takes longer waits for storage that has gone away.

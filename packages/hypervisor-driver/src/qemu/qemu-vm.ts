@@ -7,6 +7,7 @@ import type {
   DeviceEvent,
   GuestAnswer,
   GuestMemoryStats,
+  MachineSpec,
   MonitorAnswer,
   RunningVm,
   VmExit,
@@ -19,13 +20,17 @@ import { TpmWatch } from '../firmware/tpm-watch.js';
 import { watchdogAction } from '../firmware/watchdog-action.js';
 import type { GuestPort } from '../guest-port.js';
 import type { Cgroups } from '../isolation/cgroups.js';
+import type { UidRange } from '../isolation/vm-user.js';
 import { deferred } from '../process/deferred.js';
 import { KILL_CONFIRM_MS } from '../process/end-process.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { readMemoryUse } from '../process/memory-use.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
+import { queryBalloon, setBalloon } from './balloon.js';
 import { BALLOON_ID } from './build-arguments.js';
+import { changeMachine } from './devices/change-machine.js';
+import type { Ask } from './devices/machine-change.js';
 import { DiskFaults } from './disk-faults.js';
 import { deriveExit, type ExitStatus } from './exit-reason.js';
 import { GuestAgent } from './guest-agent.js';
@@ -33,6 +38,7 @@ import { GuestAgentClient } from './guest-agent-client.js';
 import { readLastWords } from './last-words.js';
 import type { MonitorLink } from './monitor-link.js';
 import { QemuConsoles } from './qemu-consoles.js';
+import type { QemuOptions } from './qemu-options.js';
 import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
 import type { RunFolder } from './run-folder.js';
@@ -59,6 +65,7 @@ export interface QemuRun {
   readonly exitStatus: Promise<ExitStatus> | null;
   /** Null: VMs are not limited. */
   readonly cgroups: Cgroups | null;
+  readonly vmUids: UidRange | null;
 }
 
 /**
@@ -75,6 +82,7 @@ export class QemuVm implements RunningVm {
   readonly consoles: ConsolePort;
   readonly #run: QemuRun;
   readonly #commandTimeoutMs: number;
+  readonly #guestTimeoutMs: number;
   readonly #guestAgent: GuestAgentClient;
   readonly #watch: ExitWatch;
   readonly #exit = deferred<VmExit>();
@@ -87,11 +95,17 @@ export class QemuVm implements RunningVm {
   #knownVcpuThreadIds: readonly number[] = [];
   #shutdownReason: string | null = null;
   #check: Promise<MonitorAnswer> | null = null;
+  readonly #asker: Ask = (name, args) => this.#ask(name, args);
   readonly #diskFaults = new DiskFaults();
   /** Commands of ours under way that cause STOP or RESUME: those events are no news. */
   #ownPowerChanges = 0;
 
-  constructor(run: QemuRun, watch: ExitWatch, commandTimeoutMs: number) {
+  constructor(
+    run: QemuRun,
+    watch: ExitWatch,
+    { commandTimeoutMs, guestTimeoutMs }: Pick<QemuOptions, 'commandTimeoutMs' | 'guestTimeoutMs'>,
+  ) {
+    this.#guestTimeoutMs = guestTimeoutMs;
     this.#run = run;
     this.#record = run.record;
     this.#watch = watch;
@@ -126,6 +140,13 @@ export class QemuVm implements RunningVm {
 
   async queryPower(): Promise<VmPower> {
     return (await this.#ask('query-status')).isRunning ? 'running' : 'paused';
+  }
+
+  async ensureMachine(machine: MachineSpec): Promise<void> {
+    await this.#assertLive();
+    const { cgroups, vmUids } = this.#run;
+    const run = { ask: this.#asker, record: this.#record, cgroups, vmUids, guestTimeoutMs: this.#guestTimeoutMs };
+    await changeMachine(run, machine);
   }
 
   async checkMonitor(timeoutMs: number): Promise<MonitorAnswer> {
@@ -171,20 +192,12 @@ export class QemuVm implements RunningVm {
     throw new DomainError('host_fault', `process ${this.pid} has not ended ${KILL_CONFIRM_MS} ms after SIGKILL`);
   }
 
-  async setBalloon(targetBytes: number): Promise<number> {
-    const isWithin = Number.isSafeInteger(targetBytes) && targetBytes > 0 && targetBytes <= this.#record.memoryBytes;
-    if (!isWithin) {
-      const message = `is not within 1 to the VM's memory of ${this.#record.memoryBytes} bytes`;
-      throw new DomainError('invalid_request', `targetBytes ${message}`, {
-        details: { fields: [{ field: 'targetBytes', message }] },
-      });
-    }
-    await this.#ask('balloon', { value: targetBytes });
-    return this.queryBalloon();
+  setBalloon(targetBytes: number): Promise<number> {
+    return setBalloon(this.#asker, this.#record.memoryBytes, targetBytes);
   }
 
-  async queryBalloon(): Promise<number> {
-    return (await this.#ask('query-balloon')).actualBytes;
+  queryBalloon(): Promise<number> {
+    return queryBalloon(this.#asker);
   }
 
   async pollMemoryStats(intervalS: number): Promise<void> {

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import { DomainError } from '@kvorum/schema';
 import { deferred } from '../process/deferred.js';
+import { fieldsOf } from './answer-fields.js';
 import { LineSplitter } from './line-splitter.js';
-import { fieldsOf, QMP_READERS, type QmpCommandName, type QmpCommands } from './qmp-commands.js';
+import { QMP_READERS, type QmpCommandName, type QmpCommands } from './qmp-commands.js';
 
 /** An answer of the commands used here is some KiB; a larger line is no answer to us. */
 export const QMP_LINE_BYTES_MAX = 1024 * 1024;

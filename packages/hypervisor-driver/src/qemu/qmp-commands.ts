@@ -1,4 +1,6 @@
 import type { GuestMemoryStats } from '../driver.js';
+import { fieldsOf } from './answer-fields.js';
+import { DEVICE_READERS } from './devices/device-answers.js';
 
 /**
  * The QMP commands this package uses, each with its arguments and the reading of its answer (QEMU's qapi/*.json). An
@@ -10,13 +12,38 @@ export interface QmpCommands {
   'query-cpus-fast': { arguments: undefined; answer: { vcpuIndex: number; threadId: number }[] };
   'query-balloon': { arguments: undefined; answer: { actualBytes: number } };
   balloon: { arguments: { value: number }; answer: undefined };
-  'qom-set': { arguments: { path: string; property: string; value: number }; answer: undefined };
+  'qom-set': { arguments: { path: string; property: string; value: number | object }; answer: undefined };
   /** Only ever asked for `guest-stats`; answered with null while no balloon driver has said anything. */
   'qom-get': {
     arguments: { path: string; property: 'guest-stats' };
     answer: { stats: GuestMemoryStats | null };
   };
   'query-migrate': { arguments: undefined; answer: { status: string | null } };
+  /** Names of the children of an object. */
+  'qom-list': { arguments: { path: string }; answer: string[] };
+  'query-named-block-nodes': { arguments: undefined; answer: { name: string; sizeBytes: number }[] };
+  /** Drives by the name of their device; disks have none here. */
+  'query-block': { arguments: undefined; answer: { device: string; node: string | null; isOpen: boolean }[] };
+  'query-memory-devices': {
+    arguments: undefined;
+    answer: { id: string; sizeBytes: number; requestedBytes: number; maxBytes: number }[];
+  };
+  /** Places of vCPUs, the last one first; `path` is null for one that is free. */
+  'query-hotpluggable-cpus': {
+    arguments: undefined;
+    answer: { type: string; props: Record<string, number>; path: string | null }[];
+  };
+  device_add: { arguments: Readonly<Record<string, unknown>>; answer: undefined };
+  device_del: { arguments: { id: string }; answer: undefined };
+  'object-add': { arguments: Readonly<Record<string, unknown>>; answer: undefined };
+  'object-del': { arguments: { id: string }; answer: undefined };
+  'blockdev-add': { arguments: Readonly<Record<string, unknown>>; answer: undefined };
+  'blockdev-del': { arguments: { 'node-name': string }; answer: undefined };
+  block_resize: { arguments: { 'node-name': string; size: number }; answer: undefined };
+  'blockdev-open-tray': { arguments: { id: string }; answer: undefined };
+  'blockdev-close-tray': { arguments: { id: string }; answer: undefined };
+  'blockdev-remove-medium': { arguments: { id: string }; answer: undefined };
+  'blockdev-insert-medium': { arguments: { id: string; 'node-name': string }; answer: undefined };
   screendump: { arguments: { filename: string; format: 'png' }; answer: undefined };
   'query-vm-generation-id': { arguments: undefined; answer: { guid: string } };
   'query-cpu-definitions': { arguments: undefined; answer: CpuDefinition[] };
@@ -89,16 +116,13 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
     const features = Object.entries(fieldsOf(props)).flatMap(([name, value]) => (value === true ? [name] : []));
     return props === undefined ? null : { features };
   },
+  ...DEVICE_READERS,
   stop: () => undefined,
   cont: () => undefined,
   system_reset: () => undefined,
   system_powerdown: () => undefined,
   quit: () => undefined,
 };
-
-/** The fields of an object; none for anything else. */
-export const fieldsOf = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
 /**
  * docs/interop/virtio-balloon-stats.rst: `last-update` is 0 until the guest has spoken, and a figure that it did not give is

@@ -12,6 +12,7 @@ import {
   type VmThread,
 } from '../../src/index.js';
 import { describeConsoleContract } from './consoles.contract.js';
+import { describeDeviceContract, linuxHardware, type SeenMachine } from './devices.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
 import { waitUntil } from './wait-until.js';
 
@@ -35,6 +36,8 @@ export interface DriverSubject extends FirmwareSubject {
   unhang(vm: RunningVm): void;
   /** Lets one thread of the process run on those CPUs, as a person with taskset would. */
   moveThread(vm: RunningVm, thread: VmThread, cpus: readonly number[]): void;
+  /** What its guest says of the machine it is in; for the one that linuxImagePath boots. */
+  see(vm: RunningVm): Promise<SeenMachine>;
   close(): void | Promise<void>;
 }
 
@@ -120,13 +123,23 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         await driver.removeDisk(disk.path);
       });
 
-      it('refuses to replace a disk of another size', async () => {
+      it('refuses to make a disk smaller', async () => {
         const disk = spec();
         await driver.ensureDisk(disk);
-        await expect(driver.ensureDisk({ ...disk, sizeBytes: DISK_BYTES * 2 })).rejects.toMatchObject({
+        await expect(driver.ensureDisk({ ...disk, sizeBytes: DISK_BYTES / 2 })).rejects.toMatchObject({
           code: 'conflict_state',
         });
         await driver.removeDisk(disk.path);
+      });
+
+      it('makes a disk larger, and one without an image empty', async () => {
+        for (const imagePath of [subject.imagePath, null]) {
+          const disk = { ...spec(), imagePath };
+          await driver.ensureDisk(disk);
+          await driver.ensureDisk({ ...disk, sizeBytes: DISK_BYTES * 2 });
+          await expect(driver.ensureDisk(disk)).rejects.toMatchObject({ code: 'conflict_state' });
+          await driver.removeDisk(disk.path);
+        }
       });
 
       it('refuses a damaged image and leaves nothing', async () => {
@@ -365,6 +378,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
           vm.pollMemoryStats(1),
           vm.queryMemoryStats(),
           vm.isMigrating(),
+          vm.ensureMachine(spec),
           vm.consoles.writeSerial(Buffer.from('x')),
           vm.consoles.openDisplay(),
           vm.consoles.takeScreenshot(),
@@ -405,7 +419,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
     /** Booted once, when first asked for; the last test ends it. */
     let linux: ReturnType<typeof bootLinux> | undefined;
     const bootLinux = async (): Promise<{ vm: RunningVm; spec: LaunchSpec }> => {
-      const spec = specOf({ memoryBytes: LINUX_MEMORY_BYTES });
+      const spec = specOf({ memoryBytes: LINUX_MEMORY_BYTES, hardware: linuxHardware(LINUX_MEMORY_BYTES) });
       const imagePath = await subject.linuxImagePath();
       await driver.ensureDisk({ path: spec.diskPath, sizeBytes: 48 * MIB, imagePath });
       const vm = await driver.launch(spec);
@@ -434,6 +448,13 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       waitForGuest,
       countsOf,
     }));
+    describeDeviceContract({
+      driver: () => driver,
+      launch,
+      linuxGuest,
+      see: (vm) => subject.see(vm),
+      medium: () => ({ path: subject.imagePath, sha256: 'a'.repeat(64), virtualBytes: MIB }),
+    });
 
     describe('the memory of a guest', () => {
       it('without a balloon driver: no statistics, and the balloon does not follow', async () => {

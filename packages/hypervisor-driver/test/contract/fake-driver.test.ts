@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { MIB } from '@kvorum/schema';
 import { FakeDriver, FakeMachine } from '../../src/index.js';
 import { describeDriverContract } from './driver.contract.js';
 
@@ -17,6 +18,20 @@ describeDriverContract('in memory', () => {
     expireWatchdog: (vm) => machine.processOf(vm.vmId).expireWatchdog(),
     killTpm: (vm) => machine.processOf(vm.vmId).killTpm(),
     damagedImagePath: `${folder}/damaged.qcow2`,
+    see: async (vm) => {
+      const { machine: now } = machine.processOf(vm.vmId);
+      const { devices } = now.hardware;
+      const [drive] = devices.cdroms;
+      return {
+        vcpuCount: now.vcpuCount,
+        memoryBytes: now.memoryBytes,
+        diskBytes: [now.diskPath, ...Object.values(now.attachments?.disks ?? {})].map(
+          (path) => machine.disks.get(path)?.sizeBytes ?? 0,
+        ),
+        macAddresses: devices.nics.map(({ macAddress }) => macAddress ?? ''),
+        mediumBytes: drive?.imageSha256 == null ? null : MIB,
+      };
+    },
     kill: (vm) => machine.processOf(vm.vmId).crash(),
     hang: (vm) => {
       machine.processOf(vm.vmId).isHung = true;

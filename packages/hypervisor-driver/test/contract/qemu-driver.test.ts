@@ -6,6 +6,7 @@ import { openQemuDriver } from '../../src/index.js';
 import { isolated, removeGroups } from '../qemu/isolated.js';
 import { buildGuestImage, openScratch, tpmPidsOf } from '../qemu/scratch.js';
 import { describeDriverContract } from './driver.contract.js';
+import { seeInGuest } from './see-in-guest.js';
 
 /** Of a process that hangs on purpose nothing comes, however long one waits. */
 const ADOPT_TIMEOUT_MS = 1_000;
@@ -30,6 +31,7 @@ describeDriverContract('QEMU', () => {
       for (const pid of tpmPidsOf(join(folder, vm.vmId.slice(0, 8)))) process.kill(pid, 'SIGKILL');
     },
     damagedImagePath,
+    see: seeInGuest,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
     unhang: (vm) => process.kill(vm.pid, 'SIGCONT'),

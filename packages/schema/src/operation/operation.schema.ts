@@ -35,6 +35,7 @@ export const OPERATION_KINDS = [
   'vm.reset',
   'vm.pause',
   'vm.resume',
+  'vm.update',
   'vm.delete',
   'image.download',
 ] as const;

@@ -24,8 +24,45 @@ export const VmHardware = z
       description: 'null: the newest of the host of its first start. What it has then stays, whatever QEMU becomes',
     }),
   })
+  .superRefine((hardware, context) => {
+    const refuse = (name: string, reason: string | null): void => {
+      if (reason === null) return;
+      const message = `does not go with ${reason}: set it to null, or leave that out`;
+      context.addIssue({ code: 'custom', path: ['devices', name], message });
+    };
+    if (hardware.devices.maxVcpuCount !== null) refuse('maxVcpuCount', vcpuRoomRefusal(hardware));
+    if (hardware.devices.maxMemoryBytes !== null) refuse('maxMemoryBytes', memoryRoomRefusal(hardware));
+  })
   .meta({ id: 'VmHardware' });
 export type VmHardware = z.infer<typeof VmHardware>;
+
+interface Layout {
+  readonly cpu: VmCpu;
+  readonly cpuPolicy: VmCpuPolicy;
+  readonly memory: VmMemory;
+}
+
+/** What of a machine fixes its vCPUs from the start, in words; null: more of them can be added while it runs. */
+export function vcpuRoomRefusal({ cpu, cpuPolicy, memory }: Layout): string | null {
+  if (cpuPolicy.policy === 'dedicated') return 'dedicated CPUs (hardware.cpuPolicy)';
+  if (cpu.topology !== null) return 'a topology (hardware.cpu.topology)';
+  return nodesOf(memory);
+}
+
+/**
+ * The same of its memory. Of a dedicated VM it is bound to a NUMA node, and its host counts what is. virtio-mem cannot be
+ * locked (QEMU refuses), nor does it take memory at the start.
+ */
+export function memoryRoomRefusal({ cpuPolicy, memory }: Layout): string | null {
+  if (cpuPolicy.policy === 'dedicated') return 'dedicated CPUs (hardware.cpuPolicy)';
+  if (memory.hugePageBytes !== null) return 'huge pages (hardware.memory.hugePageBytes)';
+  if (memory.isLocked) return 'locked memory (hardware.memory.isLocked)';
+  if (memory.isPreallocated) return 'preallocated memory (hardware.memory.isPreallocated)';
+  return nodesOf(memory);
+}
+
+const nodesOf = ({ numaNodeCount, numaNodes }: VmMemory): string | null =>
+  numaNodeCount > 1 || numaNodes !== null ? 'NUMA nodes (hardware.memory)' : null;
 
 /** What a VM is when nothing is asked for. */
 export const PLAIN_HARDWARE: VmHardware = VmHardware.parse({});

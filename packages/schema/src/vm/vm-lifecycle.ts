@@ -17,6 +17,7 @@ export type VmState =
   | 'paused'
   | 'resuming'
   | 'rebooting'
+  | 'updating'
   | 'stopping'
   | 'unknown'
   | 'failed'
@@ -25,12 +26,12 @@ export type VmState =
 
 /**
  * What people may ask for. Live migration is not built, so it has neither a request nor a state here: nothing may offer it.
- * `reset` presses the reset button of the running machine; `reboot` shuts the guest down and starts it again.
+ * `reset` presses the reset button of the running machine; `reboot` shuts the guest down and starts it again. `update` changes what the VM is.
  */
-export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'delete';
+export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'update' | 'delete';
 
-/** `done` and `doneStopped` are the two good ends (a VM can be created without being started). */
-export type VmResult = 'done' | 'doneStopped' | 'unwound';
+/** `done`, `doneStopped` and `donePaused` are good ends (a VM can be created without being started, and changed in any of them). */
+export type VmResult = 'done' | 'doneStopped' | 'donePaused' | 'unwound';
 
 /**
  * `gone`: the guest powered itself off and its process ended cleanly. `crashed`: the process ended in any other way.
@@ -59,7 +60,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: false,
   }),
   stopped: row({
-    request: { start: 'starting', stop: 'stopped', delete: 'deleting' },
+    request: { start: 'starting', stop: 'stopped', update: 'updating', delete: 'deleting' },
     result: {},
     fact: { running: 'running', paused: 'paused' },
     holdsResources: 'yes',
@@ -80,6 +81,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
       reset: 'rebooting',
       pause: 'pausing',
       resume: 'running',
+      update: 'updating',
       delete: 'deleting',
     },
     result: {},
@@ -95,7 +97,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: false,
   }),
   paused: row({
-    request: { pause: 'paused', resume: 'resuming', stop: 'stopping', delete: 'deleting' },
+    request: { pause: 'paused', resume: 'resuming', stop: 'stopping', update: 'updating', delete: 'deleting' },
     result: {},
     fact: { running: 'running', gone: 'stopped', crashed: 'failed', hostLost: 'unknown' },
     holdsResources: 'yes',
@@ -115,6 +117,13 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     holdsResources: 'yes',
     settled: false,
   }),
+  updating: row({
+    request: {},
+    result: { done: 'running', doneStopped: 'stopped', donePaused: 'paused', unwound: 'unknown' },
+    fact: {},
+    holdsResources: 'yes',
+    settled: false,
+  }),
   stopping: row({
     request: {},
     result: { done: 'stopped', unwound: 'unknown' },
@@ -130,7 +139,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: true,
   }),
   failed: row({
-    request: { start: 'starting', stop: 'failed', delete: 'deleting' },
+    request: { start: 'starting', stop: 'failed', update: 'updating', delete: 'deleting' },
     result: {},
     fact: { running: 'running', paused: 'paused' },
     holdsResources: 'maybe',
@@ -154,9 +163,10 @@ export const VM_REQUESTS = [
   'reset',
   'pause',
   'resume',
+  'update',
   'delete',
 ] as const satisfies readonly VmRequest[];
-export const VM_RESULTS = ['done', 'doneStopped', 'unwound'] as const satisfies readonly VmResult[];
+export const VM_RESULTS = ['done', 'doneStopped', 'donePaused', 'unwound'] as const satisfies readonly VmResult[];
 export const VM_FACTS = ['running', 'paused', 'gone', 'crashed', 'hostLost'] as const satisfies readonly VmFact[];
 
 export const nextOnRequest = (state: VmState, request: VmRequest): VmState | null =>

@@ -1,24 +1,16 @@
 import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
 import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmId, VolumeId } from '../ids.js';
-import {
-  BALLOON_SHARES_DEFAULT,
-  BALLOON_SHARES_MAX,
-  DISK_BYTES_MAX,
-  DISK_BYTES_MIN,
-  GRACE_MS_DEFAULT,
-  GRACE_MS_MAX,
-  MEMORY_BYTES_MAX,
-  MEMORY_BYTES_MIN,
-  MIB,
-  VCPU_COUNT_MAX,
-} from '../limits.js';
+import { BALLOON_SHARES_DEFAULT, BALLOON_SHARES_MAX, GRACE_MS_DEFAULT, GRACE_MS_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 import { GuestInterface } from './vm-console.schema.js';
 import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
 import { VmRunsOn } from './vm-runs-on.schema.js';
+import { DiskBytes, MemoryBytes, VcpuCount } from './vm-size.schema.js';
+
+export { DiskBytes, MemoryBytes, VcpuCount };
 
 export const Accelerator = z.enum(['kvm', 'tcg']).meta({
   id: 'Accelerator',
@@ -27,20 +19,6 @@ export const Accelerator = z.enum(['kvm', 'tcg']).meta({
 export type Accelerator = z.infer<typeof Accelerator>;
 
 export const VmStateShape = z.enum(VM_STATES).meta({ id: 'VmState' });
-
-/** QEMU takes memory in whole MiB; so do we, and say so instead of rounding. */
-export const MemoryBytes = z
-  .int()
-  .min(MEMORY_BYTES_MIN)
-  .max(MEMORY_BYTES_MAX)
-  .multipleOf(MIB, { error: 'must be a whole number of MiB (1048576 bytes)' });
-/** Disks are sized in whole MiB as well: every image format and file system below can hold that exactly. */
-export const DiskBytes = z
-  .int()
-  .min(DISK_BYTES_MIN)
-  .max(DISK_BYTES_MAX)
-  .multipleOf(MIB, { error: 'must be a whole number of MiB (1048576 bytes)' });
-export const VcpuCount = z.int().min(1).max(VCPU_COUNT_MAX);
 
 const BalloonShares = z.int().min(1).max(BALLOON_SHARES_MAX);
 
@@ -107,7 +85,7 @@ export type StopVmRequest = z.infer<typeof StopVmRequest>;
 export const Volume = z
   .object({
     id: VolumeId,
-    role: z.enum(['root']),
+    role: z.enum(['root', 'data']),
     sizeBytes: z.int(),
   })
   .meta({ id: 'Volume' });
@@ -181,6 +159,9 @@ export const Vm = z
       .meta({
         description: 'How the VM gives memory back when its host is short of it; guest.balloonBytes is what it has now',
       }),
+    pendingChanges: z
+      .array(z.object({ field: z.string(), from: z.unknown(), to: z.unknown(), reason: z.string() }))
+      .meta({ description: 'What waits for the next start' }),
     volumes: z.array(Volume),
     guest: z
       .object({

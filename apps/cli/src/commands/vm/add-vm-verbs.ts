@@ -1,14 +1,17 @@
 import type { AddVerb } from '../../cli.js';
 import { addVmAddresses } from './addresses.js';
 import { addVmAttach } from './attach.js';
+import { addVmCdromVerbs } from './cdrom/add-cdrom-verbs.js';
 import { addVmConsole } from './console.js';
 import { addVmCreate } from './create.js';
 import { addVmDelete } from './delete.js';
+import { addVmDiskVerbs } from './disk/add-disk-verbs.js';
 import { addVmExec } from './exec.js';
 import { addVmExplain } from './explain.js';
 import { addVmFreeze } from './freeze.js';
 import { addVmGet } from './get.js';
 import { addVmList } from './list.js';
+import { addVmNicVerbs } from './nic/add-nic-verbs.js';
 import { addVmPause } from './pause.js';
 import { addVmReboot } from './reboot.js';
 import { addVmReset } from './reset.js';
@@ -17,6 +20,7 @@ import { addVmScreenshot } from './screenshot.js';
 import { addVmStart } from './start.js';
 import { addVmStop } from './stop.js';
 import { addVmThaw } from './thaw.js';
+import { addVmUpdate } from './update.js';
 import { addVmVnc } from './vnc.js';
 
 export const addVmVerbs: AddVerb = (program, cli) => {
@@ -31,6 +35,10 @@ export const addVmVerbs: AddVerb = (program, cli) => {
   addVmReset(vm, cli);
   addVmPause(vm, cli);
   addVmResume(vm, cli);
+  addVmUpdate(vm, cli);
+  addVmDiskVerbs(vm, cli);
+  addVmNicVerbs(vm, cli);
+  addVmCdromVerbs(vm, cli);
   addVmDelete(vm, cli);
   addVmConsole(vm, cli);
   addVmAttach(vm, cli);

@@ -1,26 +1,25 @@
-import type { CreateVmBody } from '@kvorum/client';
 import { Option } from 'commander';
 import { endWithOperation } from '../../await-operation.js';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
-import { collectLabel, given, parseCount } from '../../option-values.js';
+import { collectLabel, given } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
+import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
 import { addCpuOptions, type CpuOptions, cpuHardwareOf } from './cpu-options.js';
 import { describeVm } from './describe-vm.js';
 import { addFirmwareOptions, type FirmwareOptions, firmwareOf } from './firmware-options.js';
+import { hardwareOf } from './hardware-of.js';
 import { addPlacementOptions, type PlacementOptions, placementHardwareOf } from './placement-options.js';
+import { addRoomOptions, type RoomOptions, roomHardwareOf } from './room-options.js';
 
-interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions {
+interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions, BalloonOptions, RoomOptions {
   readonly flavor: string;
   readonly image: string;
   readonly project?: string;
   readonly disk?: number;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
-  readonly balloon: boolean;
-  readonly balloonMinimum?: number;
-  readonly balloonShares?: number;
   readonly display?: 'none' | 'vga';
   readonly start: boolean;
   readonly label?: Record<string, string>;
@@ -29,7 +28,7 @@ interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions {
 }
 
 export const addVmCreate: AddVerb = (vm, cli) => {
-  addFirmwareOptions(addPlacementOptions(addCpuOptions(vm.command('create'))))
+  addRoomOptions(addBalloonOptions(addFirmwareOptions(addPlacementOptions(addCpuOptions(vm.command('create'))))))
     .description('Create a VM. Without room for it, it is refused at once, with the reasons.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
@@ -38,9 +37,6 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .option('--disk <size>', "size of the root disk, such as 20GiB; default: the flavor's", parseByteSize)
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
-    .option('--balloon-minimum <size>', 'memory it always keeps; default: half of it', parseByteSize)
-    .option('--balloon-shares <count>', 'who has fewer gives memory first; default: 1000', parseCount)
-    .option('--no-balloon', 'keeps all its memory, whatever the host needs')
     .addOption(new Option('--display <kind>', 'a screen to be seen by VNC; default: none').choices(['none', 'vga']))
     .option('--no-start', 'create it stopped')
     .option('--label <key=value>', 'may be given several times', collectLabel)
@@ -64,6 +60,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         placementHardwareOf(options),
         display,
         firmware && { firmware },
+        roomHardwareOf(options),
       );
       const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
@@ -73,17 +70,3 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       );
     });
 };
-
-/** Not sent at all when nothing was said of it: the server knows the defaults. */
-function balloonOf({ balloon, balloonMinimum: minimumBytes, balloonShares: shares }: CreateOptions) {
-  const said = given({ enabled: balloon ? undefined : false, minimumBytes, shares });
-  return Object.keys(said).length === 0 ? undefined : said;
-}
-
-type Hardware = NonNullable<CreateVmBody['hardware']>;
-
-/** The parts that options spoke of; undefined: none did. Each part comes from one group of options. */
-function hardwareOf(...parts: (Hardware | undefined)[]): Hardware | undefined {
-  const given = parts.filter((part) => part !== undefined);
-  return given.length === 0 ? undefined : Object.assign({}, ...given);
-}

@@ -1,6 +1,7 @@
 import type { Vm } from '@kvorum/client';
 import { formatByteSize } from '../../byte-size.js';
 import type { Column, Field } from '../../print-table.js';
+import { valueText } from '../../value-text.js';
 
 const diskBytes = (vm: Vm): number => vm.volumes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
@@ -78,5 +79,12 @@ export const describeVm = (vm: Vm): readonly Field[] => [
       .join(', '),
   ],
   ['created', vm.createdAt],
+  ...vm.pendingChanges.map(
+    ({ field, from, to }) =>
+      [
+        'at its next start',
+        `${field}: ${valueText(field, from) ?? 'none'} -> ${valueText(field, to) ?? 'none'}`,
+      ] as const,
+  ),
   ...(vm.failure === null ? [] : [['failure', `${vm.failure.code}: ${vm.failure.message}`] as const]),
 ];

@@ -49,7 +49,10 @@ function nesting(isAsked: boolean, { nestingFeature }: CpuPlan): Features {
   return isAsked && nestingFeature !== null ? { ...off, [nestingFeature]: 'on' } : off;
 }
 
+/** Where vCPUs can be added while it runs, the guest sees the places of all of them as cores of one socket. */
 function topology({ vcpuCount, hardware }: CpuLaunch): string {
-  const { sockets, cores, threads } = hardware.cpu.topology ?? { sockets: 1, cores: vcpuCount, threads: 1 };
-  return pairs({ cpus: vcpuCount, sockets, cores, threads }).join(',');
+  const places = Math.max(vcpuCount, hardware.devices.maxVcpuCount ?? 0);
+  const max = places === vcpuCount ? {} : { maxcpus: places };
+  const { sockets, cores, threads } = hardware.cpu.topology ?? { sockets: 1, cores: places, threads: 1 };
+  return pairs({ cpus: vcpuCount, ...max, sockets, cores, threads }).join(',');
 }

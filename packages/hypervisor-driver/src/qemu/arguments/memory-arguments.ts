@@ -1,5 +1,6 @@
 import { GIB, type GuestNode, guestNodesOf, MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../../driver.js';
+import { hotMemoryRoom } from '../devices/device-plan.js';
 import { options, pairs } from '../option-string.js';
 
 /** Threads that touch preallocated memory: memory bandwidth is reached with few, and they take CPU from other VMs. */
@@ -13,7 +14,7 @@ const REMOTE_DISTANCE_MIN = 11;
  */
 export function memoryArguments(launch: LaunchSpec): string[] {
   const { memory } = launch.hardware;
-  const size = ['-m', pairs({ size: `${launch.memoryBytes / MIB}M` }).join(',')];
+  const size = ['-m', memorySize(launch)];
   // on-fault: what is touched stays. `on` would also fill each thread's stack of 8 MiB and all of QEMU's reserved buffers.
   const lock = memory.isLocked ? ['-overcommit', 'mem-lock=on-fault'] : [];
   const nodes = guestNodesOf(launch);
@@ -26,7 +27,14 @@ export function memoryArguments(launch: LaunchSpec): string[] {
   return [...size, ...lock, ...backends, ...layout];
 }
 
-/** Where memory hot-plug has to continue counting, and what QMP calls the backend of a node. */
+/** maxmem: up to where virtio-mem may lie; left out, the mainboard takes no more. */
+function memorySize({ memoryBytes, hardware }: LaunchSpec): string {
+  const room = hotMemoryRoom(memoryBytes, hardware.devices.maxMemoryBytes);
+  const max = room === 0 ? {} : { maxmem: `${(memoryBytes + room) / MIB}M` };
+  return pairs({ size: `${memoryBytes / MIB}M`, ...max }).join(',');
+}
+
+/** What QMP calls the backend of a node. */
 export const backendId = (nodeIndex: number): string => `memory-${nodeIndex}`;
 
 function needsBackends({ hardware: { memory }, placement }: LaunchSpec): boolean {

@@ -1,0 +1,68 @@
+import type { MachineSpec } from '@kvorum/hypervisor-driver';
+import { DomainError } from '@kvorum/schema';
+import type { VmHost } from './vm-host.js';
+import { machineOf, type VmRecord, type VmSpec } from './vm-record.js';
+
+/** The machine of a VM with its files on this host. Throws `conflict_state` for a disk or image that is not here. */
+export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<MachineSpec> {
+  const spec = specOf(record);
+  const { dataDisks, cdroms } = spec.hardware.devices;
+  const disks: Record<string, string> = {};
+  for (const { id } of dataDisks) {
+    if (id === null || record.volumes[id]?.isComplete !== true) {
+      throw new DomainError('conflict_state', `the data disk ${id} of the VM is not on this host`);
+    }
+    disks[id] = host.folders.diskOf(record.vmId, id);
+  }
+  const media: Record<string, string> = {};
+  for (const { name, imageSha256 } of cdroms) {
+    if (imageSha256 === null) continue;
+    const path = await host.imagePath(imageSha256);
+    if (path === null) throw new DomainError('conflict_state', `the image in the drive ${name} is not on this host`);
+    media[imageSha256] = path;
+  }
+  const { vcpuCount, memoryBytes, hardware, rootVolumeId } = spec;
+  const diskPath = host.folders.diskOf(record.vmId, rootVolumeId);
+  return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media } };
+}
+
+/** The sizes that the disks of a VM are to have, by the ids of those that are on this host. */
+function wantedSizes(record: VmRecord): Map<string, number> {
+  const { hardware, rootVolumeId } = specOf(record);
+  const { rootDisk, dataDisks } = hardware.devices;
+  const wanted = [{ id: rootVolumeId as string | null, sizeBytes: rootDisk.sizeBytes }, ...dataDisks];
+  return new Map(
+    wanted.flatMap(({ id, sizeBytes }) =>
+      id !== null && sizeBytes !== null && id in record.volumes ? [[id, sizeBytes]] : [],
+    ),
+  );
+}
+
+/** Makes the disks of a VM that does not run as large as they are to be. */
+export async function growDisks(host: VmHost, record: VmRecord): Promise<void> {
+  for (const [id, sizeBytes] of wantedSizes(record)) {
+    const volume = record.volumes[id as keyof typeof record.volumes];
+    if (volume === undefined || volume.sizeBytes >= sizeBytes) continue;
+    const imagePath = volume.imageSha256 === null ? null : host.folders.imageOf(volume.imageSha256);
+    await host.driver.ensureDisk({ path: host.folders.diskOf(record.vmId, id), sizeBytes, imagePath });
+  }
+}
+
+/** The record of a VM whose machine is now what its specification says. */
+export function changedRecord(record: VmRecord): VmRecord {
+  const sizes = wantedSizes(record);
+  const volumes = Object.entries(record.volumes).map(([id, volume]) => [
+    id,
+    { ...volume, sizeBytes: Math.max(volume.sizeBytes, sizes.get(id) ?? 0) },
+  ]);
+  return {
+    ...record,
+    volumes: Object.fromEntries(volumes),
+    run: record.run && { ...record.run, machine: machineOf(specOf(record)) },
+  };
+}
+
+function specOf({ spec, vmId }: VmRecord): VmSpec {
+  if (spec === null) throw new TypeError(`VM ${vmId} that is to run has a specification`);
+  return spec;
+}

@@ -1,0 +1,176 @@
+import {
+  DomainError,
+  fieldEffectOf,
+  isMemoryFixed,
+  traitsNeededBy,
+  type UpdateVmRequest,
+  VmHardware,
+} from '@kvorum/schema';
+import type { Actor } from '../control-plane.js';
+import type { Tx } from '../database/database.js';
+import { holdImage } from '../image/image.store.js';
+import { visible } from '../image/images.js';
+import { requireLayout } from './amounts-of-vm.js';
+import { assignDevices, refusalOf } from './assign-devices.js';
+import { balloonOf } from './balloon-of.js';
+import type { UpdateVmInput } from './update-vm.operation.js';
+import { findHostOfVm } from './update-vm.store.js';
+import type { VmForIntent } from './vm-intent.store.js';
+import type { VmShape } from './vm-shape.js';
+
+export interface RequestedShape {
+  readonly name: string;
+  readonly labels: Record<string, string>;
+  readonly shape: VmShape;
+  /** Of drives that get another medium. */
+  readonly images: UpdateVmInput['images'];
+}
+
+interface Question {
+  readonly actor: Actor;
+  readonly vm: VmForIntent;
+  readonly current: VmShape;
+  readonly request: UpdateVmRequest;
+  readonly siteId: string;
+}
+
+/** Lays a request over what the VM is to be. Throws invalid_request, not_found or conflict_state that name the field. */
+export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }: Question): Promise<RequestedShape> {
+  refuseReplacement(vm, request);
+  const wanted = vm.nextShape ?? current;
+  const merged = mergeHardware(wanted.hardware, request);
+  const known = [current, ...(vm.nextShape === null ? [] : [vm.nextShape])].map(({ hardware }) => hardware.devices);
+  const devices = assignDevices({ wanted: merged.devices, known, siteId });
+  const { cdroms, images } = await withMedia(tx, actor, vm, devices.cdroms);
+  const memoryBytes = request.memoryBytes ?? wanted.memoryBytes;
+  const shape: VmShape = {
+    vcpuCount: request.vcpuCount ?? wanted.vcpuCount,
+    memoryBytes,
+    balloon: balloonAfter(request, wanted, memoryBytes, merged.memory),
+    hardware: { ...merged, devices: { ...devices, cdroms } },
+  };
+  refuseContradiction(shape);
+  requireLayout(shape);
+  await requireHostCan(tx, vm, current, shape);
+  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, shape, images };
+}
+
+/** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */
+function balloonAfter(
+  { balloon }: UpdateVmRequest,
+  wanted: VmShape,
+  memoryBytes: number,
+  memory: VmHardware['memory'],
+): VmShape['balloon'] {
+  if (balloon !== undefined) return balloonOf(balloon, memoryBytes, memory);
+  return isMemoryFixed(memory) ? null : wanted.balloon;
+}
+
+/** A VM stays on its host: what that cannot do, it cannot become. Throws conflict_state that names the field. */
+async function requireHostCan(tx: Tx, vm: VmForIntent, current: VmShape, shape: VmShape): Promise<void> {
+  const host = await findHostOfVm(tx, vm.vmId);
+  if (host === null) return;
+  const had = new Set(traitsNeededBy(current.hardware));
+  const missing = traitsNeededBy(shape.hardware).find((trait) => !had.has(trait) && !host.traits.includes(trait));
+  const { smt } = shape.hardware.cpuPolicy;
+  const lacksSmt = smt === 'require' && current.hardware.cpuPolicy.smt !== 'require' && host.threadsPerCore === 1;
+  if (missing === undefined && !lacksSmt) return;
+  const field = missing === undefined ? 'cpuPolicy.smt' : (FIELD_OF_TRAIT[missing.split(':')[0] ?? ''] ?? '');
+  const message =
+    missing === undefined ? `${host.name}, its host, has no SMT` : `${host.name}, its host, lacks ${missing}`;
+  throw new DomainError('conflict_state', `hardware.${field} cannot be that: ${message}`, {
+    details: { fields: [{ field: `body.hardware.${field}`, message }] },
+  });
+}
+
+/** The kinds of traitsNeededBy. */
+const FIELD_OF_TRAIT: Readonly<Record<string, string>> = {
+  'cpu-model': 'cpu.model',
+  'machine-type': 'machineType',
+  'nested-virtualisation': 'cpu.nestedVirtualisation',
+};
+
+function mergeHardware(before: VmHardware, request: UpdateVmRequest): VmHardware {
+  const { hardware = {}, rootDiskBytes } = request;
+  const { machineType = before.machineType, ...given } = hardware;
+  const parts = Object.entries(given).map(([part, fields]) => [
+    part,
+    { ...before[part as Exclude<keyof VmHardware, 'machineType'>], ...fields },
+  ]);
+  const parsed = VmHardware.safeParse({ ...before, ...Object.fromEntries(parts), machineType });
+  if (!parsed.success) {
+    const fields = parsed.error.issues.map(({ path, message }) => ({
+      field: `body.hardware.${path.join('.')}`,
+      message,
+    }));
+    throw new DomainError('invalid_request', `${fields[0]?.field} ${fields[0]?.message}`, { details: { fields } });
+  }
+  if (rootDiskBytes === undefined) return parsed.data;
+  const { devices } = parsed.data;
+  return { ...parsed.data, devices: { ...devices, rootDisk: { ...devices.rootDisk, sizeBytes: rootDiskBytes } } };
+}
+
+async function withMedia(
+  tx: Tx,
+  actor: Actor,
+  vm: VmForIntent,
+  drives: VmHardware['devices']['cdroms'],
+): Promise<{ cdroms: VmHardware['devices']['cdroms']; images: UpdateVmInput['images'] }> {
+  const cdroms: VmHardware['devices']['cdroms'] = [];
+  const images: UpdateVmInput['images'] = [];
+  for (const [index, drive] of drives.entries()) {
+    if (drive.imageId === null) {
+      cdroms.push({ ...drive, imageSha256: null });
+      continue;
+    }
+    const field = `body.hardware.devices.cdroms[${index}].imageId`;
+    const image = visible(actor, await holdImage(tx, drive.imageId), field);
+    if (!image.isPublic && image.projectId !== vm.projectId) throw refusalOf(field, 'is no image of this project');
+    if (image.state !== 'available') {
+      throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`, {
+        details: { fields: [{ field, message: `is ${image.state}` }] },
+      });
+    }
+    const { sha256, sizeBytes } = image;
+    if (sha256 === null) throw new TypeError(`the image ${image.id}, which is available, has a digest`);
+    cdroms.push({ ...drive, imageSha256: sha256 });
+    images.push({ imageId: image.id, sha256, sizeBytes: sizeBytes ?? 0 });
+  }
+  return { cdroms, images };
+}
+
+function refuseContradiction({ vcpuCount, memoryBytes, balloon, hardware }: VmShape): void {
+  const { maxVcpuCount, maxMemoryBytes } = hardware.devices;
+  if (maxVcpuCount !== null && vcpuCount > maxVcpuCount) {
+    throw refusalOf(
+      'body.vcpuCount',
+      `is more than hardware.devices.maxVcpuCount, ${maxVcpuCount}; raise that as well`,
+    );
+  }
+  if (maxMemoryBytes !== null && memoryBytes > maxMemoryBytes) {
+    throw refusalOf(
+      'body.memoryBytes',
+      `is more than hardware.devices.maxMemoryBytes, ${maxMemoryBytes}; raise that as well`,
+    );
+  }
+  if (balloon !== null && balloon.minimumBytes > memoryBytes) {
+    throw refusalOf(
+      'body.memoryBytes',
+      `is below the minimum of the balloon, ${balloon.minimumBytes}; give balloon as well`,
+    );
+  }
+}
+
+const FIXED = ['accelerator', 'imageId', 'flavorId', 'projectId', 'hostId'] as const;
+
+/** Fields that only another VM can have otherwise; given as they are, they say nothing. */
+function refuseReplacement(vm: VmForIntent, request: UpdateVmRequest): void {
+  for (const field of FIXED) {
+    const wanted = request[field];
+    if (wanted === undefined || wanted === vm[field]) continue;
+    const { note } = fieldEffectOf(field);
+    throw new DomainError('conflict_state', `${field} cannot be changed: ${note}`, {
+      details: { fields: [{ field: `body.${field}`, message: note }] },
+    });
+  }
+}

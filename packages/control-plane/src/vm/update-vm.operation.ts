@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import { irreversible, nothing } from '../operations/define-operation.js';
+import { settleVm } from './settle-vm.js';
+import { changeHeld, keepAddresses, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
+import {
+  agentOf,
+  callOptions,
+  defineVmOperation,
+  ensurePower,
+  HOST_CALL_MS,
+  intentOf,
+  MINUTE_MS,
+  VmTarget,
+} from './vm-operation.js';
+import { heldBy, VmShape } from './vm-shape.js';
+
+const Identity = z.object({ name: z.string(), labels: z.record(z.string(), z.string()) });
+/** What the VM was before, and is afterwards. */
+const Side = z.object({ identity: Identity, current: VmShape, next: VmShape.nullable() });
+
+/** The target is the VM as it is once the update is done. */
+export const UpdateVmInput = VmTarget.extend({
+  power: z.enum(['running', 'paused', 'stopped']),
+  before: Side,
+  after: Side,
+  images: z.array(z.object({ imageId: z.uuid(), sha256: z.string(), sizeBytes: z.int() })),
+});
+export type UpdateVmInput = z.infer<typeof UpdateVmInput>;
+
+/** An image for a drive may have to be fetched: as long as a creation may take. */
+const DEADLINE_MS = 30 * MINUTE_MS;
+/** The guest gets 30 s to let go of each device (UNPLUG_TIMEOUT_MS of the driver). */
+export const CHANGE_CALL_MS = 5 * MINUTE_MS;
+
+const dataDisksOf = (shape: VmShape) => shape.hardware.devices.dataDisks;
+const newDisks = ({ before, after }: UpdateVmInput) => {
+  const known = new Set(
+    [before.current, before.next].flatMap((shape) => (shape === null ? [] : dataDisksOf(shape))).map(({ id }) => id),
+  );
+  return dataDisksOf(after.next ?? after.current).filter(({ id }) => !known.has(id));
+};
+const goneDiskIds = ({ before, after }: UpdateVmInput): string[] => {
+  const kept = new Set(
+    [after.current, after.next].flatMap((shape) => (shape === null ? [] : dataDisksOf(shape))).map(({ id }) => id),
+  );
+  const had = [before.current, before.next].flatMap((shape) => (shape === null ? [] : dataDisksOf(shape)));
+  return [...new Set(had.map(({ id }) => id).filter((id) => id !== null && !kept.has(id)))] as string[];
+};
+
+/** As the VM is to be, but with each disk as large as it was: growth cannot be taken back, so it comes last. */
+function withFormerSizes(input: UpdateVmInput): VmTarget {
+  const { hardware, before } = { hardware: input.hardware, before: input.before.current.hardware.devices };
+  const sizes = new Map(before.dataDisks.map(({ id, sizeBytes }) => [id, sizeBytes]));
+  const devices = {
+    ...hardware.devices,
+    rootDisk: { ...hardware.devices.rootDisk, sizeBytes: before.rootDisk.sizeBytes },
+    dataDisks: hardware.devices.dataDisks.map((disk) => ({ ...disk, sizeBytes: sizes.get(disk.id) ?? disk.sizeBytes })),
+  };
+  return { ...input, hardware: { ...hardware, devices } };
+}
+
+const ensureSpec = (context: Parameters<typeof ensurePower>[0], target: VmTarget, power: UpdateVmInput['power']) =>
+  power === 'stopped' ? Promise.resolve(null) : ensurePower(context, target, { power }, { timeoutMs: CHANGE_CALL_MS });
+
+export const updateVmOperation = defineVmOperation({
+  kind: 'vm.update',
+  inputShape: UpdateVmInput,
+  deadlineMs: DEADLINE_MS,
+  unwindDeadlineMs: 15 * MINUTE_MS,
+})
+  .step('ensure-images', {
+    run: async (context) => {
+      const { images, hostId } = context.input;
+      const agent = images.length === 0 ? null : await agentOf(context.services, hostId);
+      for (const image of images) await agent?.ensureImage(image, callOptions(context, DEADLINE_MS));
+    },
+    undo: nothing("the host's cache of images is for all its VMs; the host makes room when it needs some"),
+  })
+  .step('make-disks', {
+    run: async (context) => {
+      const { input } = context;
+      for (const { id, sizeBytes } of newDisks(input)) {
+        const agent = await agentOf(context.services, input.hostId);
+        const disk = { volumeId: String(id), sizeBytes, imageId: null, imageSha256: null };
+        await agent.ensureDisk(intentOf(context, input), disk, callOptions(context, HOST_CALL_MS));
+      }
+    },
+    undo: async (context) => {
+      const { input } = context;
+      for (const { id } of newDisks(input)) {
+        const agent = await agentOf(context.services, input.hostId);
+        await agent.removeDisk(intentOf(context, input), String(id), callOptions(context, HOST_CALL_MS));
+      }
+    },
+  })
+  .step('change-machine', {
+    // The machine is told even if nothing of it changes: a name, a policy and what its record says follow.
+    run: (context) => ensureSpec(context, withFormerSizes(context.input), context.input.power),
+    undo: async (context) => {
+      const { input } = context;
+      await ensureSpec(context, { ...input, ...input.before.current, name: input.before.identity.name }, input.power);
+    },
+  })
+  .step('finish', {
+    run: async (context) => {
+      const { input } = context;
+      const ensured = await ensureSpec(context, input, input.power);
+      for (const volumeId of goneDiskIds(input)) {
+        const agent = await agentOf(context.services, input.hostId);
+        await agent.removeDisk(intentOf(context, input), volumeId, callOptions(context, HOST_CALL_MS));
+      }
+      return ensured;
+    },
+    undo: irreversible('a disk that has grown cannot be made smaller, and a removed one is gone'),
+  })
+  .settle({
+    done: async (tx, { operationId, input, outputs }) => {
+      const { before, after } = input;
+      const during = heldBy(input.rootVolumeId, [before.current, before.next, after.current, after.next]);
+      const held = heldBy(input.rootVolumeId, [after.current, after.next]);
+      await changeHeld(tx, input, during, held);
+      await writeShape(tx, input.vmId, after);
+      await writeVolumes(tx, input, held.volumes);
+      await keepAddresses(tx, input.vmId, after.next === null ? [after.current] : [after.current, after.next]);
+      await settleVm(tx, operationId, input, {
+        result: input.power === 'running' ? 'done' : input.power === 'paused' ? 'donePaused' : 'doneStopped',
+        failure: null,
+        isOutcomeKnown: true,
+        ensured: outputs.finish ?? undefined,
+      });
+    },
+    unwound: async (tx, { operationId, input, error }) => {
+      const { before, after } = input;
+      const during = heldBy(input.rootVolumeId, [before.current, before.next, after.current, after.next]);
+      const held = heldBy(input.rootVolumeId, [before.current, before.next]);
+      await changeHeld(tx, input, during, held);
+      await writeNextShape(tx, input.vmId, before.next);
+      await writeVolumes(tx, input, held.volumes);
+      await keepAddresses(tx, input.vmId, before.next === null ? [before.current] : [before.current, before.next]);
+      // If another VM has taken the former name meanwhile, the new one stays.
+      await writeName(tx, input.vmId, before.identity);
+      await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: false });
+    },
+  });

@@ -1,0 +1,44 @@
+import { DomainError, HOT_MEMORY_BLOCK_BYTES } from '@kvorum/schema';
+import type { MachineSpec } from '../driver.js';
+import type { FakeProcess } from './fake-machine.js';
+
+/** What QEMU refuses of a change, by the same codes and in the same order (qemu/devices/ensure-machine.ts). */
+export function changeFakeMachine(process: FakeProcess, machine: MachineSpec): void {
+  const { launch, machine: before, takesPartInChanges } = process;
+  const { devices: old } = before.hardware;
+  const { devices } = machine.hardware;
+  const kept = new Set([...devices.dataDisks, ...devices.nics].map(({ id }) => id));
+  const going = [...old.dataDisks, ...old.nics].filter(({ id }) => !kept.has(id));
+  if (going.length > 0 && !takesPartInChanges) throw refusal('the guest has not let go of a device within 0 s');
+  // The machine has the sockets that it was started with, whatever the new plan says.
+  const started = launch.hardware.devices;
+  const room = Math.max(0, (started.maxMemoryBytes ?? 0) - launch.memoryBytes);
+  const hotBytes = machine.memoryBytes - launch.memoryBytes;
+  const isHotPossible = hotBytes >= 0 && hotBytes <= room && hotBytes % HOT_MEMORY_BLOCK_BYTES === 0;
+  if (!isHotPossible) throw refusal('the VM was started without room for more memory; stop and start it');
+  if (machine.memoryBytes !== before.memoryBytes && !takesPartInChanges) {
+    throw refusal('the guest has not taken the memory within 0 s');
+  }
+  const sockets = Math.max(launch.vcpuCount, started.maxVcpuCount ?? 0);
+  if (machine.vcpuCount > sockets) throw refusal(`the VM was started with room for ${sockets} vCPUs`);
+  if (machine.vcpuCount < before.vcpuCount && launch.accelerator === 'tcg') {
+    throw refusal('emulation cannot take a vCPU away from a running machine');
+  }
+  const drives = new Set(started.cdroms.map(({ name }) => name));
+  const unknown = devices.cdroms.find(({ name }) => !drives.has(name));
+  if (unknown !== undefined) throw refusal(`the running VM has no drive ${unknown.name}`);
+  process.machine = machine;
+  process.threads.setVcpuCount(machine.vcpuCount);
+  process.balloonBytes += machine.memoryBytes - before.memoryBytes;
+  for (const { id, sizeBytes } of devices.dataDisks) grow(process, machine.attachments?.disks[id ?? ''], sizeBytes);
+  grow(process, machine.diskPath, devices.rootDisk.sizeBytes);
+}
+
+/** As block_resize: larger only. */
+function grow({ disks }: FakeProcess, path: string | undefined, sizeBytes: number | null): void {
+  const disk = path === undefined ? undefined : disks.get(path);
+  if (disk === undefined || sizeBytes === null || sizeBytes <= disk.sizeBytes) return;
+  disks.set(disk.path, { ...disk, sizeBytes });
+}
+
+const refusal = (message: string): DomainError => new DomainError('conflict_state', message);

@@ -1,0 +1,46 @@
+import type { LaunchSpec } from '../../driver.js';
+import {
+  driveId,
+  mediumNode,
+  planDisk,
+  planHotMemory,
+  planMedium,
+  planNic,
+  pluggedDisks,
+  pluggedNics,
+  type QemuObject,
+  slotDevices,
+  throttleGroup,
+} from '../devices/device-plan.js';
+
+/** Everything that can be plugged in while the VM runs, and the room for it; see device-plan.ts. */
+export function deviceArguments(launch: LaunchSpec, isDirect: boolean, pathOf: (path: string) => string): string[] {
+  const { devices } = launch.hardware;
+  const { disks = {}, media = {} } = launch.attachments ?? {};
+  const plans = pluggedDisks(devices).map((disk) => planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect));
+  const hotMemory = planHotMemory(launch.memoryBytes, devices.maxMemoryBytes);
+  const digests = new Set(devices.cdroms.map(({ imageSha256 }) => imageSha256).filter((sha256) => sha256 !== null));
+  return [
+    ...device(slotDevices()),
+    ...plans.flatMap((plan) => [
+      ...argument('-object', throttleGroup(plan.limitsId, plan.limits)),
+      ...argument('-blockdev', plan.blockdev),
+      ...argument('-device', plan.device),
+    ]),
+    ...device(pluggedNics(devices).map((nic) => planNic(nic).device)),
+    ...[...digests].flatMap((sha256) => argument('-blockdev', planMedium(sha256, pathOf(media[sha256] ?? '')))),
+    ...(devices.cdroms.length === 0 ? [] : device([{ driver: 'virtio-scsi-pci', id: 'scsi' }])),
+    ...device(
+      devices.cdroms.map(({ name, imageSha256 }) => ({
+        driver: 'scsi-cd',
+        id: driveId(name),
+        bus: 'scsi.0',
+        ...(imageSha256 === null ? {} : { drive: mediumNode(imageSha256) }),
+      })),
+    ),
+    ...(hotMemory === null ? [] : [...argument('-object', hotMemory[0]), ...argument('-device', hotMemory[1])]),
+  ];
+}
+
+const argument = (name: string, object: QemuObject): string[] => [name, JSON.stringify(object)];
+const device = (objects: readonly QemuObject[]): string[] => objects.flatMap((object) => argument('-device', object));

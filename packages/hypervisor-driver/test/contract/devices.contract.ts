@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { dirname, join } from 'node:path';
+import { MIB, type NicId, PLAIN_HARDWARE, VmDevices, type VmHardware, type VolumeId } from '@kvorum/schema';
+import { describe, expect, it } from 'vitest';
+import type { HypervisorDriver, LaunchSpec, MachineSpec, RunningVm, VmThread } from '../../src/index.js';
+import { waitUntil } from './wait-until.js';
+
+const vcpusOf = (threads: readonly VmThread[]): readonly VmThread[] =>
+  threads.filter(({ vcpuIndex }) => vcpuIndex !== null);
+
+/** What a guest says of the machine it is in. */
+export interface SeenMachine {
+  readonly vcpuCount: number;
+  readonly memoryBytes: number;
+  /** Of its disks, the root disk first. */
+  readonly diskBytes: readonly number[];
+  readonly macAddresses: readonly string[];
+  /** Null: there is nothing in its drive. */
+  readonly mediumBytes: number | null;
+}
+
+export interface LentForDevices {
+  driver(): HypervisorDriver;
+  launch(changes?: Partial<LaunchSpec>): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
+  /** Runs Linux with `LINUX_DEVICES`. */
+  linuxGuest(): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
+  /** Asked of the guest itself. */
+  see(vm: RunningVm): Promise<SeenMachine>;
+  /** A good image, with its size as a guest sees it. */
+  medium(): { path: string; sha256: string; virtualBytes: number };
+}
+
+const HOT_BYTES = 64 * MIB;
+/** Under emulation on a busy machine a guest may take a minute to look at what was plugged in. */
+const SEEN_MS_MAX = 90_000;
+export const withDevices = (devices: Partial<VmHardware['devices']>): VmHardware => ({
+  ...PLAIN_HARDWARE,
+  devices: VmDevices.parse(devices),
+});
+/** The one Linux guest of the suite has room to grow, and a drive. */
+export const linuxHardware = (memoryBytes: number): VmHardware =>
+  withDevices({
+    maxVcpuCount: 2,
+    maxMemoryBytes: memoryBytes + HOT_BYTES,
+    cdroms: [{ name: 'cdrom-1', imageId: null, imageSha256: null }],
+  });
+
+export function describeDeviceContract(lent: LentForDevices): void {
+  describe('a machine that changes while it runs', () => {
+    const change = (spec: LaunchSpec, devices: Partial<VmHardware['devices']>, sizes: Partial<MachineSpec> = {}) => ({
+      ...spec,
+      ...sizes,
+      hardware: { ...spec.hardware, devices: VmDevices.parse({ ...spec.hardware.devices, ...devices }) },
+    });
+    const diskPlan = (sizeBytes = 8 * MIB, slot = 1) =>
+      VmDevices.parse({ dataDisks: [{ id: randomUUID() as VolumeId, sizeBytes, slot }] }).dataDisks;
+    const seen = (vm: RunningVm, what: string, isSeen: (machine: SeenMachine) => boolean) =>
+      waitUntil(what, async () => isSeen(await lent.see(vm)), SEEN_MS_MAX);
+
+    it('is what it is: asking for that changes nothing', async () => {
+      const { vm, spec } = await lent.launch();
+      await vm.ensureMachine(spec);
+      await vm.ensureMachine(spec);
+      expect(await vm.queryPower()).toBe('running');
+      await lent.driver().sweep(vm.vmId, spec.runDir);
+    });
+
+    it.each<[what: string, sizes: Partial<MachineSpec>, devices: Partial<VmHardware['devices']>, code: string]>([
+      ['more vCPUs than it has places for', { vcpuCount: 2 }, {}, 'conflict_state'],
+      ['no vCPU', { vcpuCount: 0 }, {}, 'invalid_request'],
+      ['memory without room', { memoryBytes: 96 * MIB }, {}, 'conflict_state'],
+      ['memory below nothing', { memoryBytes: -1 }, {}, 'invalid_request'],
+      ['memory beyond its own limit', { memoryBytes: 96 * MIB }, { maxMemoryBytes: 80 * MIB }, 'invalid_request'],
+      ['a disk without a file', {}, { dataDisks: diskPlan() }, 'invalid_request'],
+      ['a drive that it has not', {}, { cdroms: [{ name: 'b', imageId: null, imageSha256: null }] }, 'conflict_state'],
+    ])('refuses %s, and goes on as it was', async (_what, sizes, devices, code) => {
+      const { vm, spec } = await lent.launch();
+      await expect(vm.ensureMachine(change(spec, devices, sizes))).rejects.toMatchObject({ code });
+      await vm.ensureMachine(spec);
+      await lent.driver().sweep(vm.vmId, spec.runDir);
+    });
+
+    it('gets vCPUs and memory, and gives the memory back', async () => {
+      const { vm, spec } = await lent.linuxGuest();
+      const before = await lent.see(vm);
+      const memoryBytes = spec.memoryBytes + HOT_BYTES;
+      const grown = change(spec, {}, { vcpuCount: 2, memoryBytes });
+      await vm.ensureMachine(grown);
+      await vm.ensureMachine(grown);
+      await seen(vm, 'the second vCPU', ({ vcpuCount }) => vcpuCount === 2);
+      await seen(vm, 'more memory', (now) => now.memoryBytes >= before.memoryBytes + HOT_BYTES / 2);
+      expect(vcpusOf(await vm.queryThreads())).toHaveLength(2);
+      expect(await vm.queryBalloon()).toBe(memoryBytes);
+      await vm.ensureMachine(change(spec, {}, { vcpuCount: 2 }));
+      expect(await vm.queryBalloon()).toBe(spec.memoryBytes);
+      // Emulation cannot let go of a vCPU: refused, and nothing is harmed.
+      await expect(vm.ensureMachine(spec)).rejects.toMatchObject({ code: 'conflict_state' });
+      expect(vcpusOf(await vm.queryThreads())).toHaveLength(2);
+    });
+
+    it('gets a disk that grows and is limited, a network card, and is rid of them', async () => {
+      const { vm, spec } = await lent.linuxGuest();
+      const [disk] = diskPlan();
+      if (disk === undefined) throw new TypeError('there is a disk');
+      const path = join(dirname(spec.diskPath), `${disk.id}.qcow2`);
+      await lent.driver().ensureDisk({ path, sizeBytes: disk.sizeBytes, imagePath: null });
+      const attachments = { disks: { [String(disk.id)]: path }, media: {} };
+      const nic = {
+        id: randomUUID() as NicId,
+        macAddress: '02:00:00:00:00:07',
+        backend: { kind: 'isolated' as const },
+        slot: 2,
+      };
+      const sizes = { vcpuCount: 2, attachments };
+      const withBoth = change(spec, { dataDisks: [disk], nics: [nic] }, sizes);
+      await vm.ensureMachine(withBoth);
+      await vm.ensureMachine(withBoth);
+      await seen(vm, 'the disk', ({ diskBytes }) => diskBytes[1] === disk.sizeBytes);
+      await seen(vm, 'the card', ({ macAddresses }) => macAddresses.includes(nic.macAddress));
+      const throttle = { iops: 100, bytesPerSecond: MIB };
+      const larger = { ...disk, sizeBytes: 2 * disk.sizeBytes, throttle };
+      const rootDisk = { sizeBytes: 64 * MIB, throttle };
+      const grown = change(spec, { dataDisks: [larger], nics: [nic], rootDisk }, sizes);
+      await vm.ensureMachine(grown);
+      await seen(
+        vm,
+        'larger disks',
+        ({ diskBytes }) => diskBytes[0] === rootDisk.sizeBytes && diskBytes[1] === larger.sizeBytes,
+      );
+      const bare = change(spec, { rootDisk }, { vcpuCount: 2 });
+      await vm.ensureMachine(bare);
+      await vm.ensureMachine(bare);
+      await seen(vm, 'neither', ({ diskBytes, macAddresses }) => diskBytes.length === 1 && macAddresses.length === 0);
+      await lent.driver().removeDisk(path);
+    });
+
+    it('gets a medium into its drive, and an empty drive again', async () => {
+      const { vm, spec } = await lent.linuxGuest();
+      const { path, sha256, virtualBytes } = lent.medium();
+      const rootDisk = { sizeBytes: 64 * MIB, throttle: { iops: null, bytesPerSecond: null } };
+      const loaded = change(
+        spec,
+        { rootDisk, cdroms: [{ name: 'cdrom-1', imageId: null, imageSha256: sha256 }] },
+        { vcpuCount: 2, attachments: { disks: {}, media: { [sha256]: path } } },
+      );
+      await vm.ensureMachine(loaded);
+      await vm.ensureMachine(loaded);
+      await seen(vm, 'the medium', ({ mediumBytes }) => mediumBytes === virtualBytes);
+      await vm.ensureMachine(change(spec, { rootDisk }, { vcpuCount: 2 }));
+      await seen(vm, 'an empty drive', ({ mediumBytes }) => mediumBytes === null);
+    });
+  });
+}
