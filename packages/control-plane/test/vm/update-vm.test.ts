@@ -1,4 +1,12 @@
-import { MIB, type OperationId, type Project, type ProjectId, type UpdateVmRequest, type VmId } from '@kvorum/schema';
+import {
+  MIB,
+  type OperationId,
+  ordinaryMemoryBytes,
+  type Project,
+  type ProjectId,
+  type UpdateVmRequest,
+  type VmId,
+} from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Database } from '../../src/database/database.js';
 import type { AnyDefinition } from '../../src/operations/operation-run.js';
@@ -166,6 +174,26 @@ describe('an update of a VM', () => {
     expect(processOf(world.vmId).launch.vcpuCount).toBe(6);
     await performUpdate(world.vmId, { vcpuCount: 1 });
     expect(await usedBy(world)).toMatchObject({ vcpuCount: (await vmOf(world.vmId)).vcpuCount });
+    expect(await reconcileLeakedReservations(fleet.test.cp)).toBe(0);
+  });
+
+  it('holds the memory that the hypervisor needs beside a larger guest, and gives it back', async () => {
+    const world = await aRunningVm();
+    const reserved = async () => {
+      const [row] = await fleet.test.sql('SELECT memory_bytes FROM reservations WHERE vm_id = $1', [world.vmId]);
+      return Number(row?.['memory_bytes']);
+    };
+    const promised = async () => {
+      const vm = await vmOf(world.vmId);
+      return ordinaryMemoryBytes({ ...vm, accelerator: vm.accelerator ?? null });
+    };
+    const { memoryBytes } = await vmOf(world.vmId);
+    await performUpdate(world.vmId, { vcpuCount: 3, memoryBytes: 1024 * MIB });
+    expect(await reserved()).toBe(await promised());
+    const large = await reserved();
+    await performUpdate(world.vmId, { memoryBytes });
+    expect(await reserved()).toBe(await promised());
+    expect(await reserved()).toBeLessThan(large - (1024 * MIB - memoryBytes));
     expect(await reconcileLeakedReservations(fleet.test.cp)).toBe(0);
   });
 

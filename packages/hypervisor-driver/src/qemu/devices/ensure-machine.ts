@@ -1,7 +1,6 @@
 import { DomainError } from '@kvorum/schema';
 import { changeMedia } from './change-media.js';
 import {
-  DISK_NODE,
   DISK_PREFIX,
   HOT_MEMORY_ID,
   limitsOf,
@@ -14,6 +13,7 @@ import {
   VCPU_PREFIX,
 } from './device-plan.js';
 import { type Ask, type MachineChange, untilGuest } from './machine-change.js';
+import { removeLeftNodes } from './remove-left-nodes.js';
 
 /**
  * Makes the running machine the given one, by comparing what QEMU says it has; what is right already is left alone, so that
@@ -65,17 +65,6 @@ async function askGuestToLetGo(ask: Ask, id: string): Promise<void> {
   await ask('device_del', { id }).catch((thrown: unknown) => {
     if (!(thrown instanceof DomainError) || !thrown.message.includes('already in the process of unplug')) throw thrown;
   });
-}
-
-/** Nodes and limits whose card is gone: of this call, or of one that was cut off. */
-async function removeLeftNodes({ ask, disks }: MachineChange): Promise<void> {
-  const kept = new Set(disks.flatMap(({ node, limitsId }) => [node, limitsId]));
-  for (const { name } of await ask('query-named-block-nodes')) {
-    if (DISK_NODE.test(name) && !kept.has(name)) await ask('blockdev-del', { 'node-name': name });
-  }
-  for (const id of await ask('qom-list', { path: '/objects' })) {
-    if (id.startsWith('limit-') && id !== ROOT_LIMITS_ID && !kept.has(id)) await ask('object-del', { id });
-  }
 }
 
 async function ensureMemory({ ask, machine, bootMemoryBytes, guestTimeoutMs }: MachineChange): Promise<void> {

@@ -1,0 +1,34 @@
+import { DomainError } from '@kvorum/schema';
+import { DISK_NODE, ROOT_LIMITS_ID } from './device-plan.js';
+import { type MachineChange, untilGuest } from './machine-change.js';
+
+/**
+ * Nodes and limits whose card is gone: of this call, or of one that was cut off. A card leaves the list of devices a moment
+ * before it lets go of its node: QEMU ends it when the last request is answered.
+ */
+export async function removeLeftNodes({
+  ask,
+  disks,
+  guestTimeoutMs,
+}: Pick<MachineChange, 'ask' | 'disks' | 'guestTimeoutMs'>): Promise<void> {
+  const kept = new Set(disks.flatMap(({ node, limitsId }) => [node, limitsId]));
+  for (const { name } of await ask('query-named-block-nodes')) {
+    if (!DISK_NODE.test(name) || kept.has(name)) continue;
+    await untilGuest(`the disk ${name}`, guestTimeoutMs, () => isFree(ask('blockdev-del', { 'node-name': name })));
+  }
+  for (const id of await ask('qom-list', { path: '/objects' })) {
+    if (!id.startsWith('limit-') || id === ROOT_LIMITS_ID || kept.has(id)) continue;
+    await untilGuest(`the limits ${id}`, guestTimeoutMs, () => isFree(ask('object-del', { id })));
+  }
+}
+
+/** bdrv_op_is_blocked and object-del of QEMU say "in use". */
+async function isFree(removal: Promise<unknown>): Promise<boolean> {
+  try {
+    await removal;
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof DomainError && thrown.message.includes('in use')) return false;
+    throw thrown;
+  }
+}
