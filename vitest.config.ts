@@ -4,6 +4,9 @@ const UNIT_TIMEOUT_MS = 10_000;
 const INTEGRATION_TIMEOUT_MS = 120_000;
 const E2E_TIMEOUT_MS = 300_000; // Linux guests boot under emulation, several at a time
 
+/** Tests whose time is that of leases running out: side by side they take no longer than one. */
+const WAITING = ['tests/e2e/worker-crashes*.test.ts'];
+
 // Workspace packages resolve to their TypeScript, so tests need no build. `noExternal`: otherwise vitest would hand them to
 // Node as installed packages, and Node cannot load TypeScript. Vitest passes the conditions on to Node, for `require` too: so
 // `import` and `module` must not be among them.
@@ -50,13 +53,27 @@ export default defineConfig(({ mode }) => ({
         mode,
         test: {
           ...settings,
+          name: 'e2e-waiting',
+          include: WAITING,
+          testTimeout: E2E_TIMEOUT_MS,
+          hookTimeout: E2E_TIMEOUT_MS,
+          // Two processors are hardly busy with both of them.
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        ...resolution,
+        mode,
+        test: {
+          ...settings,
           name: 'e2e',
           include: ['tests/e2e/**/*.test.ts'],
+          exclude: WAITING,
           testTimeout: E2E_TIMEOUT_MS,
           hookTimeout: E2E_TIMEOUT_MS,
           // Guests under emulation take whole cores: one file at a time, after everything else.
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

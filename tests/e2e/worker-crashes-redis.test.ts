@@ -1,0 +1,3 @@
+import { killEverywhere } from './kill-workers.js';
+
+killEverywhere('Redis');
