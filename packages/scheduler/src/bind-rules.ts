@@ -36,9 +36,9 @@ import { softRules } from './scores/soft-rules.js';
  * What a person decided comes before what the host has: "cordoned" is a better answer than "short of memory". Rules that are
  * sets come before those that read numbers, which then read fewer.
  */
-const FILTERS: readonly Filter[] = [
-  requestedHost,
-  excluded,
+const NAMED_HOST_FILTERS: readonly Filter[] = [requestedHost, excluded];
+/** Of the request they read only what `hostsByLabels` tells kinds by. */
+const LABEL_FILTERS: readonly Filter[] = [
   hostState,
   connectivity,
   accelerator,
@@ -49,24 +49,44 @@ const FILTERS: readonly Filter[] = [
   hostGroup,
   storagePools,
   networks,
-  affinity,
-  antiAffinity,
-  spread,
+];
+const GROUP_FILTERS: readonly Filter[] = [affinity, antiAffinity, spread];
+const CAPACITY_FILTERS: readonly Filter[] = [
   capacityVcpus,
   capacityMemory,
   capacityDisk,
   capacityDedicatedCpus,
   capacityHugePages2Mib,
   capacityHugePages1Gib,
-  smt,
-  numa,
 ];
-const SCORES: readonly Score[] = [acceleratorScore, fill, balance, softRules, numaScore];
+const CORE_FILTERS: readonly Filter[] = [smt, numa];
+const FILTERS: readonly Filter[] = [
+  ...NAMED_HOST_FILTERS,
+  ...LABEL_FILTERS,
+  ...GROUP_FILTERS,
+  ...CAPACITY_FILTERS,
+  ...CORE_FILTERS,
+];
+/** Sets that other requests of the same kind do not share. */
+const OWN_SET_FILTERS: readonly Filter[] = [...NAMED_HOST_FILTERS, ...GROUP_FILTERS];
+const RULE_SCORES: readonly Score[] = [softRules, numaScore];
+/** First those that `totalOfAmounts` sums up, in its order. */
+const SCORES: readonly Score[] = [acceleratorScore, fill, balance, ...RULE_SCORES];
 
 export type NamedFilter = BoundFilter & { readonly name: FilterName };
 
 export const bindFilters = (request: PlacementRequest, fleet: Fleet): NamedFilter[] =>
   bindThese(FILTERS, request, fleet);
+
+export const bindLabelFilters = (request: PlacementRequest, fleet: Fleet): NamedFilter[] =>
+  bindThese(LABEL_FILTERS, request, fleet);
+
+export const bindOwnSetFilters = (request: PlacementRequest, fleet: Fleet): NamedFilter[] =>
+  bindThese(OWN_SET_FILTERS, request, fleet);
+
+/** The rules that must look into each host, capacities left out. */
+export const bindCoreFilters = (request: PlacementRequest, fleet: Fleet): NamedFilter[] =>
+  bindThese(CORE_FILTERS, request, fleet);
 
 export function bindThese(rules: readonly Filter[], request: PlacementRequest, fleet: Fleet): NamedFilter[] {
   const filters: NamedFilter[] = [];
@@ -84,12 +104,27 @@ export interface BoundScores {
   explain(index: number): PlacementScore;
 }
 
-export function bindScores(request: PlacementRequest, fleet: Fleet): BoundScores {
-  const bound: { readonly name: Score['name']; readonly weight: number; readonly score: BoundScore }[] = [];
-  for (const { name, weight, bind } of SCORES) {
+export interface WeightedScore {
+  readonly name: Score['name'];
+  readonly weight: number;
+  readonly score: BoundScore;
+}
+
+/** The scores that only some requests have, in their order; they come after `totalOfAmounts`. */
+export const bindRuleScores = (request: PlacementRequest, fleet: Fleet): WeightedScore[] =>
+  weigh(RULE_SCORES, request, fleet);
+
+function weigh(scores: readonly Score[], request: PlacementRequest, fleet: Fleet): WeightedScore[] {
+  const bound: WeightedScore[] = [];
+  for (const { name, weight, bind } of scores) {
     const score = bind(request, fleet);
     if (score !== null) bound.push({ name, weight, score });
   }
+  return bound;
+}
+
+export function bindScores(request: PlacementRequest, fleet: Fleet): BoundScores {
+  const bound = weigh(SCORES, request, fleet);
   return {
     writeTotals(totals, hosts, count) {
       totals.fill(0, 0, count);

@@ -1,14 +1,14 @@
+import { bestHost } from './best-host.js';
 import { type BoundScores, bindScores } from './bind-rules.js';
 import { NearestHosts } from './explain/nearest-hosts.js';
 import type { Fleet } from './fleet/fleet.js';
 import { dropHost, listHosts } from './fleet/host-set.js';
 import type { PlacementRequest } from './request/placement-request.js';
-import { type Scan, type ScanOptions, scanHosts } from './scan-hosts.js';
+import type { Scan, ScanOptions } from './scan-hosts.js';
 
 /** The host with the largest total, without explanation: what planners and what-if questions ask thousands of times. */
-export function chooseHost(request: PlacementRequest, fleet: Fleet, options: ScanOptions = {}): number | null {
-  return chooseFrom(scanHosts(request, fleet, options))?.index ?? null;
-}
+export const chooseHost = (request: PlacementRequest, fleet: Fleet, options: ScanOptions = {}): number | null =>
+  bestHost(request, fleet, options);
 
 export interface Choice {
   readonly index: number;

@@ -1,7 +1,9 @@
 import type { Filter } from '../filter.js';
-import { addHosts, hasHost, hostSetOf } from '../fleet/host-set.js';
+import { hasHost } from '../fleet/host-set.js';
 import { LABEL } from '../fleet/labels.js';
 import { onlyHosts } from './by-set.js';
+
+const KINDS = [LABEL.accelerator('kvm'), LABEL.accelerator('tcg')];
 
 /**
  * The host runs VMs the way the request wants. A host offers exactly one accelerator, or none: neither proven KVM nor
@@ -11,8 +13,7 @@ export const accelerator: Filter = {
   name: 'accelerator',
   bind(request, fleet) {
     const wanted = request.accelerator;
-    const any = hostSetOf(fleet.hostCount);
-    for (const kind of ['kvm', 'tcg']) addHosts(any, fleet.labels.of(LABEL.accelerator(kind)));
+    const any = fleet.labels.anyOf(KINDS);
     const hasNone = (index: number) => !hasHost(any, index);
     return {
       ...onlyHosts(wanted === null ? any : fleet.labels.of(LABEL.accelerator(wanted))),

@@ -1,5 +1,5 @@
 import type { Filter } from '../filter.js';
-import { addHosts, hasHost, hostSetOf, keepHosts } from '../fleet/host-set.js';
+import { hasHost, keepHosts } from '../fleet/host-set.js';
 import { LABEL } from '../fleet/labels.js';
 
 /** The host is in one of the zones, racks or other domains that the request allows, at each level it names. */
@@ -7,8 +7,7 @@ export const domains: Filter = {
   name: 'domains',
   bind(request, fleet) {
     const levels = Object.entries(request.domains ?? {}).map(([level, names]) => {
-      const allowed = hostSetOf(fleet.hostCount);
-      for (const name of names) addHosts(allowed, fleet.labels.of(LABEL.domain(level, name)));
+      const allowed = fleet.labels.anyOf(names.map((name) => LABEL.domain(level, name)));
       return { level, names: names.join(' or '), allowed };
     });
     if (levels.length === 0) return null;

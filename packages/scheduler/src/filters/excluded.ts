@@ -1,6 +1,5 @@
 import type { Filter } from '../filter.js';
-import { addHost, hostSetOf } from '../fleet/host-set.js';
-import { allHostsBut } from './by-set.js';
+import { dropHost } from '../fleet/host-set.js';
 
 /** More than any lack of room: the caller has seen this host fail. */
 const EXCLUSION_DISTANCE = 2;
@@ -10,13 +9,12 @@ export const excluded: Filter = {
   name: 'excluded',
   bind(request, fleet) {
     if (request.excludedHostIds.length === 0) return null;
-    const rejected = hostSetOf(fleet.hostCount);
-    for (const hostId of request.excludedHostIds) {
-      const index = fleet.indexOf(hostId);
-      if (index >= 0) addHost(rejected, index);
-    }
+    const rejected = request.excludedHostIds.map((hostId) => fleet.indexOf(hostId)).filter((index) => index >= 0);
     return {
-      ...allHostsBut(rejected),
+      restrict: (hosts) => {
+        for (const index of rejected) dropHost(hosts, index);
+      },
+      admits: (index) => !rejected.includes(index),
       countedAs: () => 'excluded by the request',
       reason: () => 'the request excludes this host',
       distance: () => EXCLUSION_DISTANCE,

@@ -1,5 +1,6 @@
 import type { Filter } from '../filter.js';
-import { haCertificatesOf, LOSS_SET_COUNT_MAX } from '../what-if/ha-certificates.js';
+import { haReserveTrialOf } from '../what-if/ha-reserve-trial.js';
+import { LOSS_SET_COUNT_MAX } from '../what-if/losses.js';
 
 /**
  * With the VM on the host, its group could still lose any k hosts, and their highly available VMs would find a place in the
@@ -8,12 +9,12 @@ import { haCertificatesOf, LOSS_SET_COUNT_MAX } from '../what-if/ha-certificates
 export const haReserve: Filter = {
   name: 'ha-reserve',
   bind(request, fleet) {
-    if (![...fleet.hostGroups.values()].some((group) => group.haReserveHostCount > 0)) return null;
+    if (!fleet.hasHaReserve) return null;
     const groupOf = (index: number) => fleet.hostGroups.get(fleet.rowOf(index).hostGroupId ?? '');
     const verdictOn = (index: number): string | null => {
       const group = groupOf(index);
       if (group === undefined || group.haReserveHostCount === 0) return null;
-      return haCertificatesOf(fleet, group).objection(request, index);
+      return haReserveTrialOf(fleet, group).objection(request, index);
     };
     return {
       isAskedLast: true,

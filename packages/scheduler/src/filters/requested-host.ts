@@ -1,6 +1,5 @@
 import type { Filter } from '../filter.js';
-import { addHost, hostSetOf } from '../fleet/host-set.js';
-import { onlyHosts } from './by-set.js';
+import { addHost, hasHost } from '../fleet/host-set.js';
 
 /** The request names its host: no other will do. */
 export const requestedHost: Filter = {
@@ -8,11 +7,14 @@ export const requestedHost: Filter = {
   bind(request, fleet) {
     const { hostId } = request;
     if (hostId === null) return null;
-    const requested = hostSetOf(fleet.hostCount);
-    const index = fleet.indexOf(hostId);
-    if (index >= 0) addHost(requested, index);
+    const requested = fleet.indexOf(hostId);
     return {
-      ...onlyHosts(requested),
+      restrict: (hosts) => {
+        const isThere = requested >= 0 && hasHost(hosts, requested);
+        hosts.fill(0);
+        if (isThere) addHost(hosts, requested);
+      },
+      admits: (index) => index === requested,
       countedAs: () => 'not the requested host',
       reason: () => 'another host was requested',
       distance: () => 1,

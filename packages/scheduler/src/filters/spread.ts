@@ -1,7 +1,7 @@
 import type { Filter } from '../filter.js';
-import type { Fleet } from '../fleet/fleet.js';
-import { addHosts, dropHosts, hasHost } from '../fleet/host-set.js';
-import { type GroupMembers, groupsOf, hostsOf, hostsOfUnknownDomain, leastCount } from '../request/group-members.js';
+import { cell } from '../fleet/fleet.js';
+import { dropDomains, groupsOf } from '../request/group-members.js';
+import { fullDomains } from '../request/group-rules.js';
 
 /**
  * Hard spread: with the VM, its domain may have at most `skewMax` members more than the open domain that has fewest. A VM
@@ -11,17 +11,20 @@ export const spread: Filter = {
   name: 'spread',
   bind(request, fleet) {
     const rules = groupsOf(request, fleet, 'spread', 'hard').map((members) => {
-      const rejected = hostsOf(members.domains, fullDomains(members, fleet));
-      addHosts(rejected, hostsOfUnknownDomain(members.domains));
-      return { group: members.group, rejected };
+      const { group, domains } = members;
+      return { group, domains, full: fullDomains(members, fleet) };
     });
     if (rules.length === 0) return null;
-    const broken = (index: number) => rules.find(({ rejected }) => hasHost(rejected, index))?.group;
+    const broken = (index: number) =>
+      rules.find(({ domains, full }) => {
+        const domain = cell(domains.domainOf, index);
+        return domain < 0 || full.has(domain);
+      })?.group;
     return {
       restrict: (hosts) => {
-        for (const { rejected } of rules) dropHosts(hosts, rejected);
+        for (const { domains, full } of rules) dropDomains(hosts, domains, full);
       },
-      admits: (index) => !rules.some(({ rejected }) => hasHost(rejected, index)),
+      admits: (index) => broken(index) === undefined,
       countedAs: (index) => `in a full ${broken(index)?.level} of group ${broken(index)?.groupId}`,
       reason: (index) => `group ${broken(index)?.groupId} would be too uneven over its ${broken(index)?.level}s`,
       distance: () => 1,
@@ -30,8 +33,3 @@ export const spread: Filter = {
     };
   },
 };
-
-function fullDomains(members: GroupMembers, fleet: Fleet): number[] {
-  const most = leastCount(members, fleet) + (members.group.skewMax ?? 1);
-  return [...members.countOf].filter(([, count]) => count + 1 > most).map(([domain]) => domain);
-}

@@ -1,6 +1,7 @@
-import type { NumaPlan, PlacedVm } from '../request/placement-request.js';
-import { type AmountColumns, type Amounts, amountColumns, DIMENSIONS, type Dimension } from './amounts.js';
-import { type DomainLevel, domainLevelOf } from './fault-domains.js';
+import type { PlacedVm } from '../request/placement-request.js';
+import { totalOfAmounts } from '../scores/score-amounts.js';
+import { type AmountColumns, type Amounts, amountColumns, DIMENSIONS, type Dimension, NO_AMOUNTS } from './amounts.js';
+import { type DomainLevel, FaultDomains, type OpenDomains } from './fault-domains.js';
 import { FleetDigest } from './fleet-digest.js';
 import { type HostGroup, type HostRow, type PlacementGroup, POLICIES } from './host-row.js';
 import { addHost, dropHost, type HostSet, hostSetOf } from './host-set.js';
@@ -33,6 +34,10 @@ export class Fleet {
   free: AmountColumns = amountColumns(0);
   /** 1 / capacity, and 0 where there is none: scores multiply, for a division costs several times as much. */
   perCapacity: AmountColumns = amountColumns(0);
+  /** Of all hosts there were; never below that of any host now. */
+  perCapacityMax: Record<Dimension, number> = { ...NO_AMOUNTS };
+  /** Per host the total of a request for nothing: hosts that cannot be the best are passed over by it. */
+  emptyTotals = new Float64Array(0);
   /** Hosts that have promised more of a dimension than they have. */
   overdrawn: Record<Dimension, HostSet> = overdrawnOf(0);
   /** Per host the index of its group's policy in POLICIES. */
@@ -41,16 +46,21 @@ export class Fleet {
   numa: NumaColumns = numaColumnsOf([]);
   readonly vms = new PlacedVms();
   readonly hostGroups: ReadonlyMap<string, HostGroup>;
+  /** Some group of hosts keeps room for lost ones. */
+  readonly hasHaReserve: boolean;
   readonly placementGroups = new Map<string, PlacementGroup>();
   /** Grows with each change; what was derived from the fleet at another version may be out of date. */
   version = 0;
+  /** The same per host. */
+  hostVersions = new Uint32Array(0);
   #rows: HostRow[] = [];
   #indexOf = new Map<string, number>();
-  #levels = new Map<string, DomainLevel>();
+  #domains = new FaultDomains([]);
   readonly #digest = new FleetDigest(this);
 
   constructor(rows: readonly HostRow[], facts: FleetFacts = {}) {
     this.hostGroups = new Map(facts.hostGroups?.map((group) => [group.hostGroupId, group]));
+    this.hasHaReserve = facts.hostGroups?.some(({ haReserveHostCount }) => haReserveHostCount > 0) ?? false;
     for (const group of facts.placementGroups ?? []) this.placementGroups.set(group.groupId, group);
     this.#build(rows.toSorted(byHostId));
     for (const vm of facts.vms ?? []) this.vms.add(vm);
@@ -69,14 +79,12 @@ export class Fleet {
     return this.#rows;
   }
 
-  /** Domains of a level; made when first asked for. */
   domains(level: string): DomainLevel {
-    let domains = this.#levels.get(level);
-    if (domains === undefined) {
-      domains = domainLevelOf(level, this.#rows);
-      this.#levels.set(level, domains);
-    }
-    return domains;
+    return this.#domains.of(level);
+  }
+
+  openDomains(level: string): OpenDomains {
+    return this.#domains.open(level, this.labels);
   }
 
   /** Two fleets with the same digest decide alike. Counts what changed since it was last asked for. */
@@ -93,9 +101,9 @@ export class Fleet {
       this.#build([...others, row].sort(byHostId));
       return;
     }
-    for (const label of labelsOf(before)) this.labels.unset(index, label);
     this.#rows[index] = row;
-    this.#write(index, row);
+    this.#writeLabels(index, labelsOf(row), labelsOf(before));
+    this.#writeAmounts(index, row);
     writeNuma(this.numa, index, row);
     this.#touch(index);
   }
@@ -134,6 +142,7 @@ export class Fleet {
     const index = this.indexOf(hostId);
     if (index < 0) return;
     for (const dimension of DIMENSIONS) this.#add(dimension, index, sign * amounts[dimension]);
+    this.#noteTotal(index);
     this.#touch(index);
   }
 
@@ -142,12 +151,9 @@ export class Fleet {
     if (index < 0) return;
     const taken = takenAmounts(vm.request, this.numa.threadsPerCore[index] as number);
     for (const dimension of DIMENSIONS) this.#add(dimension, index, sign * taken[dimension]);
-    if (vm.numa !== null) this.#countNuma(index, vm.numa, sign);
+    if (vm.numa !== null) countNuma(this.numa, index, vm.numa, sign);
+    this.#noteTotal(index);
     this.#touch(index);
-  }
-
-  #countNuma(index: number, plan: NumaPlan, sign: -1 | 1): void {
-    countNuma(this.numa, index, plan, sign);
   }
 
   #add(dimension: Dimension, index: number, amount: number): void {
@@ -161,9 +167,23 @@ export class Fleet {
     else dropHost(this.overdrawn[dimension], index);
   }
 
+  #noteTotal(index: number): void {
+    const share = (dimension: Dimension): number =>
+      (this.free[dimension][index] as number) * (this.perCapacity[dimension][index] as number);
+    this.emptyTotals[index] = totalOfAmounts(
+      (this.#rows[index] as HostRow).accelerator === 'kvm',
+      this.policies[index] as number,
+      share('vcpuCount'),
+      share('memoryBytes'),
+      share('diskBytes'),
+    );
+  }
+
   #touch(index: number): void {
     this.version += 1;
-    if (index >= 0) this.#digest.forget(index);
+    if (index < 0) return;
+    this.hostVersions[index] = (this.hostVersions[index] as number) + 1;
+    this.#digest.forget(index);
   }
 
   #build(rows: HostRow[]): void {
@@ -177,28 +197,41 @@ export class Fleet {
     this.free = amountColumns(length);
     this.perCapacity = amountColumns(length);
     this.overdrawn = overdrawnOf(length);
+    this.perCapacityMax = { ...NO_AMOUNTS };
+    this.emptyTotals = new Float64Array(length);
     this.policies = new Uint8Array(length);
+    this.hostVersions = new Uint32Array(length);
     this.labels = new LabelSets(length);
     this.numa = numaColumnsOf(rows);
-    this.#levels = new Map();
+    this.#domains = new FaultDomains(rows);
     for (const [index, row] of rows.entries()) {
       if (row.hostId === rows[index - 1]?.hostId) throw new RangeError(`host ${row.hostId} is in the fleet twice`);
-      this.#write(index, row);
+      this.#writeLabels(index, labelsOf(row), []);
+      this.#writeAmounts(index, row);
     }
     this.version += 1;
     this.#digest.reset(length);
   }
 
-  #write(index: number, row: HostRow): void {
+  /** Most changes of a row are of amounts: then what was derived from labels stays good. */
+  #writeLabels(index: number, labels: readonly string[], before: readonly string[]): void {
+    if (labels.length === before.length && labels.every((label, at) => label === before[at])) return;
+    for (const label of before) this.labels.unset(index, label);
+    for (const label of labels) this.labels.set(index, label);
+  }
+
+  #writeAmounts(index: number, row: HostRow): void {
     for (const dimension of DIMENSIONS) {
       const capacity = Math.floor(row.capacity[dimension] * overcommitOf(row, dimension));
       this.capacity[dimension][index] = capacity;
-      this.perCapacity[dimension][index] = capacity > 0 ? 1 / capacity : 0;
+      const perCapacity = capacity > 0 ? 1 / capacity : 0;
+      this.perCapacity[dimension][index] = perCapacity;
+      this.perCapacityMax[dimension] = Math.max(this.perCapacityMax[dimension], perCapacity);
       this.free[dimension][index] = capacity - row.reserved[dimension];
       this.#noteOverdrawn(dimension, index);
     }
     this.policies[index] = POLICIES.indexOf(this.hostGroups.get(row.hostGroupId ?? '')?.policy ?? 'pack');
-    for (const label of labelsOf(row)) this.labels.set(index, label);
+    this.#noteTotal(index);
   }
 }
 

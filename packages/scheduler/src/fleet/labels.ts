@@ -1,5 +1,5 @@
 import type { HostRow } from './host-row.js';
-import { addHost, dropHost, type HostSet, hostSetOf } from './host-set.js';
+import { addHost, addHosts, dropHost, type HostSet, hostSetOf } from './host-set.js';
 
 /** What a host is, as words. One function per kind, so that a filter and the fleet spell a label alike. */
 export const LABEL = {
@@ -30,10 +30,17 @@ export const labelsOf = (row: HostRow): string[] => [
   ...(row.threadsPerCore === 2 ? [LABEL.smt] : []),
 ];
 
+/** Requests of so many kinds are remembered. */
+const UNION_COUNT_MAX = 256;
+
 /** Which hosts have which label. */
 export class LabelSets {
+  /** Grows with each change. */
+  version = 0;
   readonly #hostCount: number;
   readonly #sets = new Map<string, HostSet>();
+  readonly #unions = new Map<string, HostSet>();
+  #unionsVersion = 0;
   readonly #nobody: HostSet;
 
   constructor(hostCount: number) {
@@ -46,12 +53,31 @@ export class LabelSets {
     return this.#sets.get(label) ?? this.#nobody;
   }
 
+  /** To be read only: the hosts that have at least one of the labels. Put together again when a label has changed. */
+  anyOf(labels: readonly string[]): HostSet {
+    const [only] = labels;
+    if (labels.length === 1 && only !== undefined) return this.of(only);
+    if (this.#unionsVersion !== this.version || this.#unions.size >= UNION_COUNT_MAX) {
+      this.#unions.clear();
+      this.#unionsVersion = this.version;
+    }
+    const key = JSON.stringify(labels);
+    let union = this.#unions.get(key);
+    if (union === undefined) {
+      union = hostSetOf(this.#hostCount);
+      for (const label of labels) addHosts(union, this.of(label));
+      this.#unions.set(key, union);
+    }
+    return union;
+  }
+
   /** Some host has it. */
   isKnown(label: string): boolean {
     return this.#sets.get(label)?.some((word) => word !== 0) ?? false;
   }
 
   set(index: number, label: string): void {
+    this.version += 1;
     let set = this.#sets.get(label);
     if (set === undefined) {
       set = hostSetOf(this.#hostCount);
@@ -61,6 +87,7 @@ export class LabelSets {
   }
 
   unset(index: number, label: string): void {
+    this.version += 1;
     const set = this.#sets.get(label);
     if (set !== undefined) dropHost(set, index);
   }

@@ -1,14 +1,12 @@
 import { type HostSet, hasHost } from '../fleet/host-set.js';
 import { LABEL } from '../fleet/labels.js';
 import type { Score } from '../score.js';
-
-/** More than all other scores together: no saving of room is worth emulation, which is 10 to 50 times slower. */
-const WEIGHT = 10;
+import { ACCELERATOR_WEIGHT } from './score-amounts.js';
 
 /** A request that takes any accelerator gets the fast one where there is one. */
 export const acceleratorScore: Score = {
   name: 'accelerator',
-  weight: WEIGHT,
+  weight: ACCELERATOR_WEIGHT,
   bind(_request, fleet) {
     const kvm: HostSet = fleet.labels.of(LABEL.accelerator('kvm'));
     const of = (index: number): number => (hasHost(kvm, index) ? 1 : 0);

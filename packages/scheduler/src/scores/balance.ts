@@ -1,20 +1,16 @@
 import type { Score } from '../score.js';
 import { remainingFreeShare } from './remaining-free-share.js';
+import { BALANCE_WEIGHT, balanceOf } from './score-amounts.js';
 
 /** Leaves vCPUs, memory and disk free in proportion: a host with memory but no vCPUs left is stranded. */
 export const balance: Score = {
   name: 'balance',
-  weight: 1,
+  weight: BALANCE_WEIGHT,
   bind(request, fleet) {
     const vcpus = remainingFreeShare(request, fleet, 'vcpuCount');
     const memory = remainingFreeShare(request, fleet, 'memoryBytes');
     const disk = remainingFreeShare(request, fleet, 'diskBytes');
-    const of = (index: number): number => {
-      const vcpuShare = vcpus(index);
-      const memoryShare = memory(index);
-      const diskShare = disk(index);
-      return 1 - (Math.max(vcpuShare, memoryShare, diskShare) - Math.min(vcpuShare, memoryShare, diskShare));
-    };
+    const of = (index: number): number => balanceOf(vcpus(index), memory(index), disk(index));
     return {
       of,
       addTo(totals, hosts, count, weight) {

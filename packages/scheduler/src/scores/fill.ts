@@ -1,12 +1,7 @@
 import { cell } from '../fleet/fleet.js';
-import { POLICIES } from '../fleet/host-row.js';
 import type { Score } from '../score.js';
 import { remainingFreeShare } from './remaining-free-share.js';
-
-const SPREAD = POLICIES.indexOf('spread');
-const BALANCED = POLICIES.indexOf('balanced');
-/** vCPUs, memory, disk. What hosts set aside for few VMs says nothing about how full they are. */
-const SCORED_DIMENSION_COUNT = 3;
+import { FILL_WEIGHT, fillOf } from './score-amounts.js';
 
 /**
  * With `mean` the mean of the shares left free of vCPUs, memory and disk, by the policy of the host's group:
@@ -15,18 +10,13 @@ const SCORED_DIMENSION_COUNT = 3;
  */
 export const fill: Score = {
   name: 'fill',
-  weight: 1,
+  weight: FILL_WEIGHT,
   bind(request, fleet) {
     const vcpus = remainingFreeShare(request, fleet, 'vcpuCount');
     const memory = remainingFreeShare(request, fleet, 'memoryBytes');
     const disk = remainingFreeShare(request, fleet, 'diskBytes');
     const { policies } = fleet;
-    const of = (index: number): number => {
-      const policy = cell(policies, index);
-      if (policy === BALANCED) return 0.5;
-      const mean = (vcpus(index) + memory(index) + disk(index)) / SCORED_DIMENSION_COUNT;
-      return policy === SPREAD ? mean : 1 - mean;
-    };
+    const of = (index: number): number => fillOf(cell(policies, index), vcpus(index), memory(index), disk(index));
     return {
       of,
       addTo(totals, hosts, count, weight) {

@@ -1,9 +1,10 @@
 import { cell, type Fleet } from '../fleet/fleet.js';
-import { type GroupMembers, groupsOf, leastCount } from '../request/group-members.js';
+import { type GroupMembers, groupsOf, leastCount, type Moved } from '../request/group-members.js';
+import type { PlacementRequest } from '../request/placement-request.js';
 import type { Score } from '../score.js';
 
 /** A wish of the owner goes before a saving of room, and after the accelerator. */
-const WEIGHT = 4;
+export const SOFT_RULES_WEIGHT = 4;
 
 /**
  * The mean over the soft rules of the VM's groups. Affinity: 1 in a domain with members, or where the group has none yet;
@@ -11,17 +12,10 @@ const WEIGHT = 4;
  */
 export const softRules: Score = {
   name: 'soft-rules',
-  weight: WEIGHT,
+  weight: SOFT_RULES_WEIGHT,
   bind(request, fleet) {
-    const rules = (['affinity', 'anti-affinity', 'spread'] as const).flatMap((kind) =>
-      groupsOf(request, fleet, kind, 'soft').map((members) => opinionOf(members, fleet)),
-    );
-    if (rules.length === 0) return null;
-    const of = (index: number): number => {
-      let sum = 0;
-      for (const rule of rules) sum += rule(index);
-      return sum / rules.length;
-    };
+    const of = softOpinionOf(request, fleet);
+    if (of === null) return null;
     return {
       of,
       addTo(totals, hosts, count, weight) {
@@ -32,6 +26,25 @@ export const softRules: Score = {
     };
   },
 };
+
+/** With VMs where they would be; null: the VM has no soft rule. */
+export function softOpinionOf(
+  request: PlacementRequest,
+  fleet: Fleet,
+  moved?: Moved,
+): ((index: number) => number) | null {
+  const rules: ((index: number) => number)[] = [];
+  for (const kind of KINDS)
+    for (const members of groupsOf(request, fleet, kind, 'soft', moved)) rules.push(opinionOf(members, fleet));
+  if (rules.length === 0) return null;
+  return (index) => {
+    let sum = 0;
+    for (const rule of rules) sum += rule(index);
+    return sum / rules.length;
+  };
+}
+
+const KINDS = ['affinity', 'anti-affinity', 'spread'] as const;
 
 function opinionOf(members: GroupMembers, fleet: Fleet): (index: number) => number {
   const { group, domains, countOf } = members;

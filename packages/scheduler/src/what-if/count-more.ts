@@ -27,13 +27,11 @@ export function countMore(request: PlacementRequest, fleet: Fleet, level = 'zone
     const name = domains.names[cell(domains.domainOf, index)] ?? '';
     counts.set(name, (counts.get(name) ?? 0) + count);
   };
-  const isStepwise = (request.groupIds ?? []).length > 0 || [...fleet.hostGroups.values()].some(hasReserve);
+  const isStepwise = (request.groupIds ?? []).length > 0 || fleet.hasHaReserve;
   const count = tried(fleet, (trial) => (isStepwise ? oneByOne(trial, request, add) : hostByHost(trial, request, add)));
   const byDomain = Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)));
   return { count, isAtLeast: isStepwise && count === STEPWISE_COUNT_MAX, byDomain };
 }
-
-const hasReserve = ({ haReserveHostCount }: { readonly haReserveHostCount: number }): boolean => haReserveHostCount > 0;
 
 function oneByOne(trial: Trial, request: PlacementRequest, add: (index: number, count: number) => void): number {
   for (let count = 0; count < STEPWISE_COUNT_MAX; count += 1) {
