@@ -28,6 +28,8 @@ export class FleetDigest {
   #low = 0;
   #stale: number[] = [];
   #isStale = new Uint8Array(0);
+  /** Groups never change. */
+  #groups: string | undefined;
 
   constructor(fleet: Digested) {
     this.#fleet = fleet;
@@ -52,8 +54,8 @@ export class FleetDigest {
   value(): string {
     for (const index of this.#stale) this.#count(index);
     this.#stale = [];
-    const groups = digestOf([[...this.#fleet.hostGroups.values()], [...this.#fleet.placementGroups.values()]]);
-    return hexOf(this.#high) + hexOf(this.#low) + groups;
+    this.#groups ??= digestOf([[...this.#fleet.hostGroups.values()], [...this.#fleet.placementGroups.values()]]);
+    return hexOf(this.#high) + hexOf(this.#low) + this.#groups;
   }
 
   #count(index: number): void {

@@ -3,11 +3,20 @@ import { totalOfAmounts } from '../scores/score-amounts.js';
 import { type AmountColumns, type Amounts, amountColumns, DIMENSIONS, type Dimension, NO_AMOUNTS } from './amounts.js';
 import { type DomainLevel, FaultDomains, type OpenDomains } from './fault-domains.js';
 import { FleetDigest } from './fleet-digest.js';
-import { type HostGroup, type HostRow, type PlacementGroup, POLICIES } from './host-row.js';
-import { addHost, dropHost, type HostSet, hostSetOf } from './host-set.js';
+import {
+  byHostId,
+  type HostGroup,
+  type HostRow,
+  isSameShape,
+  overcommitOf,
+  type PlacementGroup,
+  POLICIES,
+} from './host-row.js';
+import { addHost, dropHost, type HostSet } from './host-set.js';
 import { LabelSets, labelsOf } from './labels.js';
 import { countNuma, type NumaColumns, numaColumnsOf, writeNuma } from './numa-columns.js';
 import { PlacedVms } from './placed-vms.js';
+import { setPerDimension } from './set-per-dimension.js';
 import { takenAmounts } from './taken-amounts.js';
 
 export interface FleetFacts {
@@ -39,7 +48,7 @@ export class Fleet {
   /** Per host the total of a request for nothing: hosts that cannot be the best are passed over by it. */
   emptyTotals = new Float64Array(0);
   /** Hosts that have promised more of a dimension than they have. */
-  overdrawn: Record<Dimension, HostSet> = overdrawnOf(0);
+  overdrawn: Record<Dimension, HostSet> = setPerDimension(0);
   /** Per host the index of its group's policy in POLICIES. */
   policies = new Uint8Array(0);
   labels = new LabelSets(0);
@@ -48,7 +57,7 @@ export class Fleet {
   readonly hostGroups: ReadonlyMap<string, HostGroup>;
   /** Some group of hosts keeps room for lost ones. */
   readonly hasHaReserve: boolean;
-  readonly placementGroups = new Map<string, PlacementGroup>();
+  readonly placementGroups: ReadonlyMap<string, PlacementGroup>;
   /** Grows with each change; what was derived from the fleet at another version may be out of date. */
   version = 0;
   /** The same per host. */
@@ -61,7 +70,7 @@ export class Fleet {
   constructor(rows: readonly HostRow[], facts: FleetFacts = {}) {
     this.hostGroups = new Map(facts.hostGroups?.map((group) => [group.hostGroupId, group]));
     this.hasHaReserve = facts.hostGroups?.some(({ haReserveHostCount }) => haReserveHostCount > 0) ?? false;
-    for (const group of facts.placementGroups ?? []) this.placementGroups.set(group.groupId, group);
+    this.placementGroups = new Map(facts.placementGroups?.map((group) => [group.groupId, group]));
     this.#build(rows.toSorted(byHostId));
     for (const vm of facts.vms ?? []) this.vms.add(vm);
   }
@@ -196,7 +205,7 @@ export class Fleet {
     this.capacity = amountColumns(length);
     this.free = amountColumns(length);
     this.perCapacity = amountColumns(length);
-    this.overdrawn = overdrawnOf(length);
+    this.overdrawn = setPerDimension(length);
     this.perCapacityMax = { ...NO_AMOUNTS };
     this.emptyTotals = new Float64Array(length);
     this.policies = new Uint8Array(length);
@@ -236,29 +245,6 @@ export class Fleet {
 }
 
 export const fleetOf = (rows: readonly HostRow[], facts: FleetFacts = {}): Fleet => new Fleet(rows, facts);
-
-const overdrawnOf = (hostCount: number): Record<Dimension, HostSet> => ({
-  vcpuCount: hostSetOf(hostCount),
-  memoryBytes: hostSetOf(hostCount),
-  diskBytes: hostSetOf(hostCount),
-  dedicatedCpuCount: hostSetOf(hostCount),
-  hugePages2MibBytes: hostSetOf(hostCount),
-  hugePages1GibBytes: hostSetOf(hostCount),
-});
-
-const overcommitOf = (row: HostRow, dimension: Dimension): number =>
-  dimension === 'vcpuCount' || dimension === 'memoryBytes' || dimension === 'diskBytes'
-    ? (row.overcommit?.[dimension] ?? 1)
-    : 1;
-
-const byHostId = (left: HostRow, right: HostRow): number =>
-  left.hostId < right.hostId ? -1 : left.hostId > right.hostId ? 1 : 0;
-
-/** Whether the columns that are made for all hosts at once have room for the new row. */
-const isSameShape = (before: HostRow, after: HostRow): boolean =>
-  before.name === after.name &&
-  (before.numaNodes?.length ?? 0) === (after.numaNodes?.length ?? 0) &&
-  JSON.stringify(before.domains) === JSON.stringify(after.domains);
 
 /** One number of a column. Indexes come from loops below `hostCount`, which is the length of every column. */
 export const cell = (column: Float64Array | Uint8Array | Int32Array, index: number): number => column[index] as number;

@@ -1,5 +1,5 @@
 import type { Accelerator } from '@kvorum/schema';
-import type { Amounts } from './amounts.js';
+import type { Amounts, Dimension } from './amounts.js';
 
 /** One host as the database knows it. What is optional is what a host need not have. */
 export interface HostRow {
@@ -65,3 +65,17 @@ export interface PlacementGroup {
 
 /** Level of a domain that is one host. */
 export const HOST_LEVEL = 'host';
+
+export const overcommitOf = (row: HostRow, dimension: Dimension): number =>
+  dimension === 'vcpuCount' || dimension === 'memoryBytes' || dimension === 'diskBytes'
+    ? (row.overcommit?.[dimension] ?? 1)
+    : 1;
+
+export const byHostId = (left: HostRow, right: HostRow): number =>
+  left.hostId < right.hostId ? -1 : left.hostId > right.hostId ? 1 : 0;
+
+/** Whether the columns that are made for all hosts at once have room for the new row. */
+export const isSameShape = (before: HostRow, after: HostRow): boolean =>
+  before.name === after.name &&
+  (before.numaNodes?.length ?? 0) === (after.numaNodes?.length ?? 0) &&
+  JSON.stringify(before.domains) === JSON.stringify(after.domains);
