@@ -13,7 +13,7 @@ import { seeds } from './case-count.js';
 import { Random } from './random.js';
 import { History } from './random-history.js';
 
-const cases = seeds({ all: 1500, share: 15 });
+const cases = seeds({ all: 200, share: 15 });
 const STEP_COUNT = 30;
 
 /** Lives through each history; `look` sees each request before it is decided. */
