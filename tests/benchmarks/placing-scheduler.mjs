@@ -10,7 +10,6 @@ const cp = await openControlPlane({
   gatewayAddress: '127.0.0.1:1',
   enrolAddress: '127.0.0.1:1',
   log: { debug() {}, info() {}, warn() {}, error: (fields, message) => console.error(message, fields) },
-  poolSize: bench.concurrency,
 });
 const actor = { tokenId: bench.tokenId, tokenName: 'bench', role: 'admin', projectId: null };
 let proposedCount = 0;
@@ -47,6 +46,7 @@ const create = (n) =>
 await create(0);
 process.send('ready');
 await new Promise((resolve) => process.once('message', resolve));
+const cpuBefore = process.cpuUsage();
 const timesMs = [];
 let next = 0;
 const until = performance.now() + bench.measuredMs;
@@ -60,6 +60,7 @@ await Promise.all(
     }
   }),
 );
-process.send({ timesMs, proposedCount, lostCount });
+const { user, system } = process.cpuUsage(cpuBefore);
+process.send({ timesMs, proposedCount, lostCount, cpuMs: (user + system) / 1000 });
 await closeControlPlane(cp);
 process.disconnect();

@@ -15,14 +15,21 @@ export interface NewEvent {
 }
 
 /** Adds an event to the log in the caller's transaction: it becomes visible with the change it tells of, or never. */
-export async function recordEvent(tx: Tx, event: NewEvent): Promise<void> {
+export const recordEvent = (tx: Tx, event: NewEvent): Promise<void> => recordEvents(tx, [event]);
+
+/** As recordEvent, in the order given. */
+export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
+  if (events.length === 0) return;
   await tx.$executeRaw`
     WITH written AS (
       INSERT INTO events (type, project_id, resource_kind, resource_id, data)
-      VALUES (${event.type}, ${event.projectId}::uuid, ${event.resourceKind}, ${event.resourceId}::uuid,
-              ${JSON.stringify(event.data)}::jsonb)
+      SELECT e.type, e.project_id, e.resource_kind, e.resource_id, e.data
+        FROM ROWS FROM (jsonb_to_recordset(${JSON.stringify(events)}::jsonb)
+               AS (type text, "projectId" uuid, "resourceKind" text, "resourceId" uuid, data jsonb))
+             WITH ORDINALITY AS e (type, project_id, resource_kind, resource_id, data, ordinal)
+       ORDER BY e.ordinal
       RETURNING xact_id)
-    SELECT pg_notify(${EVENT_CHANNEL}, xact_id::text) FROM written`;
+    SELECT pg_notify(${EVENT_CHANNEL}, min(xact_id)::text) FROM written`;
 }
 
 /** For events that were written by SQL. PostgreSQL folds equal notifications of one transaction and sends it at commit. */

@@ -40,11 +40,12 @@ export async function findFlavor(database: Tx | Database, id: string): Promise<F
   return row === null ? null : flavorOf(row);
 }
 
-/** As findFlavor, and keeps the flavor from being deleted until the transaction ends. */
-export async function holdFlavor(tx: Tx, id: string): Promise<Flavor | null> {
-  const held = await tx.$queryRaw<unknown[]>`
-    SELECT 1 FROM flavors WHERE id = ${id}::uuid AND deleted_at IS NULL FOR KEY SHARE`;
-  return held.length === 0 ? null : findFlavor(tx, id);
+/** Those of the flavors that there are, kept from being deleted until the transaction ends. */
+export async function holdFlavors(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Flavor>> {
+  await tx.$executeRaw`
+    SELECT FROM flavors WHERE id = ANY (${[...ids]}::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE`;
+  const rows = await tx.flavor.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
+  return new Map(rows.map((row) => [row.id, flavorOf(row)]));
 }
 
 export async function findFlavors(
@@ -64,7 +65,7 @@ export async function findFlavors(
   return rows.map(flavorOf);
 }
 
-/** Locks the flavor against `holdFlavor` and counts the VMs that have it. Null: there is no such flavor. */
+/** Locks the flavor against `holdFlavors` and counts the VMs that have it. Null: there is no such flavor. */
 export async function lockFlavorAndCountVms(tx: Tx, id: string): Promise<number | null> {
   const locked = await tx.$queryRaw<unknown[]>`
     SELECT 1 FROM flavors WHERE id = ${id}::uuid AND deleted_at IS NULL FOR UPDATE`;

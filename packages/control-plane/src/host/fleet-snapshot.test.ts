@@ -65,7 +65,7 @@ describe('the fleet snapshot', () => {
   it('reads once for all who ask at the same time, and not again while its numbers are recent', async () => {
     const hosts = new Hosts();
     hosts.rows = [aHostRow('a', 100)];
-    const fleet = new DatabaseFleetSnapshot(hosts.read);
+    const fleet = new DatabaseFleetSnapshot(hosts.read, { ageMsMax: Number.POSITIVE_INFINITY });
     await placeAll(
       fleet,
       Array.from({ length: 20 }, (_, index) => `${index}`),

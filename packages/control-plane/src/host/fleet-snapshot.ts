@@ -63,19 +63,21 @@ type ReadChanges = (claimedVmIds: readonly string[], sinceXactId: bigint) => Pro
 
 export class DatabaseFleetSnapshot implements FleetSnapshot {
   readonly #read: ReadChanges;
+  readonly #ageMsMax: number;
   readonly #claims = new Map<string, Claim>();
   #current: Current | null = null;
   #reading: Promise<Current> | null = null;
   #next: Promise<Current> | null = null;
   #waiters: (() => void)[] = [];
 
-  constructor(read: ReadChanges) {
+  constructor(read: ReadChanges, options: { readonly ageMsMax?: number } = {}) {
     this.#read = read;
+    this.#ageMsMax = options.ageMsMax ?? FLEET_AGE_MS_MAX;
   }
 
   async propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh'): Promise<Proposal> {
     const held = this.#current;
-    const isRecent = held !== null && performance.now() - held.readAtMs < FLEET_AGE_MS_MAX;
+    const isRecent = held !== null && performance.now() - held.readAtMs < this.#ageMsMax;
     const current = age === 'fresh' || !isRecent ? await this.#refresh() : held;
     // From here on without waiting: nobody sees the numbers between the choice and the claim.
     const { fleet } = this.#current ?? current;

@@ -3,72 +3,82 @@ import { type Accelerator, newId, VCPU_OVERCOMMIT_RATIO, type VmCpuPolicy } from
 import type { Tx } from '../database/database.js';
 import { Prisma } from '../database/generated/client.js';
 
-export interface NewReservation {
+export interface NewReservation extends Amounts {
   readonly vmId: string;
   readonly hostId: string;
-  /** As the request asks; null: whatever the host has. */
-  readonly accelerator: Accelerator | null;
-  /** On a host without SMT. */
-  readonly amounts: Amounts;
+  readonly accelerator: Accelerator;
+  /** The amounts are those on a host without SMT. */
   readonly smt: VmCpuPolicy['smt'];
 }
 
 /**
- * Claims room on a host for a VM and returns the accelerator it will run on, or claims nothing at all and returns null. This one statement is what keeps two VMs from the last core:
- * the UPDATE locks the host's row and, after having waited for another transaction, PostgreSQL checks the condition again
- * against the row as that one left it (READ COMMITTED, "EvalPlanQual"). The reservation's row is inserted from what the
- * UPDATE returned, so the counter and the row exist together or not at all.
+ * Claims room on hosts for VMs; on each host for all of its VMs or for none. False: some have no room, and the transaction is
+ * to be given up. This one statement is what keeps two VMs from the last core: it locks the rows of hosts, in the order of
+ * their ids, and after having waited for another transaction PostgreSQL checks the condition against the row as that one
+ * left it (READ COMMITTED, "EvalPlanQual"). The reservations are inserted from what the UPDATE returned, so counters and rows
+ * exist together or not at all.
  *
- * The VM's row must be inserted in the same transaction, before or after: the foreign key from reservations to vms is deferred.
+ * The VMs' rows must be inserted in the same transaction, before or after: the foreign key from reservations to vms is
+ * deferred.
  */
-export async function reserve(
-  tx: Tx,
-  { vmId, hostId, accelerator, amounts, smt }: NewReservation,
-): Promise<Accelerator | null> {
-  const cpus = ownCpusOn(amounts.dedicatedCpuCount, smt);
-  const vcpus = Prisma.sql`CASE WHEN ${amounts.dedicatedCpuCount}::int = 0 THEN ${amounts.vcpuCount}::int
-                                ELSE ${cpus} * ${VCPU_OVERCOMMIT_RATIO}::int END`;
-  const [reserved] = await tx.$queryRaw<{ accelerator: Accelerator }[]>`
-    WITH host AS (
+export async function reserve(tx: Tx, reservations: readonly NewReservation[]): Promise<boolean> {
+  const rows = reservations.map((reservation) => ({ ...reservation, id: newId() }));
+  const count = await tx.$executeRaw`
+    WITH wanted AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        AS w (id uuid, "vmId" uuid, "hostId" uuid, accelerator text, smt text, "vcpuCount" int, "memoryBytes" bigint,
+              "diskBytes" bigint, "dedicatedCpuCount" int, "hugePages2MibBytes" bigint, "hugePages1GibBytes" bigint)),
+    locked AS MATERIALIZED (
+      SELECT id, threads_per_core FROM hosts
+       WHERE id IN (SELECT "hostId" FROM wanted) ORDER BY id FOR NO KEY UPDATE),
+    needed AS (
+      SELECT w.*, own.cpus,
+             CASE WHEN "dedicatedCpuCount" = 0 THEN "vcpuCount" ELSE own.cpus * ${VCPU_OVERCOMMIT_RATIO}::int END AS vcpus
+        FROM wanted w JOIN locked ON locked.id = w."hostId",
+             LATERAL (SELECT ${OWN_CPUS} AS cpus) own),
+    sums AS (
+      SELECT "hostId", sum(vcpus)::int AS vcpus, sum("memoryBytes")::bigint AS memory, sum("diskBytes")::bigint AS disk,
+             sum(cpus)::int AS cpus, sum("hugePages2MibBytes")::bigint AS huge_2mib,
+             sum("hugePages1GibBytes")::bigint AS huge_1gib, array_agg(accelerator) AS accelerators,
+             bool_or(smt = 'require') AS needs_smt
+        FROM needed GROUP BY "hostId"),
+    taken AS (
       UPDATE hosts
-         SET reserved_vcpu_count = reserved_vcpu_count + ${vcpus},
-             reserved_memory_bytes = reserved_memory_bytes + ${amounts.memoryBytes}::bigint,
-             reserved_disk_bytes = reserved_disk_bytes + ${amounts.diskBytes}::bigint,
-             reserved_dedicated_cpu_count = reserved_dedicated_cpu_count + ${cpus},
-             reserved_huge_pages_2mib_bytes = reserved_huge_pages_2mib_bytes + ${amounts.hugePages2MibBytes}::bigint,
-             reserved_huge_pages_1gib_bytes = reserved_huge_pages_1gib_bytes + ${amounts.hugePages1GibBytes}::bigint
-       WHERE id = ${hostId}::uuid
+         SET reserved_vcpu_count = reserved_vcpu_count + s.vcpus,
+             reserved_memory_bytes = reserved_memory_bytes + s.memory,
+             reserved_disk_bytes = reserved_disk_bytes + s.disk,
+             reserved_dedicated_cpu_count = reserved_dedicated_cpu_count + s.cpus,
+             reserved_huge_pages_2mib_bytes = reserved_huge_pages_2mib_bytes + s.huge_2mib,
+             reserved_huge_pages_1gib_bytes = reserved_huge_pages_1gib_bytes + s.huge_1gib
+        FROM sums s
+       WHERE hosts.id = s."hostId"
          AND state = 'active'
          AND connectivity = 'connected'
-         AND accelerator IS NOT NULL
-         AND (${accelerator}::text IS NULL OR accelerator = ${accelerator}::text)
-         AND (${smt}::text <> 'require' OR threads_per_core > 1)
-         AND reserved_vcpu_count + ${vcpus} <= capacity_vcpu_count
-         AND reserved_memory_bytes + ${amounts.memoryBytes}::bigint <= capacity_memory_bytes
-         AND reserved_disk_bytes + ${amounts.diskBytes}::bigint <= capacity_disk_bytes
-         AND reserved_dedicated_cpu_count + ${cpus} <= capacity_dedicated_cpu_count
-         AND reserved_huge_pages_2mib_bytes + ${amounts.hugePages2MibBytes}::bigint <= capacity_huge_pages_2mib_bytes
-         AND reserved_huge_pages_1gib_bytes + ${amounts.hugePages1GibBytes}::bigint <= capacity_huge_pages_1gib_bytes
-      RETURNING id, accelerator, threads_per_core)
+         AND accelerator = ALL (s.accelerators)
+         AND (NOT s.needs_smt OR threads_per_core > 1)
+         AND reserved_vcpu_count + s.vcpus <= capacity_vcpu_count
+         AND reserved_memory_bytes + s.memory <= capacity_memory_bytes
+         AND reserved_disk_bytes + s.disk <= capacity_disk_bytes
+         AND reserved_dedicated_cpu_count + s.cpus <= capacity_dedicated_cpu_count
+         AND reserved_huge_pages_2mib_bytes + s.huge_2mib <= capacity_huge_pages_2mib_bytes
+         AND reserved_huge_pages_1gib_bytes + s.huge_1gib <= capacity_huge_pages_1gib_bytes
+      RETURNING hosts.id)
     INSERT INTO reservations (id, vm_id, host_id, purpose, vcpu_count, memory_bytes, disk_bytes, dedicated_cpu_count,
                               huge_pages_2mib_bytes, huge_pages_1gib_bytes)
-    SELECT ${newId()}::uuid, ${vmId}::uuid, host.id, 'run', ${vcpus}, ${amounts.memoryBytes}::bigint,
-           ${amounts.diskBytes}::bigint, ${cpus}, ${amounts.hugePages2MibBytes}::bigint,
-           ${amounts.hugePages1GibBytes}::bigint
-      FROM host
-    RETURNING (SELECT accelerator FROM host) AS accelerator`;
-  return reserved?.accelerator ?? null;
+    SELECT n.id, n."vmId", n."hostId", 'run', n.vcpus, n."memoryBytes", n."diskBytes", n.cpus, n."hugePages2MibBytes",
+           n."hugePages1GibBytes"
+      FROM needed n JOIN taken ON taken.id = n."hostId"`;
+  return count === rows.length;
 }
 
 /**
- * CPUs that so many dedicated vCPUs take of the row of `hosts` at hand: with SMT more, as its threads share cores. The same
- * rule as dedicatedCpuCount of the schema package; a test compares both.
+ * CPUs that so many dedicated vCPUs take of the host at hand: with SMT more, as its threads share cores. The same rule as
+ * dedicatedCpuCount of the schema package; a test compares both.
  */
-function ownCpusOn(vcpuCount: number, smt: VmCpuPolicy['smt']): Prisma.Sql {
-  if (smt === 'isolate') return Prisma.sql`(${vcpuCount}::int * threads_per_core)`;
-  if (smt === 'prefer') return Prisma.sql`${vcpuCount}::int`;
-  return Prisma.sql`(ceil(${vcpuCount}::numeric / threads_per_core)::int * threads_per_core)`;
-}
+const OWN_CPUS = Prisma.sql`
+  CASE smt WHEN 'isolate' THEN "dedicatedCpuCount" * threads_per_core
+           WHEN 'prefer' THEN "dedicatedCpuCount"
+           ELSE ceil("dedicatedCpuCount"::numeric / threads_per_core)::int * threads_per_core END`;
 
 /** Gives back what a VM holds, once: the row that is deleted says how much. False: it held nothing. */
 export async function release(tx: Tx, vmId: string): Promise<boolean> {

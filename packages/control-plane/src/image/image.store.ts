@@ -63,11 +63,12 @@ export async function findImage(database: Database | Tx, id: string): Promise<Im
   return row === null ? null : imageOf(row);
 }
 
-/** As findImage, and keeps the image from being deleted until the transaction ends. */
-export async function holdImage(tx: Tx, id: string): Promise<Image | null> {
-  const held = await tx.$queryRaw<unknown[]>`
-    SELECT 1 FROM images WHERE id = ${id}::uuid AND deleted_at IS NULL FOR KEY SHARE`;
-  return held.length === 0 ? null : findImage(tx, id);
+/** Those of the images that there are, kept from being deleted until the transaction ends. */
+export async function holdImages(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Image>> {
+  await tx.$executeRaw`
+    SELECT FROM images WHERE id = ANY (${[...ids]}::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE`;
+  const rows = await tx.image.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
+  return new Map(rows.map((row) => [row.id, imageOf(row)]));
 }
 
 export interface ImageFilter {
@@ -123,7 +124,7 @@ export async function markFailed(tx: Tx, id: string, failure: StoredError): Prom
   return count === 1;
 }
 
-/** Locks the image against `holdImage` and counts the VMs made from it. */
+/** Locks the image against `holdImages` and counts the VMs made from it. */
 export async function lockImageAndCountVms(tx: Tx, id: string): Promise<number> {
   await tx.$executeRaw`SELECT FROM images WHERE id = ${id}::uuid FOR UPDATE`;
   return tx.vm.count({ where: { imageId: id, deletedAt: null } });

@@ -5,7 +5,7 @@ const QUEUE_NAME = 'operations';
 export const BELL_SCHEMA = 'kvorum_bell';
 const REDIS_KEY_PREFIX = 'kvorum';
 /** Connections of one bell: rings are short. A listener has as many, and one more for LISTEN. */
-const POSTGRES_POOL_SIZE = 2;
+export const POSTGRES_POOL_SIZE = 2;
 const REDIS_RECONNECT_MS_STEP = 50;
 const REDIS_RECONNECT_MS_MAX = 1_000;
 /** A worker that died with a ring in its hands: the ring is heard again after at most both of these. */

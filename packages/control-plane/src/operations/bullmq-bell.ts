@@ -3,11 +3,13 @@ import { DomainError } from '@kvorum/schema';
 import { type JobsOptions, runMigrations } from 'bullmq';
 import pg from 'pg';
 import type { Logger } from '../control-plane.js';
+import { JointTransaction } from '../database/joint-transaction.js';
 import type { Bell, BellListener } from './bell.js';
 import {
   BELL_SCHEMA,
   type BellBackend,
   type BellConnection,
+  POSTGRES_POOL_SIZE,
   postgresBellBackend,
   redisBellBackend,
 } from './bell-backend.js';
@@ -16,6 +18,7 @@ import { logSparingly } from './log-sparingly.js';
 /** A caller that has committed must not wait for a bell that hangs. */
 const RING_MS_MAX = 2_000;
 const READY_MS_MAX = 10_000;
+const RINGS_AT_ONCE_MAX = 100;
 const CLOSE_MS_MAX = 2_000;
 /** For cutting a connection that did not end in order. */
 const CUT_MS_MAX = 500;
@@ -44,13 +47,23 @@ export async function openBell(config: BellConfig): Promise<Bell> {
   queue.on('error', logTrouble);
   await requireReady(queue);
   const listeners = new Set<BellListener>();
+  const rings = new JointTransaction<string, void>({
+    run: async (operationIds) => {
+      await queue.addBulk(operationIds.map((operationId) => ({ name: 'ring', data: { operationId }, opts: RING })));
+      return operationIds.map(() => undefined);
+    },
+    memberCountMax: RINGS_AT_ONCE_MAX,
+    concurrency: POSTGRES_POOL_SIZE,
+  });
   const deliver = async (ringing: Promise<unknown>): Promise<void> => {
     await withinMs(ringing, RING_MS_MAX).catch(logTrouble);
   };
   return {
     ring: (operationId, { delayMs } = {}) =>
       deliver(
-        queue.add('ring', { operationId }, delayMs === undefined ? RING : { ...RING, delay: Math.ceil(delayMs) }),
+        delayMs === undefined
+          ? rings.join(operationId)
+          : queue.add('ring', { operationId }, { ...RING, delay: Math.ceil(delayMs) }),
       ),
     remind: (unattended) => {
       const period = Math.floor(Date.now() / REMINDER_PERIOD_MS);

@@ -28,16 +28,34 @@ export async function claimIdempotencyKey(
   idempotency: Idempotency | undefined,
   answer: { readonly status: number; readonly resourceId: string; readonly operationId?: string | null },
 ): Promise<IdempotentAnswer | null> {
-  if (idempotency === undefined) return null;
-  const claimed = await tx.$executeRaw`
-    INSERT INTO idempotency_keys (token_id, key, request_sha256, status, resource_id, operation_id)
-    VALUES (${tokenId}::uuid, ${idempotency.key}, ${idempotency.requestSha256}, ${answer.status},
-            ${answer.resourceId}::uuid, ${answer.operationId ?? null}::uuid)
-    ON CONFLICT (token_id, key) DO NOTHING`;
-  if (claimed === 1) return null;
+  if (await claimIdempotencyKeys(tx, [{ tokenId, idempotency, answer }])) return null;
   const stored = await findIdempotentAnswer(tx, tokenId, idempotency);
   if (stored === null) throw new TypeError('a key that another transaction holds has a row');
   return stored;
+}
+
+export interface KeyClaim {
+  readonly tokenId: string;
+  readonly idempotency: Idempotency | undefined;
+  readonly answer: { readonly status: number; readonly resourceId: string; readonly operationId?: string | null };
+}
+
+/** Claims the keys of all that have one. False: some stand for a request already, and the transaction is to be given up. */
+export async function claimIdempotencyKeys(tx: Tx, claims: readonly KeyClaim[]): Promise<boolean> {
+  const keys = claims.flatMap(({ tokenId, idempotency, answer }) =>
+    idempotency === undefined
+      ? []
+      : [{ ...answer, tokenId, key: idempotency.key, requestSha256: idempotency.requestSha256.toString('hex') }],
+  );
+  if (keys.length === 0) return true;
+  const count = await tx.$executeRaw`
+    INSERT INTO idempotency_keys (token_id, key, request_sha256, status, resource_id, operation_id)
+    SELECT "tokenId", key, decode("requestSha256", 'hex'), status, "resourceId", "operationId"
+      FROM jsonb_to_recordset(${JSON.stringify(keys)}::jsonb)
+        AS k ("tokenId" uuid, key text, "requestSha256" text, status int, "resourceId" uuid, "operationId" uuid)
+     ORDER BY "tokenId", key
+    ON CONFLICT (token_id, key) DO NOTHING`;
+  return count === keys.length;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { newId, type Operation, type OperationId, type OperationState, type StoredError } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
-import { recordEvent } from '../event/event.store.js';
+import { type NewEvent, recordEvent, recordEvents } from '../event/event.store.js';
 import type { PageBounds } from '../page-cursor.js';
 import type { OperationDefinition } from './define-operation.js';
 import { OPERATION_WITH_STEPS, type OperationWithSteps } from './operation-row.js';
@@ -26,25 +26,59 @@ export async function recordOperation<Input, Services>(
   tx: Tx,
   wanted: NewOperation<Input, Services>,
 ): Promise<OperationId> {
-  const { definition } = wanted;
-  const id = wanted.operationId ?? newId<OperationId>();
-  const input = JSON.stringify(definition.inputShape.parse(wanted.input));
-  const deadlineAt = new Date(wanted.now.getTime() + definition.deadlineMs);
-  const unwindDeadlineAt = new Date(deadlineAt.getTime() + definition.unwindDeadlineMs);
+  const operationId = wanted.operationId ?? newId<OperationId>();
+  await recordOperations(tx, [{ ...wanted, operationId }]);
+  return operationId;
+}
+
+/** As recordOperation, for many. */
+export async function recordOperations<Input, Services>(
+  tx: Tx,
+  all: readonly (NewOperation<Input, Services> & { readonly operationId: OperationId })[],
+): Promise<void> {
   await tx.$executeRaw`
     INSERT INTO operations (id, kind, project_id, resource_kind, resource_id, state, input, created_by, created_at,
                             deadline_at, unwind_deadline_at, deadline_ms, unwind_deadline_ms)
-    VALUES (${id}::uuid, ${definition.kind}, ${wanted.projectId}::uuid, ${wanted.resourceKind},
-            ${wanted.resourceId}::uuid, 'queued', ${input}::jsonb, ${wanted.createdBy}, ${wanted.now},
-            ${deadlineAt}, ${unwindDeadlineAt}, ${definition.deadlineMs}, ${definition.unwindDeadlineMs})`;
-  const names = definition.steps.map((named) => named.name);
-  const canUndo = definition.steps.map(({ step }) => typeof step.undo === 'function' || step.undo.kind === 'nothing');
+    SELECT id, kind, "projectId", "resourceKind", "resourceId", 'queued', input, "createdBy", "createdAt",
+           "deadlineAt", "unwindDeadlineAt", "deadlineMs", "unwindDeadlineMs"
+      FROM jsonb_to_recordset(${JSON.stringify(all.map(operationRowOf))}::jsonb)
+        AS o (id uuid, kind text, "projectId" uuid, "resourceKind" text, "resourceId" uuid, input jsonb,
+              "createdBy" text, "createdAt" timestamptz, "deadlineAt" timestamptz, "unwindDeadlineAt" timestamptz,
+              "deadlineMs" int, "unwindDeadlineMs" int)`;
+  const steps = all.flatMap(({ operationId, definition }) =>
+    definition.steps.map(({ name, step }, index) => {
+      const canUndo = typeof step.undo === 'function' || step.undo.kind === 'nothing';
+      return { operationId, index, name, canUndo };
+    }),
+  );
   await tx.$executeRaw`
     INSERT INTO operation_steps (operation_id, index, name, can_undo, state)
-    SELECT ${id}::uuid, step.ordinal - 1, step.name, step.can_undo, 'pending'
-    FROM unnest(${names}::text[], ${canUndo}::boolean[]) WITH ORDINALITY AS step (name, can_undo, ordinal)`;
-  await recordOperationState(tx, { id, kind: definition.kind, ...pickResource(wanted) }, 'queued', null);
-  return id;
+    SELECT "operationId", index, name, "canUndo", 'pending'
+      FROM jsonb_to_recordset(${JSON.stringify(steps)}::jsonb)
+        AS s ("operationId" uuid, index int, name text, "canUndo" boolean)`;
+  await recordEvents(
+    tx,
+    all.map((wanted) =>
+      stateEventOf({ id: wanted.operationId, kind: wanted.definition.kind, ...pickResource(wanted) }, 'queued', null),
+    ),
+  );
+}
+
+function operationRowOf<Input, Services>(wanted: NewOperation<Input, Services> & { operationId: OperationId }) {
+  const { definition, now } = wanted;
+  const deadlineAt = new Date(now.getTime() + definition.deadlineMs);
+  return {
+    id: wanted.operationId,
+    kind: definition.kind,
+    ...pickResource(wanted),
+    input: definition.inputShape.parse(wanted.input),
+    createdBy: wanted.createdBy,
+    createdAt: now,
+    deadlineAt,
+    unwindDeadlineAt: new Date(deadlineAt.getTime() + definition.unwindDeadlineMs),
+    deadlineMs: definition.deadlineMs,
+    unwindDeadlineMs: definition.unwindDeadlineMs,
+  };
 }
 
 const pickResource = (of: { projectId: string | null; resourceKind: string; resourceId: string }) => ({
@@ -68,23 +102,33 @@ export const recordOperationState = (
   operation: OperationIdentity,
   state: OperationState,
   error: StoredError | null,
-): Promise<void> =>
-  recordEvent(tx, {
-    type: 'operation.state',
-    projectId: operation.projectId,
-    resourceKind: 'operation',
-    resourceId: operation.id,
-    data: {
-      state,
-      kind: operation.kind,
-      resourceKind: operation.resourceKind,
-      resourceId: operation.resourceId,
-      ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
-    },
-  });
+): Promise<void> => recordEvent(tx, stateEventOf(operation, state, error));
+
+const stateEventOf = (operation: OperationIdentity, state: OperationState, error: StoredError | null): NewEvent => ({
+  type: 'operation.state',
+  projectId: operation.projectId,
+  resourceKind: 'operation',
+  resourceId: operation.id,
+  data: {
+    state,
+    kind: operation.kind,
+    resourceKind: operation.resourceKind,
+    resourceId: operation.resourceId,
+    ...(error === null ? {} : { error: { code: error.code, message: error.message } }),
+  },
+});
 
 export const findOperation = (database: Database | Tx, id: string): Promise<OperationWithSteps | null> =>
   database.operation.findUnique({ where: { id }, ...OPERATION_WITH_STEPS });
+
+/** By id, those that there are. */
+export async function findOperations(
+  database: Database | Tx,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, OperationWithSteps>> {
+  const rows = await database.operation.findMany({ where: { id: { in: [...ids] } }, ...OPERATION_WITH_STEPS });
+  return new Map(rows.map((row) => [row.id, row]));
+}
 
 /**
  * Reads an operation and keeps others from changing it until the transaction ends. The lock is a statement of its own:

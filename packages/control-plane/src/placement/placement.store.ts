@@ -19,13 +19,18 @@ export interface NewPlacement {
 }
 
 /** Keeps a decision; one statement, so that outside of a transaction it is one of its own. */
-export async function insertPlacement(database: Database | Tx, placement: NewPlacement): Promise<void> {
-  const { record, evidence } = placement;
+export const insertPlacement = (database: Database | Tx, placement: NewPlacement): Promise<void> =>
+  insertPlacements(database, [placement]);
+
+/** Keeps decisions; one statement. */
+export async function insertPlacements(database: Database | Tx, placements: readonly NewPlacement[]): Promise<void> {
+  const rows = placements.map((placement) => ({ ...placement, hostId: placement.record.chosen?.hostId ?? null }));
   await database.$executeRaw`
     INSERT INTO placements (id, outcome, project_id, vm_id, vm_name, host_id, requested_by, record, evidence)
-    VALUES (${placement.id}::uuid, ${record.outcome}, ${placement.projectId}::uuid, ${placement.vmId}::uuid,
-            ${placement.vmName}, ${record.chosen?.hostId ?? null}::uuid, ${placement.requestedBy},
-            ${JSON.stringify(record)}::jsonb, ${evidence === null ? null : JSON.stringify(evidence)}::jsonb)`;
+    SELECT id, record ->> 'outcome', "projectId", "vmId", "vmName", "hostId", "requestedBy", record, evidence
+      FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        AS p (id uuid, "projectId" uuid, "vmId" uuid, "vmName" text, "hostId" uuid, "requestedBy" text, record jsonb,
+              evidence jsonb)`;
 }
 
 export const findPlacement = (database: Database, id: string): Promise<PlacementRow | null> =>

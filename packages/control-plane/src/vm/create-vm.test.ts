@@ -265,6 +265,29 @@ describe('VMs that race', () => {
     expect(await test.sql('SELECT reserved_vcpu_count AS vcpus FROM hosts')).toEqual([{ vcpus: 7 }]);
   }, 60_000);
 
+  it('share transactions, and a bad one among them fails alone and with its own error', async () => {
+    await aHost(test, { vmCount: 100 });
+    const small = await aProject(test, { vmCount: 0 });
+    await createVm(test.cp, test.admin, vmRequest(from, { name: 'taken' }));
+    await createVm(test.cp, test.admin, vmRequest(from, { name: 'first' }), idempotency('key'));
+    await test.sql('DELETE FROM events');
+    const ends = await Promise.allSettled([
+      ...Array.from({ length: 20 }, () => createVm(test.cp, test.admin, vmRequest(from))),
+      createVm(test.cp, test.admin, vmRequest(from, { name: 'taken' })),
+      createVm(test.cp, test.admin, vmRequest(from, { projectId: small.id })),
+      createVm(test.cp, test.admin, vmRequest(from, { name: 'other' }), idempotency('key', 'b')),
+    ]);
+    expect(outcomes(ends)).toEqual({ accepted: 20, already_exists: 1, quota_exceeded: 1, idempotency_conflict: 1 });
+    const [told] = await test.sql<{ events: number; transactions: number }>(
+      `SELECT count(*)::int AS events, count(DISTINCT xact_id)::int AS transactions FROM events WHERE type = 'vm.state'`,
+    );
+    expect(told?.events).toBe(20);
+    expect(told?.transactions).toBeLessThan(20);
+    const [all] = await test.sql(EVERYTHING);
+    expect(all).toMatchObject({ vms: 22, volumes: 22, reservations: 22, placements: 22, operations: 22, keys: 1 });
+    expect(all).toMatchObject({ used_vms: 22, reserved_vcpus: 22 });
+  });
+
   it('get a name once', async () => {
     await aHost(test);
     const settled = await Promise.allSettled(

@@ -1,5 +1,5 @@
-import type { Amounts, PlacementRecord } from '@kvorum/scheduler';
-import { type Accelerator, DomainError, newId, type VmCpuPolicy } from '@kvorum/schema';
+import type { PlacementRecord, PlacementRequest } from '@kvorum/scheduler';
+import { DomainError, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Proposal } from '../host/fleet-snapshot.js';
 import { insertPlacement } from '../placement/placement.store.js';
@@ -9,16 +9,6 @@ import { summaryOfCounts } from '../placement/shown-decision.js';
 const RESERVATION_ATTEMPTS_MAX = 5;
 /** Open claims of this process are transactions under way. */
 const CLAIMS_WAIT_MS_MAX = 2000;
-
-export interface PlaceRequest {
-  readonly vmId: string;
-  /** On a host without SMT, the hypervisor's own needs included. */
-  readonly amounts: Amounts;
-  readonly smt: VmCpuPolicy['smt'];
-  readonly accelerator: Accelerator | null;
-  readonly hostId: string | null;
-  readonly requiredTraits: readonly string[];
-}
 
 export type ProposedHost = Extract<Proposal, { kind: 'placed' }>;
 export type RefusedPlacement = Extract<Proposal, { kind: 'refused' }>;
@@ -34,12 +24,13 @@ export class RoomLost extends Error {}
  */
 export async function placeAndReserve<Result>(
   cp: Pick<ControlPlane, 'fleet'>,
-  request: PlaceRequest,
+  vmId: string,
+  request: PlacementRequest,
   reserve: (proposed: ProposedHost) => Promise<Result>,
 ): Promise<{ readonly refusal: null; readonly result: Result } | { readonly refusal: RefusedPlacement }> {
   let avoidedHostIds: readonly string[] = [];
   for (let attempt = 1; attempt <= RESERVATION_ATTEMPTS_MAX; attempt += 1) {
-    const proposal = await propose(cp, request, avoidedHostIds);
+    const proposal = await propose(cp, vmId, request, avoidedHostIds);
     if (proposal.kind === 'refused') return { refusal: proposal };
     let end: 'kept' | 'given up' = 'given up';
     try {
@@ -58,11 +49,12 @@ export async function placeAndReserve<Result>(
 
 async function propose(
   cp: Pick<ControlPlane, 'fleet'>,
-  { vmId, amounts, smt, accelerator, hostId, requiredTraits }: PlaceRequest,
+  vmId: string,
+  request: PlacementRequest,
   avoidedHostIds: readonly string[],
 ): Promise<Proposal> {
   const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
-    cp.fleet.propose(vmId, { ...amounts, smt, accelerator, hostId, requiredTraits, excludedHostIds }, age);
+    cp.fleet.propose(vmId, { ...request, excludedHostIds }, age);
   const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.

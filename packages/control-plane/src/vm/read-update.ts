@@ -8,7 +8,7 @@ import {
 } from '@kvorum/schema';
 import type { Actor } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
-import { holdImage } from '../image/image.store.js';
+import { holdImages } from '../image/image.store.js';
 import { visible } from '../image/images.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
@@ -124,7 +124,7 @@ async function withMedia(
       continue;
     }
     const field = `body.hardware.devices.cdroms[${index}].imageId`;
-    const image = visible(actor, await holdImage(tx, drive.imageId), field);
+    const image = visible(actor, (await holdImages(tx, [drive.imageId])).get(drive.imageId) ?? null, field);
     if (!image.isPublic && image.projectId !== vm.projectId) throw refusalOf(field, 'is no image of this project');
     if (image.state !== 'available') {
       throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`, {

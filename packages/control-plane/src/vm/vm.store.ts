@@ -178,23 +178,28 @@ export interface NewVm {
 }
 
 /**
- * A VM with its root volume. False: the project has a VM of that name, and nothing was
- * written. The operation's row must be there already.
+ * VMs with their root volumes. Returns the ids of those that were written: the project of each other one has a VM of its
+ * name. The operations' rows must be there already.
  */
-export async function insertVm(tx: Tx, vm: NewVm): Promise<boolean> {
-  const count = await tx.$executeRaw`
-    WITH vm AS (
+export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<ReadonlySet<string>> {
+  const rows = vms.map(({ balloon, ...vm }) => ({ ...vm, balloonMinimumBytes: balloon?.minimumBytes ?? null }));
+  const written = await tx.$queryRaw<{ vm_id: string }[]>`
+    WITH wanted AS (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
+              "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
+              "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint)),
+    written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
                        hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
-      VALUES (${vm.vmId}::uuid, ${vm.projectId}::uuid, ${vm.name}, 'creating', ${vm.epoch}::bigint,
-              ${vm.flavorId}::uuid, ${vm.imageId}::uuid, ${vm.hostId}::uuid, ${vm.vcpuCount}::int,
-              ${vm.memoryBytes}::bigint, ${JSON.stringify(vm.hardware)}::jsonb,
-              ${vm.balloon?.minimumBytes ?? null}::bigint,
-              ${vm.balloonShares}::int, ${vm.accelerator}, ${JSON.stringify(vm.labels)}::jsonb,
-              ${vm.operationId}::uuid)
+      SELECT "vmId", "projectId", name, 'creating', epoch, "flavorId", "imageId", "hostId", "vcpuCount",
+             "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId"
+        FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id)
     INSERT INTO volumes (id, project_id, vm_id, host_id, role, size_bytes)
-    SELECT ${vm.volumeId}::uuid, ${vm.projectId}::uuid, vm.id, ${vm.hostId}::uuid, 'root', ${vm.diskBytes}::bigint FROM vm`;
-  return count === 1;
+    SELECT w."volumeId", w."projectId", written.id, w."hostId", 'root', w."diskBytes"
+      FROM written JOIN wanted w ON w."vmId" = written.id
+    RETURNING vm_id`;
+  return new Set(written.map((row) => row.vm_id));
 }

@@ -1,0 +1,216 @@
+import {
+  BALLOON_SHARES_DEFAULT,
+  type CreateVmRequest,
+  DomainError,
+  newId,
+  type OperationId,
+  type VmId,
+  type VolumeId,
+} from '@kvorum/schema';
+import type { Actor, Idempotency } from '../control-plane.js';
+import { type Database, type Tx, withTransaction } from '../database/database.js';
+import { JointTransaction } from '../database/joint-transaction.js';
+import { recordEvents } from '../event/event.store.js';
+import { holdFlavors } from '../flavor/flavor.store.js';
+import { reserve } from '../host/reservation.store.js';
+import { holdImages } from '../image/image.store.js';
+import { claimIdempotencyKeys, findIdempotentAnswer, type IdempotentAnswer } from '../operations/idempotency.store.js';
+import { findOperations, recordOperations } from '../operations/operation.store.js';
+import type { OperationWithSteps } from '../operations/operation-row.js';
+import { insertPlacements } from '../placement/placement.store.js';
+import { ACCEPTED_STATUS } from './accepted-operation.js';
+import { createVmOperation } from './create-vm.operation.js';
+import { sizedHardware } from './new-vm-hardware.js';
+import { type ProposedHost, RoomLost } from './place-vm.js';
+import { requestOfVm } from './request-of-vm.js';
+import { insertVms } from './vm.store.js';
+import { type VmParts, vmPartsOf } from './vm-parts.js';
+import { takeQuotaFor } from './vm-quota.js';
+
+/** A VM that is to be, and the host that was proposed for it. */
+export interface VmClaim {
+  readonly ids: { readonly vmId: VmId; readonly volumeId: VolumeId; readonly operationId: OperationId };
+  readonly actor: Actor;
+  readonly request: CreateVmRequest;
+  readonly idempotency: Idempotency | undefined;
+  /** As read before, without locks. */
+  readonly parts: VmParts;
+  readonly proposed: ProposedHost;
+  readonly now: Date;
+}
+
+/** `stored`: the same request was accepted before, and nothing was done. */
+export type ClaimedVm =
+  | { readonly stored: IdempotentAnswer }
+  | { readonly stored: null; readonly operation: OperationWithSteps };
+
+/** A transaction of so many VMs writes some megabytes of decisions, and its host rows are locked for some ms. */
+const VMS_PER_TRANSACTION_MAX = 64;
+/** The second one writes its rows while the first one commits. */
+const TRANSACTIONS_AT_A_TIME = 2;
+
+/** One per pool of connections. */
+const shared = new WeakMap<Database, JointTransaction<VmClaim, ClaimedVm>>();
+
+/**
+ * Takes quota and room for a VM and records it with its operation: all of it or nothing. VMs that are claimed at the same
+ * time share a transaction, for what a claim costs is statements and a commit. Throws RoomLost, quota_exceeded,
+ * already_exists, idempotency_conflict, and what vmPartsOf throws.
+ */
+export function claimVm(database: Database, claim: VmClaim): Promise<ClaimedVm> {
+  let transactions = shared.get(database);
+  if (transactions === undefined) {
+    transactions = new JointTransaction({
+      run: (claims) => withTransaction(database, (tx) => claimAll(tx, claims)),
+      memberCountMax: VMS_PER_TRANSACTION_MAX,
+      concurrency: TRANSACTIONS_AT_A_TIME,
+    });
+    shared.set(database, transactions);
+  }
+  return transactions.join(claim);
+}
+
+/** Somebody's key stands for a request already: whose, is found out when each is tried alone. */
+class KeyTaken extends Error {}
+
+/**
+ * Writes what nobody else knows of yet, and then takes quota and room: locks keys, projects and hosts, in this order and
+ * each in the order of ids. The hosts last: VMs are packed, so many requests want the same host's row, and each waits for
+ * as long as the one before it has it.
+ */
+async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]> {
+  if (!(await claimIdempotencyKeys(tx, claims.map(keyOf)))) {
+    const [only, ...others] = claims;
+    if (only === undefined || others.length > 0) throw new KeyTaken();
+    const stored = await findIdempotentAnswer(tx, only.actor.tokenId, only.idempotency);
+    if (stored === null) throw new TypeError('a key that another transaction holds has a row');
+    return [{ stored }];
+  }
+  const held = await holdParts(tx, claims);
+  await recordVms(tx, held);
+  await insertPlacements(tx, held.map(placementOf));
+  const operations = await findOperations(
+    tx,
+    held.map(({ ids }) => ids.operationId),
+  );
+  await takeQuotaFor(
+    tx,
+    held.map(({ parts }) => parts),
+  );
+  if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
+  return held.map(({ ids }) => {
+    const operation = operations.get(ids.operationId);
+    if (operation === undefined) throw new TypeError(`operation ${ids.operationId} was recorded`);
+    return { stored: null, operation };
+  });
+}
+
+const keyOf = ({ actor, idempotency, ids }: VmClaim) => ({
+  tokenId: actor.tokenId,
+  idempotency,
+  answer: { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId },
+});
+
+/** Held now: flavors and images cannot be deleted any more until the VMs name them. */
+async function holdParts(tx: Tx, claims: readonly VmClaim[]): Promise<VmClaim[]> {
+  const flavors = await holdFlavors(tx, [...new Set(claims.map(({ request }) => request.flavorId))]);
+  const images = await holdImages(tx, [...new Set(claims.map(({ request }) => request.imageId))]);
+  return claims.map((claim) => {
+    const { actor, request, parts } = claim;
+    const flavor = flavors.get(request.flavorId) ?? null;
+    const image = images.get(request.imageId) ?? null;
+    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, image }) };
+  });
+}
+
+const placementOf = ({ actor, ids, request, parts, proposed: { record, evidence } }: VmClaim) => ({
+  id: newId(),
+  projectId: parts.project.id,
+  vmId: ids.vmId,
+  vmName: request.name,
+  requestedBy: actor.tokenName,
+  record,
+  evidence,
+});
+
+const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmClaim) => ({
+  ...requestOfVm(request, parts.flavor, parts.diskBytes),
+  vmId: ids.vmId,
+  hostId,
+  accelerator,
+  smt: request.hardware.cpuPolicy.smt,
+});
+
+async function recordVms(tx: Tx, claims: readonly VmClaim[]): Promise<void> {
+  await recordOperations(
+    tx,
+    claims.map((claim) => ({
+      definition: createVmOperation,
+      input: inputOf(claim),
+      projectId: claim.parts.project.id,
+      resourceKind: 'vm' as const,
+      resourceId: claim.ids.vmId,
+      createdBy: claim.actor.tokenName,
+      now: claim.now,
+      operationId: claim.ids.operationId,
+    })),
+  );
+  const insertedIds = await insertVms(tx, claims.map(rowOf));
+  const taken = claims.find(({ ids }) => !insertedIds.has(ids.vmId));
+  if (taken !== undefined) {
+    const { parts, request } = taken;
+    throw new DomainError('already_exists', `project ${parts.project.name} has a VM called ${request.name} already`);
+  }
+  await recordEvents(tx, claims.map(eventOf));
+}
+
+const specOf = ({ request, parts, proposed, ids }: VmClaim) => ({
+  vmId: ids.vmId,
+  projectId: parts.project.id,
+  hostId: proposed.hostId,
+  name: request.name,
+  vcpuCount: parts.flavor.vcpuCount,
+  memoryBytes: parts.flavor.memoryBytes,
+  accelerator: proposed.accelerator,
+  balloon: parts.balloon,
+  hardware: sizedHardware(request, parts.diskBytes),
+  // Each start is one epoch; a VM that is made stopped has not had any.
+  epoch: request.start ? 1 : 0,
+});
+
+const inputOf = (claim: VmClaim) => ({
+  ...specOf(claim),
+  generation: 1,
+  rootVolumeId: claim.ids.volumeId,
+  diskBytes: claim.parts.diskBytes,
+  image: {
+    imageId: claim.parts.image.id,
+    sha256: claim.parts.image.sha256,
+    sizeBytes: claim.parts.image.sizeBytes ?? 0,
+  },
+  isStarted: claim.request.start,
+});
+
+const rowOf = (claim: VmClaim) => ({
+  ...claim.ids,
+  ...specOf(claim),
+  balloonShares: claim.request.balloon?.shares ?? BALLOON_SHARES_DEFAULT,
+  flavorId: claim.parts.flavor.id,
+  imageId: claim.parts.image.id,
+  diskBytes: claim.parts.diskBytes,
+  labels: claim.request.labels,
+});
+
+const eventOf = ({ ids, request, parts, proposed }: VmClaim) => ({
+  type: 'vm.state',
+  projectId: parts.project.id,
+  resourceKind: 'vm',
+  resourceId: ids.vmId,
+  data: {
+    from: null,
+    to: 'creating',
+    name: request.name,
+    hostId: proposed.hostId,
+    operationId: ids.operationId,
+  },
+});
