@@ -38,6 +38,7 @@ const EXPECTED: Record<string, RouteRole> = {
   getOperation: 'viewer',
   watchOperation: 'viewer',
   listPlacements: 'viewer',
+  listPlacementQueue: 'viewer',
   getPlacement: 'viewer',
   replayPlacement: 'viewer',
   simulatePlacement: 'viewer',

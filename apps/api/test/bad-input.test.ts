@@ -245,6 +245,18 @@ const ADDRESSES: Case[] = [
     ['GET', `/v1/capacity?flavorId=${ID}&level=floor`, { as: 'admin' }],
     'query.level',
   ),
+  wrong('a wait without an end', vmWith({ waitForCapacity: { priority: 1 } }), 'body.waitForCapacity.deadlineMs'),
+  wrong(
+    'a wait of no time',
+    vmWith({ waitForCapacity: { deadlineMs: 0, priority: 0 } }),
+    'body.waitForCapacity.deadlineMs',
+  ),
+  wrong(
+    'a priority that there is not',
+    vmWith({ waitForCapacity: { deadlineMs: 60_000, priority: 101 } }),
+    'body.waitForCapacity.priority',
+  ),
+  wrong('the queue of no project', ['GET', '/v1/placement-queue?projectId=all', { as: 'admin' }], 'query.projectId'),
   wrong('nothing to simulate', post('/v1/placements/simulate', { vms: [] }), 'body.vms'),
   wrong(
     'zero VMs to simulate',

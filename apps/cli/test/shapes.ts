@@ -38,6 +38,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],
   guest: { interfaces: null, agent: 'responding', lastAnswerAt: AT, balloonBytes: null },
   conditions: [],
+  waiting: null,
   failure: null,
   operationId: null,
   observedAt: AT,

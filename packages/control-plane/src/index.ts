@@ -64,6 +64,8 @@ export { startWorker } from './start-worker.js';
 export { authenticate } from './token/authenticate.js';
 export { createFirstToken, createToken, listTokens, revokeToken } from './token/tokens.js';
 export { createVm } from './vm/create-vm.js';
+export { listWaitingVms } from './vm/list-waiting-vms.js';
+export { placeWaitingVms } from './vm/place-waiting-vms.js';
 export { readVmConsole } from './vm/read-vm-console.js';
 export { requestVm } from './vm/request-vm.js';
 export { planVmUpdate, updateVm } from './vm/update-vm.js';

@@ -39,3 +39,4 @@ export * from './vm/vm-lifecycle.js';
 export * from './vm/vm-memory.schema.js';
 export * from './vm/vm-memory-overhead.js';
 export * from './vm/vm-runs-on.schema.js';
+export * from './vm/wait-for-capacity.schema.js';

@@ -48,6 +48,7 @@ import { unwindOperationRoute } from './operation/unwind-operation.route.js';
 import { watchOperationRoute } from './operation/watch-operation.route.js';
 import { getCapacityRoute } from './placement/get-capacity.route.js';
 import { getPlacementRoute } from './placement/get-placement.route.js';
+import { listPlacementQueueRoute } from './placement/list-placement-queue.route.js';
 import { listPlacementsRoute } from './placement/list-placements.route.js';
 import { replayPlacementRoute } from './placement/replay-placement.route.js';
 import { simulateFailureRoute } from './placement/simulate-failure.route.js';
@@ -136,6 +137,7 @@ export const ALL_ROUTES: readonly Route[] = [
   getCapacityRoute,
   getPlacementRoute,
   listPlacementsRoute,
+  listPlacementQueueRoute,
   replayPlacementRoute,
   simulateFailureRoute,
   simulatePlacementRoute,

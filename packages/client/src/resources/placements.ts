@@ -1,4 +1,10 @@
-import type { CapacityQuery, PlacementsQuery, SimulateFailureBody, SimulatePlacementBody } from '../shapes.js';
+import type {
+  CapacityQuery,
+  PlacementQueueQuery,
+  PlacementsQuery,
+  SimulateFailureBody,
+  SimulatePlacementBody,
+} from '../shapes.js';
 import { type CallOptions, initOf, type Transport } from '../transport.js';
 
 export const placementCalls = ({ api, bodyOf }: Transport) => {
@@ -11,6 +17,9 @@ export const placementCalls = ({ api, bodyOf }: Transport) => {
       bodyOf(api.GET('/v1/placements', { params: { query }, ...initOf(options) }), options),
     get: (placementId: string, options?: CallOptions) =>
       bodyOf(api.GET('/v1/placements/{placementId}', at(placementId, options)), options),
+    /** VMs that wait for room, in the order in which they are tried. */
+    queue: (query: PlacementQueueQuery = {}, options?: CallOptions) =>
+      bodyOf(api.GET('/v1/placement-queue', { params: { query }, ...initOf(options) }), options),
     replay: (placementId: string, options?: CallOptions) =>
       bodyOf(api.POST('/v1/placements/{placementId}/replay', at(placementId, options)), options),
     /** Where VMs would go now; nothing is reserved. */

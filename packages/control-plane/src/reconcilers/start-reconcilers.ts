@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlPlane } from '../control-plane.js';
 import { logSparingly } from '../operations/log-sparingly.js';
 import { startUnattendedOperationsReconciler } from '../operations/unattended-operations.reconciler.js';
+import { placeWaitingVms } from '../vm/place-waiting-vms.js';
 import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
 import { reconcileLostHosts } from './lost-hosts.reconciler.js';
 import { reconcileOldConsoleTokens } from './old-console-tokens.reconciler.js';
@@ -22,6 +23,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 /** Several processes may run them at once: each pass decides by conditional statements on rows. */
 const LOOPS: readonly Loop[] = [
   { name: 'lost hosts', periodMs: SECOND_MS, run: reconcileLostHosts },
+  { name: 'waiting VMs', periodMs: SECOND_MS, run: placeWaitingVms },
   { name: 'unowned VMs', periodMs: 30 * SECOND_MS, run: reconcileUnownedVms },
   { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
   { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },

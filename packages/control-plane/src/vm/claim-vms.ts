@@ -27,16 +27,22 @@ import { insertVms } from './vm.store.js';
 import { type VmParts, vmPartsOf } from './vm-parts.js';
 import { takeQuotaFor } from './vm-quota.js';
 
-/** A VM that is to be, and the host that was proposed for it. */
-export interface VmClaim {
+/** A VM that is to be. */
+export interface NewVmClaim {
   readonly ids: { readonly vmId: VmId; readonly volumeId: VolumeId; readonly operationId: OperationId };
   readonly actor: Actor;
   readonly request: CreateVmRequest;
   readonly idempotency: Idempotency | undefined;
   /** As read before, without locks. */
   readonly parts: VmParts;
-  readonly proposed: ProposedHost;
   readonly now: Date;
+  /** Null: it is to wait for a host. */
+  readonly proposed: ProposedHost | null;
+}
+
+/** And the host that was proposed for it. */
+export interface VmClaim extends NewVmClaim {
+  readonly proposed: ProposedHost;
 }
 
 /** `stored`: the same request was accepted before, and nothing was done. */
@@ -105,14 +111,14 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
   });
 }
 
-const keyOf = ({ actor, idempotency, ids }: VmClaim) => ({
+export const keyOf = ({ actor, idempotency, ids }: NewVmClaim) => ({
   tokenId: actor.tokenId,
   idempotency,
   answer: { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId },
 });
 
 /** Held now: flavors and images cannot be deleted any more until the VMs name them. */
-async function holdParts(tx: Tx, claims: readonly VmClaim[]): Promise<VmClaim[]> {
+export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readonly Claim[]): Promise<Claim[]> {
   const flavors = await holdFlavors(tx, [...new Set(claims.map(({ request }) => request.flavorId))]);
   const images = await holdImages(tx, [...new Set(claims.map(({ request }) => request.imageId))]);
   return claims.map((claim) => {
@@ -141,7 +147,8 @@ const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmCl
   smt: request.hardware.cpuPolicy.smt,
 });
 
-async function recordVms(tx: Tx, claims: readonly VmClaim[]): Promise<void> {
+/** VMs with their operations and events, without quota and room. Throws already_exists. */
+export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
   await recordOperations(
     tx,
     claims.map((claim) => ({
@@ -164,21 +171,21 @@ async function recordVms(tx: Tx, claims: readonly VmClaim[]): Promise<void> {
   await recordEvents(tx, claims.map(eventOf));
 }
 
-const specOf = ({ request, parts, proposed, ids }: VmClaim) => ({
+const specOf = ({ request, parts, proposed, ids }: NewVmClaim) => ({
   vmId: ids.vmId,
   projectId: parts.project.id,
-  hostId: proposed.hostId,
+  hostId: proposed?.hostId ?? null,
   name: request.name,
   vcpuCount: parts.flavor.vcpuCount,
   memoryBytes: parts.flavor.memoryBytes,
-  accelerator: proposed.accelerator,
+  accelerator: proposed?.accelerator ?? null,
   balloon: parts.balloon,
   hardware: sizedHardware(request, parts.diskBytes),
   // Each start is one epoch; a VM that is made stopped has not had any.
   epoch: request.start ? 1 : 0,
 });
 
-const inputOf = (claim: VmClaim) => ({
+const inputOf = (claim: NewVmClaim) => ({
   ...specOf(claim),
   generation: 1,
   rootVolumeId: claim.ids.volumeId,
@@ -191,7 +198,7 @@ const inputOf = (claim: VmClaim) => ({
   isStarted: claim.request.start,
 });
 
-const rowOf = (claim: VmClaim) => ({
+const rowOf = (claim: NewVmClaim) => ({
   ...claim.ids,
   ...specOf(claim),
   balloonShares: claim.request.balloon?.shares ?? BALLOON_SHARES_DEFAULT,
@@ -201,7 +208,7 @@ const rowOf = (claim: VmClaim) => ({
   labels: claim.request.labels,
 });
 
-const eventOf = ({ ids, request, parts, proposed }: VmClaim) => ({
+const eventOf = ({ ids, request, parts, proposed }: NewVmClaim) => ({
   type: 'vm.state',
   projectId: parts.project.id,
   resourceKind: 'vm',
@@ -210,7 +217,7 @@ const eventOf = ({ ids, request, parts, proposed }: VmClaim) => ({
     from: null,
     to: 'creating',
     name: request.name,
-    hostId: proposed.hostId,
+    hostId: proposed?.hostId ?? null,
     operationId: ids.operationId,
   },
 });

@@ -11,7 +11,8 @@ import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
 import { toOperation } from '../operations/operation-row.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
-import { claimVm } from './claim-vms.js';
+import { awaitCapacity, requireWaitRight } from './await-capacity.js';
+import { type ClaimedVm, claimVm } from './claim-vms.js';
 import { placeAndReserve, recordRefusal } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { readVmParts } from './vm-parts.js';
@@ -29,6 +30,7 @@ export async function createVm(
   options: { idempotency?: Idempotency | undefined } = {},
 ): Promise<AcceptedOperation> {
   requirePlacementRight(actor, request);
+  requireWaitRight(actor, request.waitForCapacity);
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
@@ -39,21 +41,26 @@ export async function createVm(
     ...requestOfVm(request, parts.flavor, parts.diskBytes),
     hostId: request.hostId ?? null,
   };
-  const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) =>
-    claimVm(cp.database, { ids, actor, request, idempotency, parts, proposed, now: cp.clock() }),
-  );
+  const claim = { ids, actor, request, idempotency, parts, now: cp.clock() };
+  const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) => claimVm(cp.database, { ...claim, proposed }));
   if (end.refusal !== null) {
     // The same request may have been accepted meanwhile, and taken the last room.
     const accepted = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
     if (accepted !== null) return acceptedOperation(cp.database, accepted.operationId, accepted.resourceId);
-    throw await recordRefusal(cp, actor, end.refusal, { projectId: parts.project.id, vmName: request.name });
+    const { waitForCapacity } = request;
+    // What contradicts the fleet itself would wait in vain.
+    if (waitForCapacity === undefined || end.refusal.record.contradictions.length > 0) {
+      throw await recordRefusal(cp, actor, end.refusal, { projectId: parts.project.id, vmName: request.name });
+    }
+    return answerTo(cp, await awaitCapacity(cp, { ...claim, proposed: null }, end.refusal, waitForCapacity), ids.vmId);
   }
-  const claimed = end.result;
-  if (claimed.stored !== null) {
-    return acceptedOperation(cp.database, claimed.stored.operationId, claimed.stored.resourceId);
-  }
-  await ringBell(cp, ids.operationId);
-  return { operation: toOperation(claimed.operation), resourceId: ids.vmId };
+  if (end.result.stored === null) await ringBell(cp, ids.operationId);
+  return answerTo(cp, end.result, ids.vmId);
+}
+
+function answerTo(cp: ControlPlane, claimed: ClaimedVm, vmId: VmId): AcceptedOperation | Promise<AcceptedOperation> {
+  if (claimed.stored === null) return { operation: toOperation(claimed.operation), resourceId: vmId };
+  return acceptedOperation(cp.database, claimed.stored.operationId, claimed.stored.resourceId);
 }
 
 function requirePlacementRight(actor: Actor, request: CreateVmRequest): void {

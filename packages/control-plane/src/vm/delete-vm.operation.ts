@@ -1,3 +1,4 @@
+import { Accelerator } from '@kvorum/schema';
 import { z } from 'zod';
 import { irreversible } from '../operations/define-operation.js';
 import { settleDeletedVm, settleVm } from './settle-vm.js';
@@ -12,9 +13,14 @@ import {
 } from './vm-operation.js';
 
 export const DeleteVmInput = VmTarget.extend({
+  /** Null: it never had a host. */
+  hostId: z.uuid().nullable(),
+  accelerator: Accelerator.nullable(),
   /** False: its creation was undone, and its host has nothing of it and need not be asked. */
   isOnHost: z.boolean(),
 });
+
+export type DeleteVmInput = z.infer<typeof DeleteVmInput>;
 
 export const deleteVmOperation = defineVmOperation({
   kind: 'vm.delete',
@@ -25,11 +31,13 @@ export const deleteVmOperation = defineVmOperation({
   .step('remove-vm', {
     run: async (context) => {
       const { input } = context;
-      if (!input.isOnHost) return;
-      const agent = await agentOf(context.services, input.hostId);
-      await agent.removeVm(intentOf(context, input), callOptions(context, HOST_CALL_MS));
+      const { hostId, accelerator } = input;
+      if (!input.isOnHost || hostId === null || accelerator === null) return;
+      const agent = await agentOf(context.services, hostId);
+      const target = { ...input, hostId, accelerator };
+      await agent.removeVm(intentOf(context, target), callOptions(context, HOST_CALL_MS));
       // With the VM go its disks; asking for each by name as well makes sure of one the host kept apart from it.
-      await agent.removeDisk(intentOf(context, input), input.rootVolumeId, callOptions(context, HOST_CALL_MS));
+      await agent.removeDisk(intentOf(context, target), input.rootVolumeId, callOptions(context, HOST_CALL_MS));
     },
     undo: irreversible('the disks are gone with it'),
   })

@@ -17,6 +17,7 @@ import { claimIdempotencyKey } from '../operations/idempotency.store.js';
 import { recordOperation } from '../operations/operation.store.js';
 import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
+import type { DeleteVmInput } from './delete-vm.operation.js';
 import { operationDefinitions } from './operation-definitions.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import type { VmTarget } from './vm-operation.js';
@@ -137,8 +138,10 @@ async function record(
   await recordOperation(tx, {
     definition,
     input: {
-      // A new run is of what the VM was to become.
-      ...targetOf(NEW_RUN.includes(request) && vm.nextShape !== null ? { ...vm, ...vm.nextShape } : vm, epoch),
+      ...(request === 'delete'
+        ? deletionOf(vm, epoch)
+        : // A new run is of what the VM was to become.
+          targetOf(NEW_RUN.includes(request) && vm.nextShape !== null ? { ...vm, ...vm.nextShape } : vm, epoch)),
       graceMs: intent.graceMs ?? GRACE_MS_DEFAULT,
       isOnHost: vm.holdsResources,
     },
@@ -161,8 +164,15 @@ async function record(
 
 /** The VM as an operation is told of it, for the intent after the one that was read. */
 export function targetOf(vm: VmForIntent, epoch: number): VmTarget {
+  const { hostId, accelerator, ...target } = deletionOf(vm, epoch);
+  if (hostId === null || accelerator === null) throw new TypeError(`VM ${vm.vmId} was placed`);
+  return { ...target, hostId, accelerator };
+}
+
+/** A VM that waited for a host in vain can be deleted, and nothing else. */
+function deletionOf(vm: VmForIntent, epoch: number): Omit<DeleteVmInput, 'isOnHost'> {
   const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
-  if (hostId === null || accelerator === null || rootVolumeId === null) throw new TypeError(`VM ${vmId} was placed`);
+  if (rootVolumeId === null) throw new TypeError(`VM ${vmId} has a root disk`);
   const { name, vcpuCount, memoryBytes, balloon, hardware } = vm;
   const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };

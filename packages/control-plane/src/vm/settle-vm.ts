@@ -11,7 +11,7 @@ import {
   markVolumesDeleted,
   settleVm as writeSettlement,
 } from './vm-intent.store.js';
-import type { EnsuredVm, VmTarget } from './vm-operation.js';
+import type { EnsuredVm, VmIntentTarget, VmTarget } from './vm-operation.js';
 import { heldBy } from './vm-shape.js';
 
 export interface VmEnd {
@@ -23,7 +23,7 @@ export interface VmEnd {
 }
 
 /** Ends an intent on a VM by the lifecycle table, in the transaction that ends its operation. */
-export async function settleVm(tx: Tx, operationId: string, target: VmTarget, end: VmEnd): Promise<void> {
+export async function settleVm(tx: Tx, operationId: string, target: VmIntentTarget, end: VmEnd): Promise<void> {
   const vm = await findVmForIntent(tx, target.vmId);
   if (vm === null) throw new TypeError(`VM ${target.vmId} of operation ${operationId} has a row`);
   const state = nextOnResult(vm.state, end.result);
@@ -50,7 +50,7 @@ export async function settleVm(tx: Tx, operationId: string, target: VmTarget, en
  * Gives back what a VM holds: quota of its project, room on its host, its volumes. Nothing if it holds nothing. Only for a
  * VM of which it is certain that its host has nothing of it. Locks project, host and VM in this order, as create does.
  */
-export async function giveBack(tx: Tx, target: VmTarget, also: { vmCount: 0 | 1 }): Promise<void> {
+export async function giveBack(tx: Tx, target: VmIntentTarget, also: { vmCount: 0 | 1 }): Promise<void> {
   const vm = await findVmForIntent(tx, target.vmId);
   const usage = vm?.holdsResources
     ? await findVmUsage(tx, target.vmId)
@@ -77,7 +77,7 @@ export async function settleNewRun(tx: Tx, operationId: string, target: VmTarget
   await settleVm(tx, operationId, target, { result: 'done', failure: null, isOutcomeKnown: true, ensured });
 }
 
-export async function settleDeletedVm(tx: Tx, operationId: string, target: VmTarget): Promise<void> {
+export async function settleDeletedVm(tx: Tx, operationId: string, target: VmIntentTarget): Promise<void> {
   await giveBack(tx, target, { vmCount: 1 });
   await settleVm(tx, operationId, target, { result: 'done', failure: null, isOutcomeKnown: true });
   await markVmDeleted(tx, target.vmId);

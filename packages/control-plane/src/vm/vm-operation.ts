@@ -47,6 +47,9 @@ export const agentOf = async (services: VmServices, hostId: string): Promise<Age
   return services.agents.agentOf(host);
 };
 
+/** Which intent on which VM. */
+export type VmIntentTarget = Pick<VmTarget, 'vmId' | 'projectId' | 'generation'>;
+
 export const intentOf = (context: Context, target: VmTarget, epoch: number = target.epoch): Intent => ({
   vmId: target.vmId,
   generation: target.generation,

@@ -35,6 +35,7 @@ interface VmRow {
   readonly hardware: unknown;
   readonly accelerator: Accelerator | null;
   readonly labels: Record<string, string>;
+  readonly waiting: Vm['waiting'];
   readonly failure: Vm['failure'];
   readonly operation_id: string | null;
   readonly observed_at: Date | null;
@@ -88,6 +89,7 @@ const vmOf = (row: VmRow): Vm => ({
     interfaces: row.guest_interfaces,
   },
   conditions: row.conditions,
+  waiting: row.waiting === null ? null : { ...row.waiting, until: new Date(row.waiting.until).toISOString() },
   failure: row.failure,
   operationId: row.operation_id as OperationId | null,
   observedAt: row.observed_at?.toISOString() ?? null,
@@ -150,7 +152,10 @@ async function readVms(database: Database | Tx, ids: readonly string[]): Promise
   const rows = await database.$queryRaw<VmRow[]>`
     SELECT v.*, h.name AS host_name,
            (SELECT jsonb_agg(jsonb_build_object('id', d.id, 'role', d.role, 'sizeBytes', d.size_bytes) ORDER BY d.id)
-              FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS volumes
+              FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS volumes,
+           (SELECT jsonb_build_object('priority', w.priority, 'until', w.until, 'reason', w.reason, 'position', 1 + (
+                     SELECT count(*) FROM waiting_vms b WHERE (b.priority, w.operation_id) > (w.priority, b.operation_id)))
+              FROM waiting_vms w WHERE w.vm_id = v.id) AS waiting
       FROM vms v LEFT JOIN hosts h ON h.id = v.host_id
      WHERE v.id = ANY (${[...ids]}::uuid[]) AND v.deleted_at IS NULL
      ORDER BY v.id`;
@@ -165,14 +170,15 @@ export interface NewVm {
   readonly name: string;
   readonly flavorId: string;
   readonly imageId: string;
-  readonly hostId: string;
+  /** Null: it waits for a host. */
+  readonly hostId: string | null;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly diskBytes: number;
   readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly balloonShares: number;
-  readonly accelerator: Accelerator;
+  readonly accelerator: Accelerator | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly epoch: number;
 }

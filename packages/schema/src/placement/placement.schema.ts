@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { HostId, PlacementId, ProjectId, VmId } from '../ids.js';
+import { HostId, OperationId, PlacementId, ProjectId, VmId } from '../ids.js';
 import { PageQuery } from '../page.schema.js';
 import { Accelerator } from '../vm/vm.schema.js';
 
@@ -110,6 +110,29 @@ export const ListPlacementsQuery = PageQuery.extend({
   outcome: PlacementOutcome.optional(),
 });
 export type ListPlacementsQuery = z.infer<typeof ListPlacementsQuery>;
+
+export const PlacementQueueQuery = z.object({ projectId: ProjectId.optional() });
+export type PlacementQueueQuery = z.infer<typeof PlacementQueueQuery>;
+
+export const WaitingVm = z
+  .object({
+    position: z.int().meta({ description: 'Place in the queue of the site, from 1' }),
+    operationId: OperationId,
+    vmId: VmId,
+    vmName: z.string(),
+    projectId: ProjectId,
+    priority: z.int(),
+    reason: z.string().meta({ description: 'Why there was no room when it was last tried' }),
+    until: z.iso.datetime(),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'WaitingVm' });
+export type WaitingVm = z.infer<typeof WaitingVm>;
+
+export const PlacementQueue = z
+  .object({ items: z.array(WaitingVm) })
+  .meta({ id: 'PlacementQueue', description: 'VMs that wait for room, in the order in which they are tried' });
+export type PlacementQueue = z.infer<typeof PlacementQueue>;
 
 export const PlacementReplay = z
   .object({

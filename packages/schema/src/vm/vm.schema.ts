@@ -9,6 +9,7 @@ import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
 import { VmRunsOn } from './vm-runs-on.schema.js';
 import { DiskBytes, MemoryBytes, VcpuCount } from './vm-size.schema.js';
+import { WaitForCapacity } from './wait-for-capacity.schema.js';
 
 export { DiskBytes, MemoryBytes, VcpuCount };
 
@@ -67,6 +68,9 @@ export const CreateVmRequest = z
     }),
     hardware: VmHardware.prefault({}),
     start: z.boolean().default(true).meta({ description: 'false: create it stopped' }),
+    waitForCapacity: WaitForCapacity.optional().meta({
+      description: 'Without room, wait for it in a queue instead of being refused. Default: refused at once',
+    }),
     labels: Labels.default({}),
   })
   .meta({ id: 'CreateVmRequest' });
@@ -174,6 +178,15 @@ export const Vm = z
       })
       .meta({ description: 'What the guest itself says' }),
     conditions: z.array(VmCondition).meta({ description: 'What is wrong with it now; each goes away by itself' }),
+    waiting: z
+      .object({
+        position: z.int().meta({ description: 'Place in the queue of the site, from 1' }),
+        priority: z.int(),
+        until: z.iso.datetime(),
+        reason: z.string().meta({ description: 'Why there was no room when it was last tried' }),
+      })
+      .nullable()
+      .meta({ description: 'It waits for a host with room; null: it has one, or waits no more' }),
     failure: StoredErrorShape.nullable(),
     operationId: OperationId.nullable().meta({ description: 'The operation that owns the present state' }),
     observedAt: z.iso.datetime().nullable(),

@@ -10,7 +10,7 @@ export const createVmRoute = defineRoute({
   tag: 'vms',
   summary: 'Create a VM',
   description:
-    'Finds a host and reserves its place there before it answers: without room it is refused at once, with the reasons.',
+    'Finds a host and reserves its place there before it answers: without room it is refused at once, with the reasons, or waits for it if `waitForCapacity` says so.',
   role: 'operator',
   body: CreateVmRequest,
   example: {

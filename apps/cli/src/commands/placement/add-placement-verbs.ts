@@ -1,6 +1,7 @@
 import type { AddVerb } from '../../cli.js';
 import { addPlacementGet } from './get.js';
 import { addPlacementList } from './list.js';
+import { addPlacementQueue } from './queue.js';
 import { addPlacementReplay } from './replay.js';
 import { addPlacementSimulate } from './simulate.js';
 import { addPlacementSimulateFailure } from './simulate-failure.js';
@@ -12,6 +13,7 @@ export const addPlacementVerbs: AddVerb = (program, cli) => {
   addPlacementList(placement, cli);
   addPlacementGet(placement, cli);
   addPlacementReplay(placement, cli);
+  addPlacementQueue(placement, cli);
   addPlacementSimulate(placement, cli);
   addPlacementSimulateFailure(placement, cli);
 };

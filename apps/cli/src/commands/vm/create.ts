@@ -2,9 +2,11 @@ import { Option } from 'commander';
 import { endWithOperation } from '../../await-operation.js';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
+import { parseDurationMs } from '../../duration.js';
 import { examples } from '../../examples.js';
-import { collectLabel, given } from '../../option-values.js';
+import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
+import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
 import { addCpuOptions, type CpuOptions, cpuHardwareOf } from './cpu-options.js';
 import { describeVm } from './describe-vm.js';
@@ -22,6 +24,8 @@ interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions, B
   readonly host?: string;
   readonly display?: 'none' | 'vga';
   readonly start: boolean;
+  readonly waitForCapacity?: number;
+  readonly priority?: number;
   readonly label?: Record<string, string>;
   readonly idempotencyKey?: string;
   readonly wait?: boolean;
@@ -29,7 +33,7 @@ interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions, B
 
 export const addVmCreate: AddVerb = (vm, cli) => {
   addRoomOptions(addBalloonOptions(addFirmwareOptions(addPlacementOptions(addCpuOptions(vm.command('create'))))))
-    .description('Create a VM. Without room for it, it is refused at once, with the reasons.')
+    .description('Create a VM. Without room for it, it is refused at once, with the reasons, or waits if told to.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
     .requiredOption('--image <image>', 'the disk it starts from: name or id')
@@ -39,6 +43,8 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .option('--host <host>', 'this host or none: name or id (admins)')
     .addOption(new Option('--display <kind>', 'a screen to be seen by VNC; default: none').choices(['none', 'vga']))
     .option('--no-start', 'create it stopped')
+    .option('--wait-for-capacity <time>', 'without room, wait for it so long, such as 30m', parseDurationMs)
+    .option('--priority <number>', 'of those that wait: 0 to 100, the highest first; default: 0', parseCount)
     .option('--label <key=value>', 'may be given several times', collectLabel)
     .option('--idempotency-key <key>', 'the same key and request again return the first answer')
     .option('--wait', 'until it runs')
@@ -62,7 +68,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         firmware && { firmware },
         roomHardwareOf(options),
       );
-      const optional = given({ projectId, hostId, rootDiskBytes, accelerator, balloon, hardware, labels });
+      const waitForCapacity = waitOf(options);
+      const placing = { projectId, hostId, waitForCapacity };
+      const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
       await endWithOperation(cli, client, accepted, options, async () =>
@@ -70,3 +78,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       );
     });
 };
+
+function waitOf({ waitForCapacity: deadlineMs, priority }: CreateOptions) {
+  if (deadlineMs !== undefined) return { deadlineMs, ...given({ priority }) };
+  if (priority === undefined) return undefined;
+  throw usageError('--priority is of VMs that wait', 'Add --wait-for-capacity, such as --wait-for-capacity 30m.');
+}

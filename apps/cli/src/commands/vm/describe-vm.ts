@@ -51,12 +51,21 @@ export const VM_COLUMNS: readonly Column<Vm>[] = [
   { title: 'ID', of: (vm) => vm.id },
 ];
 
+const waitingFields = ({ waiting }: Vm): readonly Field[] =>
+  waiting === null
+    ? []
+    : [
+        ['place in the queue', `${waiting.position}, priority ${waiting.priority}, until ${waiting.until}`],
+        ['waits because', waiting.reason],
+      ];
+
 export const describeVm = (vm: Vm): readonly Field[] => [
   ['name', vm.name],
   ['id', vm.id],
   ['state', vm.state],
   ['may be asked to', vm.allowedRequests.join(', ')],
   ['host', vm.hostName],
+  ...waitingFields(vm),
   ['accelerator', vm.accelerator],
   ['vCPUs', vm.vcpuCount],
   ['CPU model', vm.hardware.cpu.model ?? 'default'],
