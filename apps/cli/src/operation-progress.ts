@@ -15,8 +15,9 @@ export function progressOf(operation: Operation): ProgressUpdate {
   const doneCount = steps.filter((step) => step.state === 'done').length;
   if (state === 'succeeded') return settled(1, 'done');
   if (state === 'unwinding') return settled(partOf(doneCount, steps.length), unwindingText(steps));
-  if (state !== 'running')
-    return settled(partOf(doneCount, steps.length), state === 'queued' ? 'waiting for a worker' : state);
+  // What waits for something other than a worker says so itself.
+  if (state === 'queued') return settled(0, operation.progress?.phase ?? 'waiting for a worker');
+  if (state !== 'running') return settled(partOf(doneCount, steps.length), state);
   const at = steps.findIndex((step) => step.state !== 'done');
   const step = steps[at];
   if (step === undefined) return settled(1, 'finishing');

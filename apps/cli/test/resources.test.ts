@@ -190,6 +190,13 @@ describe('other resources', () => {
     `);
   });
 
+  it('operation get says what a queued operation waits for', async () => {
+    const progress = { phase: 'waits for capacity: no host has 4 GiB', doneBytes: null, totalBytes: null };
+    const waiting = anOperation({ progress: { ...progress, bytesPerSecond: null, etaSeconds: null } });
+    const { run } = await openDouble({ [`GET /v1/operations/${idOf(7)}`]: ok(waiting) });
+    expect((await run(`operation get ${idOf(7)}`)).stdout).toContain(progress.phase);
+  });
+
   it.each(['cancel', 'resume', 'unwind'])('operation %s', async (verb) => {
     const { run, calls } = await openDouble({ [`POST /v1/operations/${idOf(7)}/${verb}`]: ok(anOperation()) });
     expect((await run(`operation ${verb} ${idOf(7)}`)).exitCode).toBe(0);
