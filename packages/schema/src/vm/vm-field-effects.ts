@@ -62,6 +62,7 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   replace('projectId', 'Quota and rights hang on it: create the VM anew in the other project.'),
   replace('hostId', 'A VM stays on its host: live migration is not built.'),
   nextBoot('start', 'Not a field of the VM: use start and stop.'),
+  replace('waitForCapacity', 'Not a field of the VM: it says how long the first placement may wait.'),
   nextBoot('hardware.cpu.model', 'A guest asks once which processor it has.'),
   nextBoot('hardware.cpu.topology', 'A guest counts its sockets, cores and threads once.'),
   nextBoot('hardware.cpu.nestedVirtualisation', 'A guest asks once which processor it has.'),
