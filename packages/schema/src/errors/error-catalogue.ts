@@ -41,7 +41,12 @@ const row = (http: number, grpc: GrpcStatusName, runner: ErrorRow['runner'], rem
 export const ERROR_CATALOGUE = {
   invalid_request: row(400, 'INVALID_ARGUMENT', 'unwind', 'Correct the named field and send the request again.'),
   unauthenticated: row(401, 'UNAUTHENTICATED', 'unwind', 'Send a valid API token: `Authorization: Bearer …`.'),
-  forbidden: row(403, 'PERMISSION_DENIED', 'unwind', 'Use a token whose role and project allow this.'),
+  forbidden: row(
+    403,
+    'PERMISSION_DENIED',
+    'unwind',
+    'Use a token whose role and project allow this, or have the operator allow what the message names.',
+  ),
   not_found: row(404, 'NOT_FOUND', 'unwind', 'Check the id; it may be gone, or belong to another project.'),
   method_not_allowed: row(405, 'INVALID_ARGUMENT', 'unwind', 'Use one of the methods that the Allow header names.'),
   already_exists: row(409, 'ALREADY_EXISTS', 'unwind', 'Choose another name, or use the object that is there.'),
