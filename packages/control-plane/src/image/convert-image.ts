@@ -20,7 +20,8 @@ const DRIVERS: Readonly<Record<ImageSourceFormat, string>> = {
 /**
  * Writes the disk in `from` as a qcow2 file `to`. The file is hostile: its format is given, never guessed; none of the formats
  * can name another file to QEMU; and the process gets no new privileges (setpriv(1)), little memory, CPU time and room, and an
- * empty environment (prlimit(1)). Throws image_invalid with qemu-img's words, unavailable where the tools are missing.
+ * empty environment (prlimit(1)). Throws image_invalid with qemu-img's words, also where the tools are missing (trying again would
+ * not help), and payload_too_large where there is no room.
  */
 export function convertImage(
   from: string,
@@ -47,6 +48,7 @@ export function convertImage(
       if ('code' in error && error.code === 'ENOENT') return reject(missingTool('util-linux'));
       // setpriv(1): 127 where the program is not there.
       if (/setpriv.*qemu-img/.test(words)) return reject(missingTool('qemu-utils'));
+      if (words.includes('No space left on device')) return reject(noRoom());
       reject(new DomainError('image_invalid', `the image cannot be converted: ${words || error.message}`));
     });
   });
@@ -54,6 +56,13 @@ export function convertImage(
 
 const missingTool = (packageName: string): DomainError =>
   new DomainError(
-    'unavailable',
+    'image_invalid',
     `images other than qcow2 are converted on this machine, which needs Debian's package ${packageName}; or convert it first`,
+  );
+
+/** Ends an operation that fetches: it would fetch everything again only to find as little room. */
+export const noRoom = (): DomainError =>
+  new DomainError(
+    'payload_too_large',
+    'there is no room for the image in the data folder of the control plane: make some, and send it again',
   );

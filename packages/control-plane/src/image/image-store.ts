@@ -10,7 +10,7 @@ import { type ImageFacts, receiveImage, type WantedContent } from './receive-ima
 /** The files of images, `<dataDir>/images/<imageId>.qcow2`. A file under its final name is whole and checked. */
 export interface ImageStore {
   /**
-   * Takes content in, checks it and makes qcow2 of it. Throws image_invalid, checksum_mismatch, payload_too_large, unavailable;
+   * Takes content in, checks it and makes qcow2 of it. Throws image_invalid, checksum_mismatch, payload_too_large;
    * then nothing is left. An error of the stream itself comes through as it is.
    */
   receive(imageId: string, content: Readable, wanted: WantedContent): Promise<ReceivedImage>;

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { DomainError, IMAGE_BYTES_MAX, type ImageSourceFormat } from '@kvorum/schema';
-import { convertImage } from './convert-image.js';
+import { convertImage, noRoom } from './convert-image.js';
 import { detectImageFormat, IMAGE_PROBE_BYTES } from './image-format.js';
 import { parseQcow2Header } from './qcow2-header.js';
 
@@ -36,7 +36,7 @@ const FILE_MODE = 0o600;
 
 /**
  * Writes the stream to a new file `path` and leaves a checked, self-contained qcow2 file there, converted if it was something
- * else. Throws image_invalid, checksum_mismatch, payload_too_large, unavailable (no room); then no file is left.
+ * else. Throws image_invalid, checksum_mismatch, payload_too_large (no room, too); then no file is left.
  */
 export async function receiveImage(path: string, content: Readable, wanted: WantedContent): Promise<ImageFacts> {
   const convertedPath = `${path}.converted`;
@@ -137,6 +137,3 @@ async function writeAll(file: FileHandle, part: Buffer): Promise<void> {
 
 const tooLarge = (): DomainError =>
   new DomainError('payload_too_large', `the content is longer than announced, or than ${IMAGE_BYTES_MAX} bytes`);
-
-const noRoom = (): DomainError =>
-  new DomainError('unavailable', 'the data folder of the control plane is full: make room there, and send it again');

@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,5 +83,31 @@ describe('an image in another format than qcow2', () => {
     const bytes = await aFileOf('vpc');
     bytes.writeUInt32BE(4, 60);
     await expect(receive(newId(), bytes)).rejects.toThrow('rests on another disk');
+  });
+});
+
+const small = mkdtempSync(join(tmpdir(), 'kvorum-full-'));
+const mount = ['-t', 'tmpfs', '-o', 'size=3m', 'kvorum-test', small];
+const isMounted = spawnSync('mount', mount, { stdio: 'ignore' }).status === 0;
+if (!isMounted) console.log('skipped: a small file system cannot be mounted here');
+afterAll(async () => {
+  if (isMounted) await run('umount', [small]);
+  await rm(small, { recursive: true });
+});
+
+describe.skipIf(!isMounted)('a data folder that is full', () => {
+  it.each([
+    ['while the content comes in', 4],
+    ['while it is converted', 2],
+  ])('refuses an image for which there is no room %s, and leaves nothing', async (_, sizeMib) => {
+    const own = await openImageStore({ dataDir: small, importDir: join(small, 'import') });
+    const bytes = Buffer.alloc(sizeMib * 1_048_576, 7);
+    bytes.write('\x55\xaa', 510, 'latin1');
+    const wanted = { checksum: null, contentLength: bytes.byteLength };
+    await expect(own.receive(newId(), Readable.from([bytes]), wanted)).rejects.toMatchObject({
+      code: 'payload_too_large',
+      message: expect.stringContaining('no room'),
+    });
+    expect(await readdir(join(small, 'images', 'incoming'))).toEqual([]);
   });
 });
