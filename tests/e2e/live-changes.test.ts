@@ -46,13 +46,24 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     site = await startSite({ hostNames: ['host-a'] });
     const imageId = await site.uploadImage('tiny', (await guestImage('tiny')).path);
     const flavorId = await site.createFlavor('small', 192, 256);
-    const hardware = { devices: { maxVcpuCount: 2, maxMemoryBytes: 320 * MIB } };
+    const given = { dataDisks: [{ sizeBytes: 4 * MIB, serial: 'given' }], nics: [{}] };
+    const hardware = { devices: { maxVcpuCount: 2, maxMemoryBytes: 320 * MIB, ...given } };
     const created = await site.createVm({ name: 'growing', imageId, flavorId, hardware });
     vmId = created.vmId;
     expect(await operationEnd(site.rest, created.operationId, BOOT_MS_MAX)).toMatchObject({ state: 'succeeded' });
     await eventually('the guest agent answers', BOOT_MS_MAX, async () => (await vm()).guest.agent === 'responding');
   });
   afterAll(() => site?.close());
+
+  test('has the disk and the card it was created with from its first boot on', async () => {
+    expect(await diskSectors('vdb')).toBe((4 * MIB) / SECTOR_BYTES);
+    // A network card is kind 1 (virtio 1.2, 5).
+    expect(await seen('cat /sys/bus/virtio/devices/*/device | grep -c 0x0001')).toBe(1);
+    expect((await vm()).volumes.map(({ role, sizeBytes }) => [role, sizeBytes])).toEqual([
+      ['root', 256 * MIB],
+      ['data', 4 * MIB],
+    ]);
+  });
 
   test('is told first what would be live and what not, and nothing is done', async () => {
     const body = { vcpuCount: 2, hardware: { firmware: { watchdog: { action: 'report' } } } };
@@ -82,18 +93,19 @@ describe('a Linux guest whose VM is changed while it runs', () => {
   });
 
   test('gets a disk, which grows and goes again with its file', async () => {
-    await change({ hardware: { devices: { dataDisks: [{ sizeBytes: 8 * MIB }] } } });
-    await eventually('the disk', SEEN_MS_MAX, async () => (await diskSectors('vdb')) === (8 * MIB) / SECTOR_BYTES);
-    const [disk] = (await vm()).hardware.devices.dataDisks;
-    await change({ hardware: { devices: { dataDisks: [{ ...disk, sizeBytes: 16 * MIB }] } } });
+    const [given] = (await vm()).hardware.devices.dataDisks;
+    await change({ hardware: { devices: { dataDisks: [given, { sizeBytes: 8 * MIB }] } } });
+    await eventually('the disk', SEEN_MS_MAX, async () => (await diskSectors('vdc')) === (8 * MIB) / SECTOR_BYTES);
+    const [, disk] = (await vm()).hardware.devices.dataDisks;
+    await change({ hardware: { devices: { dataDisks: [given, { ...disk, sizeBytes: 16 * MIB }] } } });
     await eventually(
       'a larger disk',
       SEEN_MS_MAX,
-      async () => (await diskSectors('vdb')) === (16 * MIB) / SECTOR_BYTES,
+      async () => (await diskSectors('vdc')) === (16 * MIB) / SECTOR_BYTES,
     );
-    await change({ hardware: { devices: { dataDisks: [] } } });
-    await eventually('no such disk', SEEN_MS_MAX, async () => (await seen('ls -d /sys/block/vd* | wc -l')) === 1);
-    expect((await vm()).volumes.map(({ role }) => role)).toEqual(['root']);
+    await change({ hardware: { devices: { dataDisks: [given] } } });
+    await eventually('no such disk', SEEN_MS_MAX, async () => (await seen('ls -d /sys/block/vd* | wc -l')) === 2);
+    expect((await vm()).volumes.map(({ role }) => role)).toEqual(['root', 'data']);
   });
 
   test('sees a larger root disk', async () => {

@@ -90,6 +90,40 @@ const CPUS: Case[] = [
   wrong('a group with a host that is none', post('/v1/host-groups', { name: 'a', hostIds: ['x'] }), 'body.hostIds.0'),
   wrong('a preview without hosts', post(`/v1/host-groups/${ID}/cpu-baseline/preview`, { hostIds: [] }), 'body.hostIds'),
 ];
+const devicesWith = (devices: object): Case['call'] => vmWith({ hardware: { devices } });
+const DEVICES: Case[] = [
+  wrong('a disk without a size', devicesWith({ dataDisks: [{}] }), 'body.hardware.devices.dataDisks.0.sizeBytes'),
+  wrong(
+    'a disk of no whole bytes',
+    devicesWith({ dataDisks: [{ sizeBytes: 1.5 }] }),
+    'body.hardware.devices.dataDisks.0.sizeBytes',
+  ),
+  wrong(
+    'a serial that no guest can read',
+    devicesWith({ dataDisks: [{ sizeBytes: 2 ** 30, serial: 'a b' }] }),
+    'body.hardware.devices.dataDisks.0.serial',
+  ),
+  wrong(
+    'more disks than slots',
+    devicesWith({ dataDisks: Array.from({ length: 17 }, () => ({ sizeBytes: 2 ** 30 })) }),
+    'body.hardware.devices.dataDisks',
+  ),
+  wrong(
+    'an address of many',
+    devicesWith({ nics: [{ macAddress: 'ff:ff:ff:ff:ff:ff' }] }),
+    'body.hardware.devices.nics.0.macAddress',
+  ),
+  wrong(
+    'a card of a kind that is none',
+    devicesWith({ nics: [{ backend: { kind: 'teleport' } }] }),
+    'body.hardware.devices.nics.0.backend.kind',
+  ),
+  wrong(
+    'a drive with a path',
+    devicesWith({ cdroms: [{ name: 'cdrom-1', imageId: '/etc/passwd' }] }),
+    'body.hardware.devices.cdroms.0.imageId',
+  ),
+];
 const networkWith = (fields: object): Case['call'] =>
   post('/v1/networks', { name: 'shop', cidr: '10.20.0.0/24', ...fields });
 const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
@@ -484,6 +518,7 @@ afterAll(() => site.close());
 describe.each([
   ['bodies', BODIES],
   ['processors', CPUS],
+  ['devices', DEVICES],
   ['networks', NETWORKS],
   ['numbers', NUMBERS],
   ['names', NAMES],

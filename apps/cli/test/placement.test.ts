@@ -88,6 +88,32 @@ describe('kvorum vm explain', () => {
 });
 
 describe('kvorum placement', () => {
+  it('simulates VMs with the machine that vm create would ask for', async () => {
+    const simulated = { outcome: 'placed', decisions: [aPlacement().decision] };
+    const { run, calls } = await openDouble({ 'POST /v1/placements/simulate': ok(simulated) });
+    const { exitCode, stdout } = await run(
+      `placement simulate --flavor ${idOf(2)} --count 3 --root-disk 40GiB --disk 10GiB --cpu-policy dedicated --numa-nodes 2 --huge-pages 2MiB --secure-boot --tpm --max-memory 8GiB`,
+    );
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('host-a');
+    expect(calls[0]?.body).toEqual({
+      mode: 'best-effort',
+      vms: [
+        {
+          flavorId: idOf(2),
+          count: 3,
+          rootDiskBytes: 40 * GIB,
+          hardware: {
+            cpuPolicy: { policy: 'dedicated' },
+            memory: { numaNodeCount: 2, hugePageBytes: 2 ** 21 },
+            firmware: { kind: 'uefi', secureBoot: true, tpm: '2.0' },
+            devices: { maxMemoryBytes: 8 * GIB, dataDisks: [{ sizeBytes: 10 * GIB }] },
+          },
+        },
+      ],
+    });
+  });
+
   it('lists decisions and prints one as the API answered', async () => {
     const { run, calls } = await openDouble({
       'GET /v1/placements': page(aPlacement()),

@@ -41,7 +41,7 @@ describe('kvorum vm update', () => {
   it('sends exactly what was given', async () => {
     const { run, calls } = await openDouble(routes());
     const { exitCode, stderr } = await run(
-      'vm update web-1 --name web-2 --vcpus 4 --memory 4GiB --disk 40GiB --max-vcpus 8 --max-memory 16GiB --label a=b --no-balloon --tpm --cpu-policy shared --machine-type pc-q35-10.0 --only-live --idempotency-key k1',
+      'vm update web-1 --name web-2 --vcpus 4 --memory 4GiB --root-disk 40GiB --max-vcpus 8 --max-memory 16GiB --label a=b --no-balloon --tpm --cpu-policy shared --machine-type pc-q35-10.0 --only-live --idempotency-key k1',
     );
     expect(stderr).toBe(`watch it with: kvorum operation watch ${idOf(7)}\n`);
     expect(exitCode).toBe(0);

@@ -41,7 +41,7 @@ describe('kvorum vm create', () => {
   it('looks names up and sends exactly what was given', async () => {
     const { run, calls } = await openDouble(routes);
     const { exitCode } = await run(
-      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --disk 20GiB --accelerator kvm --cpu-policy dedicated --smt-policy isolate --huge-pages 2MiB --numa-nodes 2 --lock-memory --preallocate --balloon-minimum 1GiB --balloon-shares 500 --no-start --label tier=web --label a=b=c --idempotency-key k1',
+      'vm create web-1 --flavor small --image debian-13 --project default --host host-a --root-disk 20GiB --accelerator kvm --cpu-policy dedicated --smt-policy isolate --huge-pages 2MiB --numa-nodes 2 --lock-memory --preallocate --balloon-minimum 1GiB --balloon-shares 500 --no-start --label tier=web --label a=b=c --idempotency-key k1',
     );
     expect(exitCode).toBe(0);
     const create = calls.find(({ call }) => call === 'POST /v1/vms');
@@ -74,6 +74,46 @@ describe('kvorum vm create', () => {
     const { run, calls } = await openDouble(routes);
     await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${flags}`);
     expect(calls[0]?.body).toMatchObject({ hardware: { firmware } });
+  });
+
+  it('makes it with disks, cards and drives', async () => {
+    const { run, calls } = await openDouble(routes);
+    const devices =
+      '--disk 10GiB --disk 20GiB,serial=logs,iops=100,rate=50MiB --nic isolated --nic isolated,mac=02:00:00:00:00:07';
+    const { exitCode } = await run(
+      `vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${devices} --cdrom debian-13 --cdrom ${idOf(3)} --max-vcpus 4`,
+    );
+    expect(exitCode).toBe(0);
+    expect(calls.find(({ call }) => call === 'POST /v1/vms')?.body).toMatchObject({
+      hardware: {
+        devices: {
+          maxVcpuCount: 4,
+          dataDisks: [
+            { sizeBytes: 10 * GIB },
+            { sizeBytes: 20 * GIB, serial: 'logs', throttle: { iops: 100, bytesPerSecond: 50 * 2 ** 20 } },
+          ],
+          nics: [{ backend: { kind: 'isolated' } }, { backend: { kind: 'isolated' }, macAddress: '02:00:00:00:00:07' }],
+          cdroms: [
+            { name: 'cdrom-1', imageId: idOf(3) },
+            { name: 'cdrom-2', imageId: idOf(3) },
+          ],
+        },
+      },
+    });
+  });
+
+  it.each([
+    ['--disk serial=logs', 'Give a size such as'],
+    ['--disk ,serial=logs', 'Give a size first'],
+    ['--disk 10GiB,serial', 'After the comma go serial=, iops=, rate=.'],
+    ['--disk 10GiB,iops=1,iops=2', 'iops= is there twice.'],
+    ['--nic bridge', 'A card is of the kind isolated.'],
+  ])('refuses %s before anything is sent', async (flags, message) => {
+    const { run, calls } = await openDouble(routes);
+    const { exitCode, stderr } = await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${flags}`);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain(message);
+    expect(calls).toEqual([]);
   });
 
   it('can be told to keep all its memory', async () => {

@@ -9,6 +9,7 @@ import type { Actor, ControlPlane } from '../control-plane.js';
 import { findFlavor } from '../flavor/flavor.store.js';
 import { notFound } from '../token/project-scope.js';
 import { requireLayout } from '../vm/amounts-of-vm.js';
+import { diskBytesOf, rootDiskBytesOf } from '../vm/new-vm-hardware.js';
 import { requestOfVm } from '../vm/request-of-vm.js';
 import { readPopulatedFleet } from './populated-fleet.store.js';
 import { shownDecision } from './shown-decision.js';
@@ -24,9 +25,10 @@ export async function simulatePlacement(
     if (vm.hostId !== undefined && actor.projectId !== null) throw hostOfSite(`body.vms.${index}.hostId`);
     const flavor = await findFlavor(cp.database, vm.flavorId);
     if (flavor === null) throw notFound('the flavor', `body.vms.${index}.flavorId`);
-    requireLayout({ ...flavor, hardware: vm.hardware }, `body.vms.${index}.hardware`);
+    const at = `body.vms.${index}`;
+    requireLayout({ ...flavor, hardware: vm.hardware }, `${at}.hardware`);
     const wanted = {
-      ...requestOfVm(vm, flavor, vm.rootDiskBytes ?? flavor.rootDiskBytes),
+      ...requestOfVm(vm, flavor, diskBytesOf(rootDiskBytesOf(vm, flavor, at), vm.hardware.devices)),
       hostId: vm.hostId ?? null,
     };
     for (let count = 0; count < vm.count; count += 1) requests.push(wanted);

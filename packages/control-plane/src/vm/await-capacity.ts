@@ -5,7 +5,7 @@ import { claimIdempotencyKeys, findIdempotentAnswer } from '../operations/idempo
 import { findOperations } from '../operations/operation.store.js';
 import { insertPlacement } from '../placement/placement.store.js';
 import { takeQuota } from '../project/project.store.js';
-import { type ClaimedVm, holdParts, keyOf, type NewVmClaim, recordVms } from './claim-vms.js';
+import { type ClaimedVm, holdParts, keyOf, type NewVmClaim, recordVms, takeAddressesFor } from './claim-vms.js';
 import type { RefusedPlacement } from './place-vm.js';
 import { reasonOf } from './place-waiting-vms.js';
 import { insertWait } from './waiting-vm.store.js';
@@ -64,5 +64,6 @@ async function recordWaiting(
   if (!(await takeQuota(tx, projectId, { vmCount: 1, vcpuCount: 0, memoryBytes: 0, diskBytes: 0 }))) {
     throw new DomainError('quota_exceeded', `project ${held.parts.project.name} may not have more VMs`);
   }
+  await takeAddressesFor(tx, [held]);
   return { stored: null, operation };
 }

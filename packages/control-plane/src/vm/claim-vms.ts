@@ -20,17 +20,18 @@ import type { OperationWithSteps } from '../operations/operation-row.js';
 import { insertPlacements } from '../placement/placement.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { createVmOperation } from './create-vm.operation.js';
-import { sizedHardware } from './new-vm-hardware.js';
+import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { insertVms } from './vm.store.js';
-import { type VmParts, vmPartsOf } from './vm-parts.js';
+import { imageIdsOf, type VmParts, vmPartsOf } from './vm-parts.js';
 import { takeQuotaFor } from './vm-quota.js';
 
 /** A VM that is to be. */
 export interface NewVmClaim {
   readonly ids: { readonly vmId: VmId; readonly volumeId: VolumeId; readonly operationId: OperationId };
   readonly actor: Actor;
+  /** With ids, slots and addresses of its devices. */
   readonly request: CreateVmRequest;
   readonly idempotency: Idempotency | undefined;
   /** As read before, without locks. */
@@ -80,9 +81,9 @@ export function claimVm(database: Database, claim: VmClaim): Promise<ClaimedVm> 
 class KeyTaken extends Error {}
 
 /**
- * Writes what nobody else knows of yet, and then takes quota and room: locks keys, projects and hosts, in this order and
- * each in the order of ids. The hosts last: VMs are packed, so many requests want the same host's row, and each waits for
- * as long as the one before it has it.
+ * Writes what nobody else knows of yet, and then takes quota and room: locks keys, projects, hosts and addresses, in this
+ * order, which is that of an update too, and each in the order of ids. The hosts late: VMs are packed, so many requests want
+ * the same host's row, and each waits for as long as the one before it has it.
  */
 async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]> {
   if (!(await claimIdempotencyKeys(tx, claims.map(keyOf)))) {
@@ -104,6 +105,7 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
     held.map(({ parts }) => parts),
   );
   if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
+  await takeAddressesFor(tx, held);
   return held.map(({ ids }) => {
     const operation = operations.get(ids.operationId);
     if (operation === undefined) throw new TypeError(`operation ${ids.operationId} was recorded`);
@@ -120,13 +122,25 @@ export const keyOf = ({ actor, idempotency, ids }: NewVmClaim) => ({
 /** Held now: flavors and images cannot be deleted any more until the VMs name them. */
 export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readonly Claim[]): Promise<Claim[]> {
   const flavors = await holdFlavors(tx, [...new Set(claims.map(({ request }) => request.flavorId))]);
-  const images = await holdImages(tx, [...new Set(claims.map(({ request }) => request.imageId))]);
+  const images = await holdImages(tx, [...new Set(claims.flatMap(({ request }) => imageIdsOf(request)))]);
   return claims.map((claim) => {
     const { actor, request, parts } = claim;
     const flavor = flavors.get(request.flavorId) ?? null;
-    const image = images.get(request.imageId) ?? null;
-    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, image }) };
+    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, images }) };
   });
+}
+
+/** Of all their network cards. Throws already_exists that names the card. */
+export async function takeAddressesFor(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
+  const taken = await takeAddresses(
+    tx,
+    claims.flatMap(({ ids, parts }) => cardsOf(ids.vmId, [parts])),
+  );
+  if (taken === null) return;
+  const index = claims
+    .flatMap(({ parts }) => [parts.hardware.devices.nics.findIndex(({ macAddress }) => macAddress === taken)])
+    .find((found) => found >= 0);
+  throw addressTaken(taken, `body.hardware.devices.nics[${index}].macAddress`);
 }
 
 const placementOf = ({ actor, ids, request, parts, proposed: { record, evidence } }: VmClaim) => ({
@@ -180,7 +194,7 @@ const specOf = ({ request, parts, proposed, ids }: NewVmClaim) => ({
   memoryBytes: parts.flavor.memoryBytes,
   accelerator: proposed?.accelerator ?? null,
   balloon: parts.balloon,
-  hardware: sizedHardware(request, parts.diskBytes),
+  hardware: parts.hardware,
   // Each start is one epoch; a VM that is made stopped has not had any.
   epoch: request.start ? 1 : 0,
 });
@@ -189,7 +203,8 @@ const inputOf = (claim: NewVmClaim) => ({
   ...specOf(claim),
   generation: 1,
   rootVolumeId: claim.ids.volumeId,
-  diskBytes: claim.parts.diskBytes,
+  diskBytes: claim.parts.rootDiskBytes,
+  media: [...claim.parts.media],
   image: {
     imageId: claim.parts.image.id,
     sha256: claim.parts.image.sha256,
@@ -204,7 +219,8 @@ const rowOf = (claim: NewVmClaim) => ({
   balloonShares: claim.request.balloon?.shares ?? BALLOON_SHARES_DEFAULT,
   flavorId: claim.parts.flavor.id,
   imageId: claim.parts.image.id,
-  diskBytes: claim.parts.diskBytes,
+  diskBytes: claim.parts.rootDiskBytes,
+  dataDisks: claim.parts.hardware.devices.dataDisks.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
   labels: claim.request.labels,
 });
 

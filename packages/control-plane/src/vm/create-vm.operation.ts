@@ -1,6 +1,7 @@
 import { Accelerator } from '@kvorum/schema';
 import { z } from 'zod';
 import { nothing } from '../operations/define-operation.js';
+import { NeededImage } from './media-of-drives.js';
 import { giveBack, settleVm } from './settle-vm.js';
 import {
   agentOf,
@@ -18,8 +19,11 @@ export const CreateVmInput = VmTarget.extend({
   /** Null while it waits for a host; then nobody works on it. */
   hostId: z.uuid().nullable(),
   accelerator: Accelerator.nullable(),
+  /** Of the root disk; the others stand in `hardware`. */
   diskBytes: z.int(),
-  image: z.object({ imageId: z.uuid(), sha256: z.string(), sizeBytes: z.int() }),
+  image: NeededImage,
+  /** What lies in its drives. An operation recorded before a VM could be made with drives has none. */
+  media: z.array(NeededImage).default([]),
   /** False: it is made and left stopped. */
   isStarted: z.boolean(),
 });
@@ -30,6 +34,12 @@ function placed(input: CreateVmInput): CreateVmInput & VmTarget {
   if (hostId === null || accelerator === null) throw new TypeError(`VM ${input.vmId} has no host yet`);
   return { ...input, hostId, accelerator };
 }
+
+const dataDisksOf = ({ hardware }: CreateVmInput): { volumeId: string; sizeBytes: number }[] =>
+  hardware.devices.dataDisks.map(({ id, sizeBytes }) => {
+    if (id === null) throw new TypeError('the disks of a recorded VM have ids');
+    return { volumeId: id, sizeBytes };
+  });
 
 /** Most of it is for the image: 30 minutes carry 100 GiB at 60 MB/s. */
 const DEADLINE_MS = 30 * MINUTE_MS;
@@ -43,12 +53,18 @@ export const createVmOperation = defineVmOperation({
 })
   .step('ensure-image', {
     run: async (context) => {
-      const { image, hostId } = placed(context.input);
+      const { image, media, hostId } = placed(context.input);
       const agent = await agentOf(context.services, hostId);
-      await agent.ensureImage(image, {
-        ...callOptions(context, DEADLINE_MS),
-        onProgress: (doneBytes) => context.reportProgress({ doneBytes, totalBytes: image.sizeBytes }),
-      });
+      const totalBytes = [image, ...media].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+      let beforeBytes = 0;
+      for (const needed of [image, ...media]) {
+        const startBytes = beforeBytes;
+        await agent.ensureImage(needed, {
+          ...callOptions(context, DEADLINE_MS),
+          onProgress: (doneBytes) => context.reportProgress({ doneBytes: startBytes + doneBytes, totalBytes }),
+        });
+        beforeBytes += needed.sizeBytes;
+      }
     },
     undo: nothing("the host's cache of images is for all its VMs; the host makes room when it needs some"),
   })
@@ -57,13 +73,18 @@ export const createVmOperation = defineVmOperation({
       const input = placed(context.input);
       const agent = await agentOf(context.services, input.hostId);
       const { imageId, sha256: imageSha256 } = input.image;
-      const disk = { volumeId: input.rootVolumeId, sizeBytes: input.diskBytes, imageId, imageSha256 };
-      await agent.ensureDisk(intentOf(context, input), disk, callOptions(context, HOST_CALL_MS));
+      const root = { volumeId: input.rootVolumeId, sizeBytes: input.diskBytes, imageId, imageSha256 };
+      const empty = dataDisksOf(input).map((disk) => ({ ...disk, imageId: null, imageSha256: null }));
+      for (const disk of [root, ...empty]) {
+        await agent.ensureDisk(intentOf(context, input), disk, callOptions(context, HOST_CALL_MS));
+      }
     },
     undo: async (context) => {
       const input = placed(context.input);
       const agent = await agentOf(context.services, input.hostId);
-      await agent.removeDisk(intentOf(context, input), input.rootVolumeId, callOptions(context, HOST_CALL_MS));
+      for (const { volumeId } of [...dataDisksOf(input), { volumeId: input.rootVolumeId }]) {
+        await agent.removeDisk(intentOf(context, input), volumeId, callOptions(context, HOST_CALL_MS));
+      }
     },
   })
   .step('ensure-vm', {

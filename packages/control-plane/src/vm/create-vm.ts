@@ -13,6 +13,7 @@ import { toOperation } from '../operations/operation-row.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
 import { type ClaimedVm, claimVm } from './claim-vms.js';
+import { withAssignedDevices } from './new-vm-hardware.js';
 import { placeAndReserve, recordRefusal } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { readVmParts } from './vm-parts.js';
@@ -26,14 +27,15 @@ import { requireQuota } from './vm-quota.js';
 export async function createVm(
   cp: ControlPlane,
   actor: Actor,
-  request: CreateVmRequest,
+  given: CreateVmRequest,
   options: { idempotency?: Idempotency | undefined } = {},
 ): Promise<AcceptedOperation> {
-  requirePlacementRight(actor, request);
-  requireWaitRight(actor, request.waitForCapacity);
+  requirePlacementRight(actor, given);
+  requireWaitRight(actor, given.waitForCapacity);
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
+  const request = withAssignedDevices(given, cp.siteId);
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readVmParts(cp.database, actor, request);
   requireQuota(parts);

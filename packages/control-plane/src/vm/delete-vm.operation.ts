@@ -37,7 +37,10 @@ export const deleteVmOperation = defineVmOperation({
       const target = { ...input, hostId, accelerator };
       await agent.removeVm(intentOf(context, target), callOptions(context, HOST_CALL_MS));
       // With the VM go its disks; asking for each by name as well makes sure of one the host kept apart from it.
-      await agent.removeDisk(intentOf(context, target), input.rootVolumeId, callOptions(context, HOST_CALL_MS));
+      for (const volumeId of [input.rootVolumeId, ...input.hardware.devices.dataDisks.map(({ id }) => id)]) {
+        if (volumeId === null) continue;
+        await agent.removeDisk(intentOf(context, target), volumeId, callOptions(context, HOST_CALL_MS));
+      }
     },
     undo: irreversible('the disks are gone with it'),
   })

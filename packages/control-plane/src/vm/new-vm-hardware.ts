@@ -1,32 +1,44 @@
-import type { CreateVmRequest, Flavor } from '@kvorum/schema';
-import { refusalOf } from './assign-devices.js';
+import type { CreateVmRequest, Flavor, SimulatePlacementRequest, VmHardware } from '@kvorum/schema';
+import { assignDevices, refusalOf } from './assign-devices.js';
 
-/** What is plugged in is added to a VM that is there: an update has the steps and the undo for it. */
-export function requirePlainDevices({ hardware }: CreateVmRequest, flavor: Flavor): void {
-  const { devices } = hardware;
-  const later = [
-    ...(['dataDisks', 'nics'] as const).filter((name) => devices[name].length > 0),
-    ...(devices.cdroms.some(({ imageId }) => imageId !== null) ? ['cdroms'] : []),
-    ...(devices.rootDisk.sizeBytes === null ? [] : ['rootDisk.sizeBytes']),
-  ];
-  const [first] = later;
-  if (first !== undefined) {
-    const message =
-      first === 'rootDisk.sizeBytes' ? 'give rootDiskBytes instead' : 'is added once the VM is there: update it';
-    throw refusalOf(`body.hardware.devices.${first}`, message);
-  }
-  for (const [name, least] of [
-    ['maxVcpuCount', flavor.vcpuCount],
-    ['maxMemoryBytes', flavor.memoryBytes],
+type Devices = VmHardware['devices'];
+
+/** The request with what the site gives its devices: ids, slots, addresses. Throws invalid_request that names the field. */
+export function withAssignedDevices(request: CreateVmRequest, siteId: string): CreateVmRequest {
+  const { hardware } = request;
+  return {
+    ...request,
+    hardware: withDevices(hardware, assignDevices({ wanted: hardware.devices, known: [], siteId })),
+  };
+}
+
+export const withDevices = (hardware: VmHardware, devices: Devices): VmHardware => ({ ...hardware, devices });
+
+/** Throws invalid_request for room to grow that is less than what the VM has from the start. */
+export function requireRoom({ maxVcpuCount, maxMemoryBytes }: Devices, flavor: Flavor): void {
+  for (const [name, most, least] of [
+    ['maxVcpuCount', maxVcpuCount, flavor.vcpuCount],
+    ['maxMemoryBytes', maxMemoryBytes, flavor.memoryBytes],
   ] as const) {
-    const most = devices[name];
-    if (most !== null && most < least)
+    if (most !== null && most < least) {
       throw refusalOf(`body.hardware.devices.${name}`, `is below the flavor's ${least}`);
+    }
   }
 }
 
-/** Its root disk is as large as its volume: what an update compares with. */
-export function sizedHardware({ hardware }: CreateVmRequest, sizeBytes: number): CreateVmRequest['hardware'] {
-  const { devices } = hardware;
-  return { ...hardware, devices: { ...devices, rootDisk: { ...devices.rootDisk, sizeBytes } } };
+type Sized = Pick<SimulatePlacementRequest['vms'][number], 'rootDiskBytes' | 'hardware'>;
+
+/** Its root disk can be told of in two places. Throws invalid_request if they differ. `at`: the field of the request. */
+export function rootDiskBytesOf({ rootDiskBytes, hardware }: Sized, flavor: Flavor, at = 'body'): number {
+  const { sizeBytes } = hardware.devices.rootDisk;
+  if (sizeBytes === null) return rootDiskBytes ?? flavor.rootDiskBytes;
+  if (rootDiskBytes === undefined || rootDiskBytes === sizeBytes) return sizeBytes;
+  throw refusalOf(
+    `${at}.hardware.devices.rootDisk.sizeBytes`,
+    `is not rootDiskBytes, ${rootDiskBytes}; give one of them`,
+  );
 }
+
+/** Of all disks of a VM together. */
+export const diskBytesOf = (rootDiskBytes: number, { dataDisks }: Devices): number =>
+  dataDisks.reduce((sum, { sizeBytes }) => sum + sizeBytes, rootDiskBytes);

@@ -9,10 +9,10 @@ import {
 import type { Actor } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
 import { holdImages } from '../image/image.store.js';
-import { visible } from '../image/images.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
 import { balloonOf } from './balloon-of.js';
+import { mediaIdsOf, mediaOfDrives } from './media-of-drives.js';
 import type { UpdateVmInput } from './update-vm.operation.js';
 import { findHostOfVm } from './update-vm.store.js';
 import type { VmForIntent } from './vm-intent.store.js';
@@ -41,7 +41,8 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
   const merged = mergeHardware(wanted.hardware, request);
   const known = [current, ...(vm.nextShape === null ? [] : [vm.nextShape])].map(({ hardware }) => hardware.devices);
   const devices = assignDevices({ wanted: merged.devices, known, siteId });
-  const { cdroms, images } = await withMedia(tx, actor, vm, devices.cdroms);
+  const held = await holdImages(tx, mediaIdsOf(devices.cdroms));
+  const { cdroms, media } = mediaOfDrives(devices.cdroms, { actor, projectId: vm.projectId, images: held });
   const memoryBytes = request.memoryBytes ?? wanted.memoryBytes;
   const shape: VmShape = {
     vcpuCount: request.vcpuCount ?? wanted.vcpuCount,
@@ -52,7 +53,7 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
   refuseContradiction(shape);
   requireLayout(shape);
   await requireHostCan(tx, vm, current, shape);
-  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, shape, images };
+  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, shape, images: media };
 }
 
 /** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */
@@ -108,35 +109,6 @@ function mergeHardware(before: VmHardware, request: UpdateVmRequest): VmHardware
   if (rootDiskBytes === undefined) return parsed.data;
   const { devices } = parsed.data;
   return { ...parsed.data, devices: { ...devices, rootDisk: { ...devices.rootDisk, sizeBytes: rootDiskBytes } } };
-}
-
-async function withMedia(
-  tx: Tx,
-  actor: Actor,
-  vm: VmForIntent,
-  drives: VmHardware['devices']['cdroms'],
-): Promise<{ cdroms: VmHardware['devices']['cdroms']; images: UpdateVmInput['images'] }> {
-  const cdroms: VmHardware['devices']['cdroms'] = [];
-  const images: UpdateVmInput['images'] = [];
-  for (const [index, drive] of drives.entries()) {
-    if (drive.imageId === null) {
-      cdroms.push({ ...drive, imageSha256: null });
-      continue;
-    }
-    const field = `body.hardware.devices.cdroms[${index}].imageId`;
-    const image = visible(actor, (await holdImages(tx, [drive.imageId])).get(drive.imageId) ?? null, field);
-    if (!image.isPublic && image.projectId !== vm.projectId) throw refusalOf(field, 'is no image of this project');
-    if (image.state !== 'available') {
-      throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`, {
-        details: { fields: [{ field, message: `is ${image.state}` }] },
-      });
-    }
-    const { sha256, sizeBytes } = image;
-    if (sha256 === null) throw new TypeError(`the image ${image.id}, which is available, has a digest`);
-    cdroms.push({ ...drive, imageSha256: sha256 });
-    images.push({ imageId: image.id, sha256, sizeBytes: sizeBytes ?? 0 });
-  }
-  return { cdroms, images };
 }
 
 function refuseContradiction({ vcpuCount, memoryBytes, balloon, hardware }: VmShape): void {

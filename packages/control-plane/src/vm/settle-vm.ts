@@ -3,7 +3,8 @@ import type { Tx } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import { release } from '../host/reservation.store.js';
 import { returnQuota } from '../project/project.store.js';
-import { changeHeld, keepAddresses, setBootMemory, shapeOf, writeShape } from './update-vm.store.js';
+import { keepAddresses } from './nic-address.store.js';
+import { changeHeld, setBootMemory, shapeOf, writeShape } from './update-vm.store.js';
 import {
   findVmForIntent,
   findVmUsage,

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { irreversible, nothing } from '../operations/define-operation.js';
+import { NeededImage } from './media-of-drives.js';
+import { keepAddresses } from './nic-address.store.js';
 import { settleVm } from './settle-vm.js';
-import { changeHeld, keepAddresses, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
+import { changeHeld, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
 import {
   agentOf,
   callOptions,
@@ -23,7 +25,7 @@ export const UpdateVmInput = VmTarget.extend({
   power: z.enum(['running', 'paused', 'stopped']),
   before: Side,
   after: Side,
-  images: z.array(z.object({ imageId: z.uuid(), sha256: z.string(), sizeBytes: z.int() })),
+  images: z.array(NeededImage),
 });
 export type UpdateVmInput = z.infer<typeof UpdateVmInput>;
 

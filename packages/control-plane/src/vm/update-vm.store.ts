@@ -205,29 +205,3 @@ export async function writeVolumes(
     UPDATE volumes SET deleted_at = clock_timestamp()
      WHERE vm_id = ${vm.vmId}::uuid AND deleted_at IS NULL AND id <> ALL (${[...volumes.keys()]}::uuid[])`;
 }
-
-/** Claims the addresses of all cards of the shapes. Returns one that another card of the site has, or null. */
-export async function takeAddresses(tx: Tx, vmId: string, shapes: readonly VmShape[]): Promise<string | null> {
-  const cards = shapes
-    .flatMap(({ hardware }) => hardware.devices.nics)
-    .filter(({ id, macAddress }) => id !== null && macAddress !== null)
-    .map(({ id, macAddress }) => ({ nic_id: id, mac_address: macAddress }))
-    // In one order, so that two transactions never wait for each other.
-    .sort((a, b) => (a.mac_address ?? '').localeCompare(b.mac_address ?? ''));
-  for (const { nic_id, mac_address } of cards) {
-    const count = await tx.$executeRaw`
-      INSERT INTO nic_addresses (mac_address, vm_id, nic_id)
-      VALUES (${mac_address}, ${vmId}::uuid, ${nic_id}::uuid)
-      ON CONFLICT (mac_address) DO UPDATE SET mac_address = excluded.mac_address
-        WHERE nic_addresses.vm_id = excluded.vm_id AND nic_addresses.nic_id = excluded.nic_id`;
-    if (count === 0) return mac_address;
-  }
-  return null;
-}
-
-/** Gives up the addresses of a VM that none of the shapes needs. */
-export async function keepAddresses(tx: Tx, vmId: string, shapes: readonly VmShape[]): Promise<void> {
-  const kept = shapes.flatMap(({ hardware }) => hardware.devices.nics.map(({ macAddress }) => macAddress ?? ''));
-  await tx.$executeRaw`
-    DELETE FROM nic_addresses WHERE vm_id = ${vmId}::uuid AND mac_address <> ALL (${kept}::text[])`;
-}

@@ -18,11 +18,12 @@ import { recordOperation } from '../operations/operation.store.js';
 import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import { holdGrowth } from './hold-growth.js';
+import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { planUpdate, type UpdateAnswer } from './plan-update.js';
 import { type RequestedShape, readUpdate } from './read-update.js';
 import { targetOf } from './request-vm.js';
 import { type UpdateVmInput, updateVmOperation } from './update-vm.operation.js';
-import { shapeOf, takeAddresses, writeName, writeNextShape, writeVolumes } from './update-vm.store.js';
+import { shapeOf, writeName, writeNextShape, writeVolumes } from './update-vm.store.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import { heldBy, type VmShape } from './vm-shape.js';
 
@@ -180,16 +181,9 @@ async function record(
   if (!(await writeName(tx, vm.vmId, { name, labels }))) {
     throw new DomainError('already_exists', `the project has a VM called ${name} already`);
   }
-  const taken = await takeAddresses(
-    tx,
-    vm.vmId,
-    shapes.filter((shape): shape is VmShape => shape !== null),
-  );
-  if (taken !== null) {
-    throw new DomainError('already_exists', `another network card of the site has the address ${taken}`, {
-      details: { fields: [{ field: 'body.hardware.devices.nics', message: `${taken} is taken` }] },
-    });
-  }
+  const present = shapes.filter((shape): shape is VmShape => shape !== null);
+  const taken = await takeAddresses(tx, cardsOf(vm.vmId, present));
+  if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
   await writeVolumes(tx, target, held.volumes);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
   const input: UpdateVmInput = {

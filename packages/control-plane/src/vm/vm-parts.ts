@@ -5,6 +5,7 @@ import {
   type Flavor,
   type Image,
   type Project,
+  type VmHardware,
 } from '@kvorum/schema';
 import type { Actor } from '../control-plane.js';
 import type { Database } from '../database/database.js';
@@ -15,51 +16,82 @@ import { projectForNew } from '../project/default-project.js';
 import { notFound } from '../token/project-scope.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
-import { requirePlainDevices } from './new-vm-hardware.js';
+import { mediaIdsOf, mediaOfDrives, type NeededImage } from './media-of-drives.js';
+import { diskBytesOf, requireRoom, rootDiskBytesOf, withDevices } from './new-vm-hardware.js';
 
 /** What a VM is made of. */
 export interface VmParts {
   readonly project: Project;
   readonly flavor: Flavor;
   readonly image: Image;
+  readonly rootDiskBytes: number;
+  /** Of all its disks. */
   readonly diskBytes: number;
+  /** As it is recorded: with the size of the root disk, which an update compares with, and digests of media. */
+  readonly hardware: VmHardware;
+  /** What lies in its drives. */
+  readonly media: readonly NeededImage[];
   readonly balloon: BalloonPolicy | null;
 }
 
 /** Reads what the request names, without locks. Throws not_found, conflict_state, invalid_request. */
 export async function readVmParts(database: Database, actor: Actor, request: CreateVmRequest): Promise<VmParts> {
   const project = await projectForNew(database, actor, request.projectId);
-  const [flavor, image] = await Promise.all([
+  const [flavor, ...images] = await Promise.all([
     findFlavor(database, request.flavorId),
-    findImage(database, request.imageId),
+    ...imageIdsOf(request).map((id) => findImage(database, id)),
   ]);
-  return vmPartsOf(actor, request, { project, flavor, image });
+  const found = images.filter((image) => image !== null);
+  return vmPartsOf(actor, request, { project, flavor, images: new Map(found.map((image) => [image.id, image])) });
 }
+
+/** Of its root disk, and of what lies in its drives. */
+export const imageIdsOf = ({ imageId, hardware }: CreateVmRequest): string[] => [
+  ...new Set<string>([imageId, ...mediaIdsOf(hardware.devices.cdroms)]),
+];
 
 /** The parts, if the request may have them and they go together. Throws as above. */
 export function vmPartsOf(
   actor: Actor,
   request: CreateVmRequest,
-  found: { readonly project: Project; readonly flavor: Flavor | null; readonly image: Image | null },
+  found: {
+    readonly project: Project;
+    readonly flavor: Flavor | null;
+    readonly images: ReadonlyMap<string, Image>;
+  },
 ): VmParts {
-  const { project, flavor } = found;
+  const { project, flavor, images } = found;
   if (flavor === null) throw notFound('the flavor', 'body.flavorId');
-  requirePlainDevices(request, flavor);
-  const image = visible(actor, found.image, 'body.imageId');
+  const { devices } = request.hardware;
+  requireRoom(devices, flavor);
+  const image = visible(actor, images.get(request.imageId) ?? null, 'body.imageId');
   // A token of the whole site sees every image; the VM's project must be allowed to use it all the same.
   if (!image.isPublic && image.projectId !== project.id) throw notFound('the image', 'body.imageId');
   if (image.state !== 'available' || image.virtualSizeBytes === null) {
     throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`);
   }
-  const diskBytes = request.rootDiskBytes ?? flavor.rootDiskBytes;
-  if (diskBytes < image.virtualSizeBytes) {
-    const message = `must be at least the virtual size of the image, ${image.virtualSizeBytes} bytes`;
-    const field = request.rootDiskBytes === undefined ? 'body.flavorId' : 'body.rootDiskBytes';
-    throw new DomainError('invalid_request', `the root disk of ${diskBytes} bytes ${message}`, {
-      details: { fields: [{ field, message: `its disk ${message}` }] },
-    });
-  }
+  const rootDiskBytes = rootDiskBytesOf(request, flavor);
+  if (rootDiskBytes < image.virtualSizeBytes) throw smallerThanImage(request, rootDiskBytes, image.virtualSizeBytes);
   requireLayout({ ...flavor, hardware: request.hardware });
-  const balloon = balloonOf(request.balloon, flavor.memoryBytes, request.hardware.memory);
-  return { project, flavor, image, diskBytes, balloon };
+  const { cdroms, media } = mediaOfDrives(devices.cdroms, { actor, projectId: project.id, images });
+  const rootDisk = { ...devices.rootDisk, sizeBytes: rootDiskBytes };
+  return {
+    project,
+    flavor,
+    image,
+    rootDiskBytes,
+    diskBytes: diskBytesOf(rootDiskBytes, devices),
+    hardware: withDevices(request.hardware, { ...devices, rootDisk, cdroms }),
+    media,
+    balloon: balloonOf(request.balloon, flavor.memoryBytes, request.hardware.memory),
+  };
+}
+
+function smallerThanImage({ rootDiskBytes, hardware }: CreateVmRequest, bytes: number, least: number): DomainError {
+  const message = `must be at least the virtual size of the image, ${least} bytes`;
+  const ofDevices = hardware.devices.rootDisk.sizeBytes === null ? 'flavorId' : 'hardware.devices.rootDisk.sizeBytes';
+  const field = `body.${rootDiskBytes === undefined ? ofDevices : 'rootDiskBytes'}`;
+  return new DomainError('invalid_request', `the root disk of ${bytes} bytes ${message}`, {
+    details: { fields: [{ field, message: `its disk ${message}` }] },
+  });
 }

@@ -151,7 +151,8 @@ export async function findVm(database: Database | Tx, id: string): Promise<Vm | 
 async function readVms(database: Database | Tx, ids: readonly string[]): Promise<Vm[]> {
   const rows = await database.$queryRaw<VmRow[]>`
     SELECT v.*, h.name AS host_name,
-           (SELECT jsonb_agg(jsonb_build_object('id', d.id, 'role', d.role, 'sizeBytes', d.size_bytes) ORDER BY d.id)
+           (SELECT jsonb_agg(jsonb_build_object('id', d.id, 'role', d.role, 'sizeBytes', d.size_bytes)
+                             ORDER BY d.role <> 'root', d.id)
               FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS volumes,
            (SELECT jsonb_build_object('priority', w.priority, 'until', w.until, 'reason', w.reason, 'position', 1 + (
                      SELECT count(*) FROM waiting_vms b WHERE (b.priority, w.operation_id) > (w.priority, b.operation_id)))
@@ -174,7 +175,9 @@ export interface NewVm {
   readonly hostId: string | null;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
+  /** Of the root disk. */
   readonly diskBytes: number;
+  readonly dataDisks: readonly { readonly id: string | null; readonly sizeBytes: number }[];
   readonly hardware: VmHardware;
   readonly balloon: BalloonPolicy | null;
   readonly balloonShares: number;
@@ -184,7 +187,7 @@ export interface NewVm {
 }
 
 /**
- * VMs with their root volumes. Returns the ids of those that were written: the project of each other one has a VM of its
+ * VMs with their volumes. Returns the ids of those that were written: the project of each other one has a VM of its
  * name. The operations' rows must be there already.
  */
 export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<ReadonlySet<string>> {
@@ -194,7 +197,8 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
               "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
-              "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint)),
+              "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
+              "dataDisks" jsonb)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
                        hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
@@ -204,8 +208,12 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id)
     INSERT INTO volumes (id, project_id, vm_id, host_id, role, size_bytes)
-    SELECT w."volumeId", w."projectId", written.id, w."hostId", 'root', w."diskBytes"
-      FROM written JOIN wanted w ON w."vmId" = written.id
+    SELECT d.id, w."projectId", written.id, w."hostId", d.role, d.bytes
+      FROM written JOIN wanted w ON w."vmId" = written.id,
+           LATERAL (
+             SELECT w."volumeId" AS id, 'root' AS role, w."diskBytes" AS bytes
+             UNION ALL
+             SELECT id, 'data', "sizeBytes" FROM jsonb_to_recordset(w."dataDisks") AS e (id uuid, "sizeBytes" bigint)) d
     RETURNING vm_id`;
   return new Set(written.map((row) => row.vm_id));
 }

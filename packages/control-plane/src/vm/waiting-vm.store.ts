@@ -55,8 +55,9 @@ export async function findWaits(database: Database): Promise<Wait[]> {
   >`
     SELECT w.operation_id AS "operationId", w.vm_id AS "vmId", w.project_id AS "projectId", v.name AS "vmName",
            o.created_by AS "requestedBy", w.request, v.vcpu_count AS "vcpuCount", v.memory_bytes AS "memoryBytes",
-           d.size_bytes AS "diskBytes", w.reason
-      FROM waiting_vms w JOIN vms v ON v.id = w.vm_id JOIN volumes d ON d.vm_id = v.id AND d.role = 'root'
+           (SELECT sum(d.size_bytes)::bigint FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL) AS "diskBytes",
+           w.reason
+      FROM waiting_vms w JOIN vms v ON v.id = w.vm_id
            JOIN operations o ON o.id = w.operation_id
      WHERE w.until > clock_timestamp() AND o.state = 'queued' AND o.cancel_requested_at IS NULL
      ORDER BY w.priority DESC, w.operation_id`;

@@ -64,6 +64,27 @@ describe('a VM that may wait for room', () => {
     expect(await work(operation.id)).toBe('refused');
   });
 
+  it('waits for room for all its disks, and has its cards from the beginning', async () => {
+    const plain = vmRequest(from).hardware;
+    const dataDisks = [2, 3].map((count) => ({
+      ...{ id: null, sizeBytes: count * GIB, serial: null, slot: null, discard: true, cache: 'auto' as const },
+      throttle: { iops: null, bytesPerSecond: null },
+    }));
+    const nics = [{ id: null, macAddress: null, slot: null, backend: { kind: 'isolated' as const } }];
+    const hardware = { ...plain, devices: { ...plain.devices, dataDisks, nics } };
+    const asked = await waiting({ hardware });
+    expect(await test.sql('SELECT count(*)::int AS cards FROM nic_addresses')).toEqual([{ cards: 1 }]);
+    // Room for five VMs of the flavor has 5 GiB of disk; this one needs 6.
+    await aHost(test, { vmCount: 5 });
+    expect(await placeWaitingVms(test.cp)).toBe(0);
+    expect((await vmOf(asked)).waiting?.reason).toContain('capacity-disk');
+    const hostId = await aHost(test, { vmCount: 6 });
+    expect(await placeWaitingVms(test.cp)).toBe(1);
+    expect(await vmOf(asked)).toMatchObject({ hostId });
+    expect(await test.sql('SELECT disk_bytes::float8 AS bytes FROM reservations')).toEqual([{ bytes: 6 * GIB }]);
+    expect(await test.sql('SELECT DISTINCT host_id AS "hostId" FROM volumes')).toEqual([{ hostId }]);
+  });
+
   it('is placed as soon as there is room, those of higher priority first and then in the order of coming', async () => {
     const [low, high, next] = [await waiting(), await waiting({}, 9), await waiting({}, 9)];
     expect(await queue()).toEqual([high, next, low].map(({ resourceId }) => resourceId));

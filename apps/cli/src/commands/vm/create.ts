@@ -1,6 +1,5 @@
 import { Option } from 'commander';
 import { endWithOperation } from '../../await-operation.js';
-import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { parseDurationMs } from '../../duration.js';
 import { examples } from '../../examples.js';
@@ -8,21 +7,16 @@ import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
-import { addCpuOptions, type CpuOptions, cpuHardwareOf } from './cpu-options.js';
 import { describeVm } from './describe-vm.js';
-import { addFirmwareOptions, type FirmwareOptions, firmwareOf } from './firmware-options.js';
-import { hardwareOf } from './hardware-of.js';
-import { addPlacementOptions, type PlacementOptions, placementHardwareOf } from './placement-options.js';
-import { addRoomOptions, type RoomOptions, roomHardwareOf } from './room-options.js';
+import { addHardwareOptions, type HardwareOptions, hardwareOf } from './hardware-options.js';
+import { addNewDeviceOptions, type NewDeviceOptions, newDevicesOf } from './new-device-options.js';
 
-interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions, BalloonOptions, RoomOptions {
+interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOptions {
   readonly flavor: string;
   readonly image: string;
   readonly project?: string;
-  readonly disk?: number;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
-  readonly display?: 'none' | 'vga';
   readonly start: boolean;
   readonly waitForCapacity?: number;
   readonly priority?: number;
@@ -32,26 +26,30 @@ interface CreateOptions extends CpuOptions, PlacementOptions, FirmwareOptions, B
 }
 
 export const addVmCreate: AddVerb = (vm, cli) => {
-  addRoomOptions(addBalloonOptions(addFirmwareOptions(addPlacementOptions(addCpuOptions(vm.command('create'))))))
+  addBalloonOptions(addHardwareOptions(addNewDeviceOptions(vm.command('create'))))
     .description('Create a VM. Without room for it, it is refused at once, with the reasons, or waits if told to.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
     .requiredOption('--image <image>', 'the disk it starts from: name or id')
     .option('--project <project>', "name or id; default: the token's")
-    .option('--disk <size>', "size of the root disk, such as 20GiB; default: the flavor's", parseByteSize)
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
-    .addOption(new Option('--display <kind>', 'a screen to be seen by VNC; default: none').choices(['none', 'vga']))
     .option('--no-start', 'create it stopped')
     .option('--wait-for-capacity <time>', 'without room, wait for it so long, such as 30m', parseDurationMs)
     .option('--priority <number>', 'of those that wait: 0 to 100, the highest first; default: 0', parseCount)
     .option('--label <key=value>', 'may be given several times', collectLabel)
     .option('--idempotency-key <key>', 'the same key and request again return the first answer')
     .option('--wait', 'until it runs')
-    .addHelpText('after', examples('kvorum vm create web-1 --flavor small --image debian-13 --wait'))
+    .addHelpText(
+      'after',
+      examples(
+        'kvorum vm create web-1 --flavor small --image debian-13 --wait',
+        'kvorum vm create db-1 --flavor small --image debian-13 --disk 100GiB,serial=data --nic isolated --cdrom drivers-iso',
+      ),
+    )
     .action(async (name: string, options: CreateOptions) => {
       const client = cli.connect();
-      const { label: labels, disk: rootDiskBytes, accelerator, start, idempotencyKey } = options;
+      const { label: labels, rootDisk: rootDiskBytes, accelerator, start, idempotencyKey } = options;
       const [flavorId, imageId, projectId, hostId] = await Promise.all([
         resolveFlavor(client, options.flavor),
         resolveImage(client, options.image),
@@ -59,15 +57,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         resolveOptional(resolveHost, client, options.host),
       ]);
       const balloon = balloonOf(options);
-      const display = options.display === undefined ? undefined : { display: { kind: options.display } };
-      const firmware = firmwareOf(options);
-      const hardware = hardwareOf(
-        cpuHardwareOf(options),
-        placementHardwareOf(options),
-        display,
-        firmware && { firmware },
-        roomHardwareOf(options),
-      );
+      const hardware = hardwareOf(options, await newDevicesOf(client, options));
       const waitForCapacity = waitOf(options);
       const placing = { projectId, hostId, waitForCapacity };
       const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, labels });

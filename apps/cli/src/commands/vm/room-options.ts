@@ -13,7 +13,5 @@ export const addRoomOptions = (command: Command): Command =>
     .option('--max-vcpus <count>', 'up to so many vCPUs can be added while it runs; default: none', parseCount)
     .option('--max-memory <size>', 'up to so much memory can be added while it runs; default: none', parseByteSize);
 
-export function roomHardwareOf({ maxVcpus: maxVcpuCount, maxMemory: maxMemoryBytes }: RoomOptions) {
-  const devices = given({ maxVcpuCount, maxMemoryBytes });
-  return Object.keys(devices).length === 0 ? undefined : { devices };
-}
+export const roomOf = ({ maxVcpus: maxVcpuCount, maxMemory: maxMemoryBytes }: RoomOptions) =>
+  given({ maxVcpuCount, maxMemoryBytes });

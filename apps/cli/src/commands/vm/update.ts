@@ -1,4 +1,3 @@
-import { type Command, Option } from 'commander';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
@@ -6,25 +5,18 @@ import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveVm } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
-import { addCpuOptions, type CpuOptions, cpuHardwareOf } from './cpu-options.js';
 import { addUpdateEndOptions, endWithUpdate, type UpdateEndOptions } from './end-with-update.js';
-import { addFirmwareOptions, type FirmwareOptions, firmwareOf } from './firmware-options.js';
-import { hardwareOf } from './hardware-of.js';
-import { addPlacementOptions, type PlacementOptions, placementHardwareOf } from './placement-options.js';
-import { addRoomOptions, type RoomOptions, roomHardwareOf } from './room-options.js';
+import { addHardwareOptions, type HardwareOptions, hardwareOf } from './hardware-options.js';
 
-type Parts = CpuOptions & PlacementOptions & FirmwareOptions & BalloonOptions & RoomOptions & UpdateEndOptions;
-type UpdateOptions = Parts & {
-  readonly name?: string;
-  readonly label?: Record<string, string>;
-  readonly vcpus?: number;
-  readonly memory?: number;
-  readonly disk?: number;
-  readonly display?: 'none' | 'vga';
-};
-
-const addPartOptions = (command: Command): Command =>
-  addRoomOptions(addBalloonOptions(addFirmwareOptions(addPlacementOptions(addCpuOptions(command)))));
+type UpdateOptions = HardwareOptions &
+  BalloonOptions &
+  UpdateEndOptions & {
+    readonly name?: string;
+    readonly label?: Record<string, string>;
+    readonly vcpus?: number;
+    readonly memory?: number;
+    readonly rootDisk?: number;
+  };
 
 export const addVmUpdate: AddVerb = (vm, cli) => {
   const command = vm
@@ -34,10 +26,9 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
     .option('--name <name>', 'another name')
     .option('--vcpus <count>', 'while it runs: up to --max-vcpus', parseCount)
     .option('--memory <size>', 'while it runs: up to --max-memory', parseByteSize)
-    .option('--disk <size>', 'size of the root disk: larger only', parseByteSize)
-    .option('--label <key=value>', 'may be given several times; all that it has: others are taken off', collectLabel)
-    .addOption(new Option('--display <kind>', 'a screen to be seen by VNC').choices(['none', 'vga']));
-  addUpdateEndOptions(addPartOptions(command))
+    .option('--root-disk <size>', 'of the root disk: larger only', parseByteSize)
+    .option('--label <key=value>', 'may be given several times; all that it has: others are taken off', collectLabel);
+  addUpdateEndOptions(addBalloonOptions(addHardwareOptions(command)))
     .addHelpText(
       'after',
       examples(
@@ -46,21 +37,14 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
       ),
     )
     .action(async (nameOrId: string, options: UpdateOptions) => {
-      const firmware = firmwareOf(options);
       const body = given({
         name: options.name,
         labels: options.label,
         vcpuCount: options.vcpus,
         memoryBytes: options.memory,
-        rootDiskBytes: options.disk,
+        rootDiskBytes: options.rootDisk,
         balloon: balloonOf(options),
-        hardware: hardwareOf(
-          cpuHardwareOf(options),
-          placementHardwareOf(options),
-          options.display && { display: { kind: options.display } },
-          firmware && { firmware },
-          roomHardwareOf(options),
-        ),
+        hardware: hardwareOf(options),
       });
       if (Object.keys(body).length === 0) {
         throw usageError('nothing is to be changed', 'Say what, such as --vcpus 4; see: kvorum vm update --help');
