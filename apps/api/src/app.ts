@@ -15,6 +15,7 @@ import { limitRate, REQUEST_RATE_DEFAULT, type RequestRate } from './plugins/rat
 import { sendSecurityHeaders } from './plugins/security-headers.js';
 import { StreamSeats } from './plugins/stream-seats.js';
 import { ALL_ROUTES } from './routes/all-routes.js';
+import { CONSOLE_BOUNDS_DEFAULT, type ConsoleBounds } from './serve-console.js';
 
 export interface AppDeps {
   readonly cp: ControlPlane;
@@ -22,6 +23,7 @@ export interface AppDeps {
   readonly requestRate?: RequestRate;
   readonly imageBytesMax?: number;
   readonly heartbeatMs?: number;
+  readonly consoleBounds?: ConsoleBounds;
 }
 
 /** The largest JSON body has 32 labels of 255 characters: 64 KiB leaves room for escapes. */
@@ -85,6 +87,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     stopping: stopping.signal,
     imageBytesMax: deps.imageBytesMax ?? IMAGE_BYTES_MAX,
     heartbeatMs: deps.heartbeatMs ?? HEARTBEAT_MS,
+    consoleBounds: deps.consoleBounds ?? CONSOLE_BOUNDS_DEFAULT,
     seats: new StreamSeats(),
   };
   for (const route of ALL_ROUTES) mountRoute(app, route, mountDeps);

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Answer } from './answer.js';
 import type { ServerEvents } from './event-stream.js';
-import type { PreparedSocket } from './serve-console.js';
+import type { ConsoleBounds, PreparedSocket } from './serve-console.js';
 
 /** Least role a token needs; `public` routes take no token at all, `console-token` ones check one of their own. */
 export type RouteRole = Role | 'public' | 'console-token';
@@ -33,6 +33,7 @@ export interface RouteDeps {
   /** Aborted when the server stops. */
   readonly stopping: AbortSignal;
   readonly imageBytesMax: number;
+  readonly consoleBounds: ConsoleBounds;
   readonly app: FastifyInstance;
 }
 

@@ -2,8 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { WebSocket } from '@fastify/websocket';
 import type { ConsoleStream } from '@kvorum/control-plane';
 
+export interface ConsoleBounds {
+  /** Nothing typed and nothing shown for so long: nobody is there. */
+  readonly idleMs: number;
+  /** How often it is asked whether the session may go on, and whether the peer is alive. */
+  readonly checkMs: number;
+}
+
 /** Nobody looks at a screen on which nothing happens for half an hour; a revoked token closes it within a check. */
-export const CONSOLE_BOUNDS = { idleMs: 30 * 60_000, checkMs: 15_000 };
+export const CONSOLE_BOUNDS_DEFAULT: ConsoleBounds = { idleMs: 30 * 60_000, checkMs: 15_000 };
 
 /** A WebSocket that a route has prepared: refusals were sent as problems before, and nothing is left to refuse. */
 export interface PreparedSocket {
@@ -13,11 +20,7 @@ export interface PreparedSocket {
   abandon(): void;
 }
 
-export interface ConsoleOptions {
-  /** Nothing typed and nothing shown for so long: nobody is there. */
-  readonly idleMs: number;
-  /** How often it is asked whether the session may go on, and whether the peer is alive. */
-  readonly checkMs: number;
+export interface ConsoleOptions extends ConsoleBounds {
   readonly stopping: AbortSignal;
   /** False ends the session: the API token behind it was revoked, or the VM is gone. */
   mayGoOn(): Promise<boolean>;

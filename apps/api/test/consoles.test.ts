@@ -30,7 +30,7 @@ let plainVmId: string;
 
 beforeAll(async () => {
   const [gatewayAddress, enrolAddress] = [`127.0.0.1:${await findFreePort()}`, `127.0.0.1:${await findFreePort()}`];
-  site = await openSite({ gatewayAddress, enrolAddress });
+  site = await openSite({ gatewayAddress, enrolAddress, consoleBounds: { idleMs: 1_800_000, checkMs: 1_000 } });
   base = await site.app.listen({ host: '127.0.0.1', port: 0 });
   gateway = await startGateway(site.cp, { gateway: gatewayAddress, enrol: enrolAddress });
   worker = await startWorker(site.cp, { concurrency: 4 });
@@ -276,6 +276,23 @@ describe('a guest', () => {
 });
 
 describe('a console session', () => {
+  it('ends when the API token behind it is revoked, and those of others go on', async () => {
+    const made = await site.ask('POST', '/v1/tokens', { as: 'admin', body: { name: 'leaver', role: 'operator' } });
+    const issued = await site.ask('POST', `/v1/vms/${vmId}/console-tokens`, {
+      token: made.body.secret,
+      body: { kind: 'serial' },
+    });
+    const [leaver, other] = [await openTestSocket(urlOf('serial', issued.body.token)), await connect('serial')];
+    await site.ask('DELETE', `/v1/tokens/${made.body.id}`, { as: 'admin' });
+    expect(await leaver.closed).toEqual({
+      code: 1008,
+      reason: 'the API token is not valid any more, or the VM is gone',
+    });
+    other.send('still here\r');
+    await vi.waitFor(() => expect(other.text()).toContain('still here'), WAIT);
+    other.close();
+  });
+
   it('ends with the VM and says so; afterwards all of it is refused', async () => {
     const viewer = await connect('serial', plainVmId);
     machine.processOf(plainVmId).powerOff();

@@ -138,6 +138,10 @@ export class MortalHost {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  get folders(): StateFolders {
+    return new StateFolders(join(this.folder, 's'), join(this.folder, 'r'));
+  }
+
   #host(): VmHost {
     const life = this.#life;
     const save = async (record: VmRecord) => {
@@ -152,7 +156,7 @@ export class MortalHost {
     const driver = mortalDriver(new FakeDriver(this.machine), life);
     return {
       driver,
-      folders: new StateFolders(join(this.folder, 's'), join(this.folder, 'r')),
+      folders: this.folders,
       records,
       cpus: new HostCpus(topologyOf(this.machine.facts, driver.usableCpus())),
       placeThreads: async () => undefined,

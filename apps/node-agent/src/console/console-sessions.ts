@@ -9,6 +9,9 @@ const SESSIONS_PER_VM_MAX = 8;
 /** Longer than anybody works without a break; what was forgotten is closed. */
 const SESSION_MS_MAX = 12 * 3_600_000;
 
+/** Where the VMs are found. */
+type Vms = Pick<VmDirectory, 'find'>;
+
 export interface ConsoleDemand {
   readonly vmId: string;
   readonly kind: 'serial' | 'vnc';
@@ -23,14 +26,16 @@ export interface HeldSession extends ConsoleSession {
 
 /** All console sessions of this host: bounds how many there are, and ends them with the run of their VM. */
 export class ConsoleSessions {
-  readonly #directory: VmDirectory;
+  readonly #directory: Vms;
   readonly #folders: StateFolders;
+  readonly #sessionMs: number;
   readonly #open = new Map<HeldSession, string>();
   #isClosing = false;
 
-  constructor(directory: VmDirectory, folders: StateFolders) {
+  constructor(directory: Vms, folders: StateFolders, { sessionMs = SESSION_MS_MAX } = {}) {
     this.#directory = directory;
     this.#folders = folders;
+    this.#sessionMs = sessionMs;
   }
 
   /** Throws `not_found`, `conflict_state` if the VM does not run or has no such console, `rate_limited` if it has too many sessions. */
@@ -69,7 +74,7 @@ export class ConsoleSessions {
   }
 
   #endWith(session: HeldSession, exited: Promise<unknown>): void {
-    const limit = setTimeout(() => session.close('the session has lasted as long as one may'), SESSION_MS_MAX);
+    const limit = setTimeout(() => session.close('the session has lasted as long as one may'), this.#sessionMs);
     const forget = (): void => {
       clearTimeout(limit);
       this.#open.delete(session);

@@ -1,7 +1,7 @@
 import { mayKeepConsole, openVmConsole } from '@kvorum/control-plane';
 import { ConnectConsoleQuery, ConsoleParams } from '@kvorum/schema';
 import { defineSocket } from '../../define-route.js';
-import { CONSOLE_BOUNDS, serveConsole } from '../../serve-console.js';
+import { serveConsole } from '../../serve-console.js';
 
 export const connectConsoleRoute = defineSocket({
   method: 'GET',
@@ -16,7 +16,7 @@ export const connectConsoleRoute = defineSocket({
   query: ConnectConsoleQuery,
   answer: { status: 101, description: 'The WebSocket is open' },
   errors: ['not_found', 'conflict_state', 'host_unreachable', 'host_fault', 'host_not_trusted', 'guest_fault'],
-  handler: async ({ cp, stopping, params, query }) => {
+  handler: async ({ cp, consoleBounds, stopping, params, query }) => {
     const { vmId, kind } = params;
     const { stream, actor } = await openVmConsole(cp, {
       vmId,
@@ -27,7 +27,7 @@ export const connectConsoleRoute = defineSocket({
     return {
       serve: (socket) =>
         serveConsole(socket, stream, {
-          ...CONSOLE_BOUNDS,
+          ...consoleBounds,
           stopping,
           mayGoOn: () => mayKeepConsole(cp, actor, vmId),
         }),
