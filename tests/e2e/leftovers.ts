@@ -22,9 +22,13 @@ export function qemuPids(host: Pick<TestHost, 'runDir'>): number[] {
   });
 }
 
+/** As the agent names it: cgroupParentOf. */
+export const controlGroupParent = (host: Pick<TestHost, 'stateDir'>): string =>
+  `kvorum-${createHash('sha256').update(host.stateDir).digest('hex').slice(0, 8)}`;
+
 /** Control groups of this host's VMs, empty or not, in whichever tree is mounted. */
 function controlGroups(host: Pick<TestHost, 'stateDir'>): string[] {
-  const parent = `kvorum-${createHash('sha256').update(host.stateDir).digest('hex').slice(0, 8)}`;
+  const parent = controlGroupParent(host);
   return ['', 'cpu', 'memory', 'pids']
     .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, parent))
     .filter((folder) => existsSync(folder))

@@ -1,5 +1,7 @@
+import { ordinaryMemoryBytes, type Vm } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestImage } from '../support/guest-images.js';
+import { controlGroupLimits } from './control-group-limits.js';
 import { eventually } from './eventually.js';
 import { operationEnd, type Site, startSite } from './site.js';
 
@@ -34,6 +36,12 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     const { id } = answer.body['operation'] as { id: string };
     expect(await operationEnd(site.rest, id, CHANGE_MS_MAX)).toMatchObject({ state: 'succeeded' });
     expect(await vm()).toMatchObject({ state: 'running', epoch: 1, pendingChanges: [] });
+  };
+  /** What the kernel lets the VM's process have is what was promised, and no more. */
+  const expectLimits = async (cpuCount: number): Promise<void> => {
+    const { body } = await site.rest.expect(200, 'GET', `/v1/vms/${vmId}`);
+    const memoryBytes = ordinaryMemoryBytes({ ...(body as unknown as Vm), accelerator: 'tcg' });
+    expect(controlGroupLimits(site.hosts[0]!, vmId)).toEqual({ memoryBytes, cpuCount });
   };
   /** A number that a command in the guest prints. */
   const seen = async (command: string): Promise<number> => {
@@ -76,8 +84,10 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     expect(await vm()).toMatchObject({ state: 'running', pendingChanges: [] });
   });
 
-  test('gets a vCPU', async () => {
+  test('gets a vCPU, and time for it', async () => {
+    await expectLimits(2);
     await change({ vcpuCount: 2 });
+    await expectLimits(3);
     // Distributions bring it up by a udev rule; this guest has no udev.
     await eventually('the second vCPU', SEEN_MS_MAX, async () => {
       await seen('echo 1 >/sys/devices/system/cpu/cpu1/online');
@@ -85,10 +95,11 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     });
   });
 
-  test('gets memory', async () => {
+  test('gets memory, and room for it', async () => {
     const memoryKib = () => seen("awk '/MemTotal/ { print $2 }' /proc/meminfo");
     const before = await memoryKib();
     await change({ memoryBytes: 256 * MIB });
+    await expectLimits(3);
     await eventually('more memory', SEEN_MS_MAX, async () => (await memoryKib()) >= before + (32 * MIB) / KIB);
   });
 

@@ -19,7 +19,10 @@ export interface TestHost {
   readonly id: string;
   readonly stateDir: string;
   readonly runDir: string;
+  readonly logPath: string;
   agent: Child;
+  /** One more agent on the same folders, as an operator might start it by mistake. */
+  startAnotherAgent(): Promise<Child>;
   restartAgent(how: 'stop' | 'kill'): Promise<void>;
 }
 
@@ -126,6 +129,7 @@ async function enrolHost(at: {
   const stateDir = path.join(at.folder, at.name);
   const joinFile = path.join(at.folder, `${at.name}.join`);
   writeFileSync(joinFile, String(enrolment.body['joinToken']), { mode: 0o600 });
+  const logPath = path.join(at.folder, `${at.name}.log`);
   const runDir = `/run/kvorum/t${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}`;
   const start = () =>
     startChild(AGENT_MAIN, {
@@ -134,7 +138,7 @@ async function enrolHost(at: {
         ...['--join-file', joinFile, '--enrol-address', at.enrolAddress, '--allow-emulation'],
         ...['--capacity-vcpus', '16', '--capacity-memory-bytes', String(6144 * MIB)],
       ],
-      logPath: path.join(at.folder, `${at.name}.log`),
+      logPath,
       event: 'ready',
     });
   const agent = await start();
@@ -155,7 +159,9 @@ async function enrolHost(at: {
     id: found.id,
     stateDir,
     runDir,
+    logPath,
     agent,
+    startAnotherAgent: start,
     restartAgent: async (how) => {
       await enrolled.agent[how]();
       enrolled.agent = await start();

@@ -34,7 +34,10 @@ export class StateLock {
       });
       const [exitCode] = (await once(child, 'exit')) as [number | null];
       if (exitCode === HELD_EXIT_CODE) {
-        throw new DomainError('conflict_state', `another agent is running on ${stateDir}`);
+        throw new DomainError(
+          'conflict_state',
+          `another agent is running on ${stateDir}: stop it first, or give this one a --state-dir of its own`,
+        );
       }
       if (exitCode !== 0) throw new DomainError('host_fault', `flock could not lock ${path} (exit code ${exitCode})`);
       return new StateLock(file);
