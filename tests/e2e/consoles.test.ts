@@ -1,9 +1,11 @@
+import { connect } from 'node:net';
 import { pngRefusal } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openTestSocket } from '../../apps/api/test/test-socket.js';
 import { guestImage } from '../support/guest-images.js';
 import { eventually } from './eventually.js';
 import { operationEnd, type Site, startSite } from './site.js';
+import { openTerminal } from './terminal.js';
 
 // Emulated guests on two shared cores: generous, and only a bound.
 const BOOT_MS_MAX = 180_000;
@@ -58,6 +60,24 @@ describe('the consoles and the agent of a Linux guest', () => {
     expect((await exec('sh', '-c', 'ps | grep -c "[s]leep 600"'))['stdout']).toBe('0\n');
   });
 
+  test('a person at a terminal is heard by the guest, Ctrl-C goes to the guest, and Ctrl-] leaves the terminal as it was', async () => {
+    await exec('sh', '-c', 'setsid sh -c "read line; echo heard \\$line" </dev/ttyS0 >/dev/ttyS0 2>&1 &');
+    const terminal = openTerminal(site.rest, site.tokenFile, 'vm', 'attach', vmId, '--backlog', '0');
+    try {
+      await eventually('the connection', ANSWER_MS_MAX, () => terminal.text().includes('connected; Ctrl-] leaves'));
+      terminal.type('\u0003');
+      // The line of the guest says what came.
+      await eventually('the key', ANSWER_MS_MAX, () => terminal.text().includes('^C'));
+      terminal.type('hello\r');
+      await eventually('the answer', ANSWER_MS_MAX, () => terminal.text().includes('heard hello'));
+      terminal.type('\u001d');
+      expect(await terminal.ended).toEqual({ exitCode: 0, isRestored: true });
+      expect(terminal.text()).toContain('the session is over: left');
+    } finally {
+      terminal.close();
+    }
+  });
+
   test('a shell on the serial line answers what is typed, to everybody who looks', async () => {
     await exec('sh', '-c', 'setsid sh -i </dev/ttyS0 >/dev/ttyS0 2>&1 &');
     const [typist, viewer] = [await socketOf('serial'), await socketOf('serial')];
@@ -69,6 +89,28 @@ describe('the consoles and the agent of a Linux guest', () => {
     viewer.close();
     const log = await site.rest.expect(200, 'GET', `/v1/vms/${vmId}/console`);
     expect(String(log.body['text'])).toContain('answer=42');
+  });
+
+  test('a viewer on this machine reaches the screen through the port that `vm vnc` offers, until Ctrl-C', async () => {
+    const terminal = openTerminal(site.rest, site.tokenFile, 'vm', 'vnc', vmId);
+    try {
+      const port = await eventually(
+        'the port',
+        ANSWER_MS_MAX,
+        () => /vnc:\/\/127\.0\.0\.1:(\d+)/.exec(terminal.text())?.[1],
+      );
+      const viewer = connect(Number(port), '127.0.0.1');
+      let shown = '';
+      viewer.on('data', (part) => {
+        shown += part.toString('latin1');
+      });
+      await eventually('the greeting', ANSWER_MS_MAX, () => shown === 'RFB 003.008\n');
+      viewer.destroy();
+      terminal.type('\u0003');
+      expect(await terminal.ended).toEqual({ exitCode: 130, isRestored: true });
+    } finally {
+      terminal.close();
+    }
   });
 
   test('the screen is a PNG file, and speaks RFB', async () => {

@@ -29,6 +29,8 @@ export interface TestHost {
 export interface Site {
   readonly folder: string;
   readonly databaseUrl: string;
+  /** Holds the first token, an admin's. */
+  readonly tokenFile: string;
   readonly rest: Rest;
   readonly hosts: TestHost[];
   control: Child;
@@ -84,6 +86,7 @@ async function start(options: SiteOptions, closers: (() => Promise<void> | void)
   return {
     folder: scratch.path,
     databaseUrl,
+    tokenFile,
     rest,
     hosts,
     control,

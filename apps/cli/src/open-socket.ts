@@ -6,11 +6,18 @@ const MESSAGE_BYTES_MAX = 1024 * 1024;
 const OPEN_TIMEOUT_MS = 30_000;
 const PROBLEM_BYTES_MAX = 64 * 1024;
 
-/** Opens a WebSocket. Throws KvorumError with what the control plane refused it for. `url` may hold a token: it is not shown. */
+/**
+ * Opens a WebSocket, which is paused: a console speaks first, at times in one packet with the answer to the upgrade, before anybody who
+ * waits for this can listen. `resume()` it then. Throws KvorumError with what the control plane refused it for. `url` may hold a
+ * token: it is not shown.
+ */
 export function openSocket(url: string): Promise<WebSocket> {
   const socket = new WebSocket(url, { maxPayload: MESSAGE_BYTES_MAX, handshakeTimeout: OPEN_TIMEOUT_MS });
   return new Promise((resolve, reject) => {
-    socket.once('open', () => resolve(socket));
+    socket.once('open', () => {
+      socket.pause();
+      resolve(socket);
+    });
     socket.on('error', (cause) => reject(refusal(null, '', cause)));
     socket.once('unexpected-response', (_request, response) => {
       let text = '';

@@ -56,5 +56,6 @@ function join({ io }: Cli, socket: WebSocket): Promise<string> {
     // In a raw terminal Ctrl-C and all others go to the guest.
     stdin.setRawMode?.(true);
     stdin.on('data', onInput).resume();
+    socket.resume();
   });
 }

@@ -69,4 +69,5 @@ function join(socket: WebSocket, viewer: Socket): void {
   viewer.on('close', () => socket.close());
   if (viewer.destroyed) socket.close();
   viewer.resume();
+  socket.resume();
 }
