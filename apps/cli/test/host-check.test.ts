@@ -20,6 +20,7 @@ const FACTS: HostCheck['facts'] = {
     verdict: 'disabled',
     reason: 'flags without /dev/kvm: disabled in firmware or module not loaded',
   },
+  networking: null,
   hostCpuCount: 4,
   numaNodes: [],
   memoryBytes: 1,

@@ -11,6 +11,7 @@ describe('the configuration', () => {
       listen: { host: '127.0.0.1', port: 0 },
       allowEmulation: false,
       trustSoftwareKvm: false,
+      networks: false,
       logLevel: 'info',
     });
   });
@@ -31,6 +32,9 @@ describe('the configuration', () => {
     [{ ...STATE, listen: '0.0.0.0:7090' }, 'advertiseHost'],
     [{ ...STATE, name: 'Not A Label' }, 'name'],
     [{ ...STATE, capacityVcpus: '-1' }, 'capacityVcpus'],
+    [{ ...STATE, overlayAddress: '192.0.2.1' }, 'networks'],
+    [{ ...STATE, networks: true, overlayAddress: 'eth0' }, 'overlayAddress'],
+    [{ ...STATE, networks: true, nameServers: '192.0.2.1,dns' }, 'nameServers.1'],
     [{ ...STATE, logLevel: 'loud' }, 'logLevel'],
   ])('refuses %j', (options, field) => {
     const { error } = AgentConfig.safeParse(options);

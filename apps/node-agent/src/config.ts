@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute } from 'node:path';
-import { ResourceName } from '@kvorum/schema';
+import { Ipv4Address, ResourceName } from '@kvorum/schema';
 import { z } from 'zod';
 
 export interface HostPort {
@@ -37,6 +37,8 @@ const WILDCARD_HOSTS = new Set(['0.0.0.0', '::', '*']);
 const AbsolutePath = z.string().max(4096).refine(isAbsolute, { error: 'must be an absolute path' });
 /** uid_t has 32 bits; the highest two mean "none" to some system calls. */
 const UID_MAX = 2 ** 32 - 3;
+/** As many as resolv.conf(5) takes (MAXNS). */
+const NAME_SERVER_COUNT_MAX = 3;
 const Amount = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 /** The agent's whole configuration. Flags of the same names in kebab-case. */
@@ -65,11 +67,25 @@ export const AgentConfig = z
     /** Instead of the ids that systemd leaves to nobody, where a container knows fewer. */
     vmUidFirst: z.coerce.number().int().min(1).max(UID_MAX).optional(),
     vmUidCount: z.coerce.number().int().min(1).max(UID_MAX).optional(),
+    /** Networks for VMs: interfaces, namespaces and rules of this host are made by the agent. */
+    networks: z.boolean().default(false),
+    /** Of this host, between hosts: overlays go over it. Without one it has none. */
+    overlayAddress: Ipv4Address.optional(),
+    /** Whom guests' names are asked that are none of ours: addresses with commas between them. Without any, only ours are known. */
+    nameServers: z
+      .string()
+      .transform((text) => text.split(','))
+      .pipe(z.array(Ipv4Address).max(NAME_SERVER_COUNT_MAX))
+      .optional(),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {
     path: ['advertiseHost'],
     error: 'is needed when the agent listens on all addresses',
+  })
+  .refine(({ networks, overlayAddress, nameServers }) => networks || (overlayAddress ?? nameServers) === undefined, {
+    path: ['networks'],
+    error: 'is needed with --overlay-address and --name-servers',
   });
 export type AgentConfig = z.infer<typeof AgentConfig>;
 /** What a caller writes: texts for addresses, defaults left out. */

@@ -33,6 +33,9 @@ function readFlags(): AgentOptions {
       'vm-users': string,
       'vm-uid-first': string,
       'vm-uid-count': string,
+      networks: { type: 'boolean' },
+      'overlay-address': string,
+      'name-servers': string,
       'log-level': string,
     },
   });

@@ -15,6 +15,7 @@ import { openInventory } from './host/open-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
 import type { Log } from './log.js';
+import { type AgentNetworks, openNetworks } from './network/open-networks.js';
 import { type Keepers, openKeepers } from './open-keepers.js';
 import { LeaseRecord } from './report/lease-record.js';
 import { ReportCounter } from './report/report-counter.js';
@@ -40,6 +41,8 @@ export interface StartAgentOptions {
   readonly log: Log;
   /** Where the host's memory pressure is read; default: the kernel. */
   readonly pressure?: PressureSource;
+  /** Who makes networks; default: as the configuration says. */
+  readonly networks?: AgentNetworks;
   /** Gives up waiting for the control plane while enrolling. */
   readonly signal?: AbortSignal;
 }
@@ -76,7 +79,7 @@ export async function startAgent(options: StartAgentOptions): Promise<Agent> {
 
 async function startLocked(
   config: AgentConfig,
-  { driver, log, signal, pressure = new KernelPressure() }: StartAgentOptions,
+  { driver, log, signal, pressure = new KernelPressure(), networks: given }: StartAgentOptions,
   folders: StateFolders,
   lock: StateLock,
 ): Promise<Agent> {
@@ -84,7 +87,8 @@ async function startLocked(
   const address = hostPortText({ host: config.advertiseHost ?? listen.host, port: listen.port });
   const identity = await ensureIdentity(config, folders, address, log, signal ?? new AbortController().signal);
   const client = gatewayClient(identity);
-  const parts = await assemble({ config, driver, log, pressure, folders, identity, client, address }).catch(
+  const networks = given ?? (await openNetworks(config, folders, log));
+  const parts = await assemble({ config, driver, log, pressure, folders, identity, client, address, networks }).catch(
     (thrown) => {
       client.close();
       throw thrown;
@@ -113,6 +117,7 @@ async function startLocked(
       // Actors first: a guest's grace period must not hold up the server, whose open calls end with it.
       await parts.directory.close();
       await server.close();
+      await parts.networks?.keeper.close();
       await parts.images.close();
       client.close();
       await lock.release();
@@ -129,6 +134,7 @@ interface Assembly {
   readonly identity: Identity;
   readonly client: SiteGatewayClient;
   readonly address: string;
+  readonly networks: AgentNetworks | null;
 }
 
 interface AgentParts extends Keepers {
@@ -141,13 +147,23 @@ interface AgentParts extends Keepers {
   readonly consoles: ConsoleSessions;
   readonly commands: GuestCommands;
   readonly freezes: FreezeKeeper;
+  readonly networks: AgentNetworks | null;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
 }
 
 /** Builds the parts and takes charge of the VMs that run; nothing is served or reported yet. */
-async function assemble({ config, driver, log, pressure, folders, client, address }: Assembly): Promise<AgentParts> {
-  const inventory = await openInventory(config, driver, pressure, folders);
+async function assemble({
+  config,
+  driver,
+  log,
+  pressure,
+  folders,
+  client,
+  address,
+  networks,
+}: Assembly): Promise<AgentParts> {
+  const inventory = await openInventory(config, driver, pressure, folders, networks);
   const images = new ImageCache(folders, new GatewayImageSource(client), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
@@ -175,13 +191,15 @@ async function assemble({ config, driver, log, pressure, folders, client, addres
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
+  // Taps come before whoever may want them; QEMU processes that run hold theirs.
+  networks?.keeper.start();
   await recoverVms(host, directory).catch(async (thrown) => {
     await directory.close();
     throw thrown;
   });
   const consoles = new ConsoleSessions(directory, folders);
   const commands = new GuestCommands(log);
-  const talk = { consoles, commands, freezes };
+  const talk = { consoles, commands, freezes, networks };
   return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk };
 }
 

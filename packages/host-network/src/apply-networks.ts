@@ -56,6 +56,9 @@ async function applyNetwork(
   existing: readonly LinkFacts[],
   options: ApplyOptions,
 ): Promise<void> {
+  if (network.kind === 'vxlan' && desired.hostAddress === null) {
+    throw new DomainError('host_fault', 'this host has no address for overlays; give its agent --overlay-address');
+  }
   await runAll(options.run, planLinks(network, desired.hostAddress, existing));
   if (hasNamespace(network)) {
     await applyGateway(network, desired, options);

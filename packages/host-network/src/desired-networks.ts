@@ -1,56 +1,15 @@
-import type { SecurityGroup } from '@kvorum/schema';
+import type { HostNetwork, HostNetworks } from '@kvorum/schema';
 
-/** A port of a VM that is on this host. */
-export interface HostPort {
-  readonly id: string;
-  /** Its DNS name; null: none. */
-  readonly name: string | null;
-  readonly macAddress: string;
-  readonly address: string;
-  readonly securityGroupIds: readonly string[];
-}
+export type { HostNetwork, HostPort, HostSecurityGroup } from '@kvorum/schema';
 
-interface NetworkBasics {
-  readonly id: string;
-  /** Unlike that of every other network of the site. */
-  readonly segmentId: number;
-  readonly cidr: string;
-  readonly gateway: string;
-  readonly dnsDomain: string;
-  readonly mtu: number;
-  readonly ports: readonly HostPort[];
-  /** Names of ports on other hosts. */
-  readonly otherNames: readonly { readonly name: string; readonly address: string }[];
-}
-export interface NatNetwork extends NetworkBasics {
-  readonly kind: 'nat';
-}
-export interface OverlayNetwork extends NetworkBasics {
-  readonly kind: 'vxlan';
-  /** Addresses of the other hosts that have the network. */
-  readonly peers: readonly string[];
-}
-export interface WireNetwork extends NetworkBasics {
-  readonly kind: 'bridge';
-  readonly uplink: string;
-  readonly vlanId: number | null;
-}
-export type HostNetwork = NatNetwork | OverlayNetwork | WireNetwork;
+export type NatNetwork = Extract<HostNetwork, { kind: 'nat' }>;
+export type OverlayNetwork = Extract<HostNetwork, { kind: 'vxlan' }>;
+export type WireNetwork = Extract<HostNetwork, { kind: 'bridge' }>;
 
-export interface HostSecurityGroup {
-  readonly id: string;
-  readonly rules: SecurityGroup['rules'];
-  /** Ports that have it, on all hosts: the other side of rules that name the group. */
-  readonly members: readonly { readonly networkId: string; readonly address: string }[];
-}
-
-/** All that is to be on one host: what is not in it is to go. */
-export interface DesiredNetworks {
-  /** The host's own address, between hosts: overlays go from it to those of the peers. */
-  readonly hostAddress: string;
-  readonly networks: readonly HostNetwork[];
-  /** Each group that a port of `networks` has, and each that a rule of these names. */
-  readonly securityGroups: readonly HostSecurityGroup[];
+/** What the control plane desires of a host, and what the host itself adds. */
+export interface DesiredNetworks extends HostNetworks {
+  /** The host's own address, between hosts: overlays go from it to those of the peers. Null: it has no overlays. */
+  readonly hostAddress: string | null;
   /** Where names are asked that are none of ours; none: only ours are known. */
   readonly resolvers: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '@kvorum/schema';
@@ -20,7 +20,9 @@ export async function ensureDnsmasq(
   files: DnsmasqFiles,
 ): Promise<void> {
   const folder = dnsmasqFolder(stateDir, networkId);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await mkdir(folder, { recursive: true });
+  // Whatever the umask of the agent is.
+  for (const path of [join(stateDir, 'dnsmasq'), folder]) await chmod(path, 0o755);
   const isConfigNew = await writeIfNew(join(folder, 'config'), files.config);
   const isHostsNew = await writeIfNew(join(folder, 'hosts'), files.hosts);
   const isNamesNew = await writeIfNew(join(folder, 'names'), files.names);
@@ -49,7 +51,8 @@ export async function listDnsmasqs(stateDir: string): Promise<string[]> {
 
 async function writeIfNew(path: string, text: string): Promise<boolean> {
   if ((await readFile(path, 'utf8').catch(ifMissing(null))) === text) return false;
-  await writeFile(`${path}.new`, text, { mode: 0o644 });
+  await writeFile(`${path}.new`, text);
+  await chmod(`${path}.new`, 0o644);
   await rename(`${path}.new`, path);
   return true;
 }

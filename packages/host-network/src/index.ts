@@ -8,5 +8,7 @@ export type {
   OverlayNetwork,
   WireNetwork,
 } from './desired-networks.js';
+export { linkName } from './object-names.js';
+export { type ProbedNetworking, probeNetworking } from './probe-networking.js';
 export { renderRuleset } from './render-ruleset.js';
 export { openRunner, type RunCommand } from './run-command.js';

@@ -41,7 +41,7 @@ export function planSweep(desired: DesiredNetworks, existing: readonly LinkFacts
  * What makes the links of a network be as desired, given those the host has; nothing for a link that is right already. The
  * wire is left out where `wireFault` finds something; bridge and taps are made all the same.
  */
-export function planLinks(network: HostNetwork, hostAddress: string, existing: readonly LinkFacts[]): Command[] {
+export function planLinks(network: HostNetwork, hostAddress: string | null, existing: readonly LinkFacts[]): Command[] {
   const found = new Map(existing.map((link) => [link.name, link]));
   const isWireGood = network.kind !== 'bridge' || wireFault(network, existing) === null;
   return linksOf(network, hostAddress)
@@ -76,7 +76,7 @@ function planLink(link: DesiredLink, found: LinkFacts | null): Command[] {
   return commands;
 }
 
-function linksOf(network: HostNetwork, hostAddress: string): DesiredLink[] {
+function linksOf(network: HostNetwork, hostAddress: string | null): DesiredLink[] {
   const { mtu } = network;
   const bridge = linkName('bridge', network.id);
   const inBridge = (name: string, add: Command | null, isIsolated = false): DesiredLink => ({
@@ -106,9 +106,10 @@ function linksOf(network: HostNetwork, hostAddress: string): DesiredLink[] {
 }
 
 /** What leads out of the bridge to other machines. */
-function wireOf(network: HostNetwork, hostAddress: string): { name: string; add: Command | null }[] {
+function wireOf(network: HostNetwork, hostAddress: string | null): { name: string; add: Command | null }[] {
   if (network.kind === 'nat') return [];
   if (network.kind === 'vxlan') {
+    if (hostAddress === null) return [];
     const name = linkName('vxlan', network.id);
     const how = ['id', String(network.segmentId), 'dstport', String(VXLAN_PORT), 'local', hostAddress, 'nolearning'];
     return [{ name, add: ['ip', 'link', 'add', name, 'type', 'vxlan', ...how] }];

@@ -13,6 +13,7 @@ export * from './ids.js';
 export * from './image/image.schema.js';
 export * from './limits.js';
 export * from './names.js';
+export * from './network/host-networks.schema.js';
 export * from './network/ipv4.js';
 export * from './network/network.schema.js';
 export * from './network/port.schema.js';

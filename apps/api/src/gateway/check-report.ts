@@ -119,6 +119,12 @@ function checkFacts(facts: HostFacts): HostFacts {
       hugePages: counts('numaNodes.hugePages', node.hugePages),
     })),
     hardware: facts.hardware === undefined ? undefined : checkHardware(facts.hardware),
+    networking: facts.networking && {
+      kinds: bounded('networking.kinds', facts.networking.kinds, FACT_COUNT_MAX, (kind) =>
+        text('facts.networking.kinds', kind),
+      ),
+      overlayAddress: text('facts.networking.overlayAddress', facts.networking.overlayAddress),
+    },
     findings: bounded('findings', facts.findings, FACT_COUNT_MAX, (finding) => ({
       name: text('facts.findings.name', finding.name),
       value: text('facts.findings.value', finding.value),

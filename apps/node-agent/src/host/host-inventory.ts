@@ -1,3 +1,4 @@
+import type { ProbedNetworking } from '@kvorum/host-network';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { PressureSource } from '../balloon/host-pressure.js';
@@ -21,6 +22,8 @@ export interface InventoryOptions extends HostTrust {
   /** CPUs that no VM has for itself; undefined: one core. */
   readonly hostCpuCount: number | undefined;
   readonly pressure: PressureSource;
+  /** Null: the agent makes no networks. */
+  readonly probeNetworks: (() => Promise<ProbedNetworking>) | null;
 }
 
 /** What this host is and what VMs may reserve of it. */
@@ -49,10 +52,19 @@ export class HostInventory {
   }
 }
 
+const NETWORKS_OFF = {
+  name: 'networks',
+  value: 'off',
+  evidence: 'the agent was started without --networks',
+  remedy: 'start it with --networks for VMs with network cards on networks',
+};
+
 async function observe(options: InventoryOptions): Promise<HostObservation> {
   const driven = factsUnderTrust(await options.driver.observeHost(), options);
   const pressure = pressureFinding(await options.pressure.read());
-  const facts = { ...driven, findings: [...driven.findings, pressure] };
+  const probed = (await options.probeNetworks?.()) ?? null;
+  const findings = [...driven.findings, pressure, probed?.finding ?? NETWORKS_OFF];
+  const facts = { ...driven, findings, networking: probed?.networking ?? null };
   const topology = topologyOf(facts, options.driver.usableCpus(), options.hostCpuCount);
   return {
     facts,

@@ -16,6 +16,10 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
       supportedCpuidEntryCount: facts.kvm.supportedCpuidEntryCount ?? 0,
     },
     hardware: facts.hardware === null ? undefined : toWireHardware(facts.hardware),
+    networking:
+      facts.networking === null
+        ? undefined
+        : { ...facts.networking, overlayAddress: facts.networking.overlayAddress ?? '' },
     findings: facts.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? '' })),
   };
 }

@@ -1,6 +1,7 @@
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { PressureSource } from '../balloon/host-pressure.js';
 import type { AgentConfig } from '../config.js';
+import type { AgentNetworks } from '../network/open-networks.js';
 import type { StateFolders } from '../state/state-folders.js';
 import { HostInventory } from './host-inventory.js';
 
@@ -10,6 +11,7 @@ export const openInventory = (
   driver: HypervisorDriver,
   pressure: PressureSource,
   folders: StateFolders,
+  networks: AgentNetworks | null,
 ): Promise<HostInventory> =>
   HostInventory.open({
     driver,
@@ -17,6 +19,7 @@ export const openInventory = (
     allowEmulation: config.allowEmulation,
     trustSoftwareKvm: config.trustSoftwareKvm,
     pressure,
+    probeNetworks: networks?.probe ?? null,
     limits: {
       vcpuCount: config.capacityVcpus,
       memoryBytes: config.capacityMemoryBytes,

@@ -4,6 +4,7 @@ import type { FreezeKeeper } from '../guest/freeze-keeper.js';
 import type { GuestCommands } from '../guest/guest-commands.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import type { ImageCache } from '../image/image-cache.js';
+import type { AgentNetworks } from '../network/open-networks.js';
 import type { ReportWriter } from '../report/report-writer.js';
 import type { StateFolders } from '../state/state-folders.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
@@ -19,4 +20,6 @@ export interface AgentServices {
   readonly consoles: ConsoleSessions;
   readonly commands: GuestCommands;
   readonly freezes: FreezeKeeper;
+  /** Null: this agent makes no networks. */
+  readonly networks: AgentNetworks | null;
 }

@@ -19,6 +19,7 @@ import type { Conversation } from './conversation.js';
 import { ensureBalloon } from './ensure-balloon.rpc.js';
 import { ensureDisk } from './ensure-disk.rpc.js';
 import { ensureImage } from './ensure-image.rpc.js';
+import { ensureNetworks } from './ensure-networks.rpc.js';
 import { ensureVm } from './ensure-vm.rpc.js';
 import { freezeGuest } from './freeze-guest.rpc.js';
 import { observeHost } from './observe-host.rpc.js';
@@ -31,8 +32,8 @@ import { runGuestCommand } from './run-guest-command.rpc.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
 import { thawGuest } from './thaw-guest.rpc.js';
 
-/** The largest request is a list of 4096 VM ids, 38 bytes each. */
-const REQUEST_BYTES_MAX = 256 * 1024;
+/** The largest request are the networks of a host: the names of one with 65,533 ports are 5 MiB. */
+const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
 /** The largest answer is a report of 4096 VMs of at most 1 KiB. */
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 /** One connection comes from one control plane process; its workers wait on at most so many calls at once. */
@@ -96,6 +97,7 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     ensureImage: streaming(context, 'EnsureImage', ensureImage),
     ensureDisk: unary(context, 'EnsureDisk', ensureDisk),
     removeDisk: unary(context, 'RemoveDisk', removeDisk),
+    ensureNetworks: unary(context, 'EnsureNetworks', ensureNetworks),
     ensureVm: unary(context, 'EnsureVm', ensureVm),
     ensureBalloon: unary(context, 'EnsureBalloon', ensureBalloon),
     removeVm: unary(context, 'RemoveVm', removeVm),

@@ -38,6 +38,10 @@ export class StateFolders {
   get freezes(): string {
     return join(this.stateDir, 'freezes');
   }
+  /** Which networks the host is to have, and files of their DHCP and DNS. */
+  get networks(): string {
+    return join(this.stateDir, 'networks');
+  }
   get images(): string {
     return join(this.stateDir, 'images');
   }

@@ -37,11 +37,15 @@ export const verdictOf = (text: string | undefined): KvmVerdict | null => KvmVer
 /** Facts as they were stored, perhaps before an upgrade: what was not told then is null now. */
 export function storedFactsOf(stored: unknown): HostFacts | null {
   if (stored === null) return null;
-  const facts = stored as Omit<HostFacts, 'hardware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes'> & {
+  const facts = stored as Omit<
+    HostFacts,
+    'hardware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes' | 'networking'
+  > & {
     readonly cpu?: HostFacts['cpu'];
     readonly machineTypes?: HostFacts['machineTypes'];
     readonly qemuMachineType?: string | null;
     readonly hardware?: HostHardware | null;
+    readonly networking?: HostFacts['networking'];
     readonly kvm: Omit<HostFacts['kvm'], 'verdict'> & { readonly verdict?: KvmVerdict | null };
   };
   return {
@@ -50,6 +54,7 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
     machineTypes: facts.machineTypes ?? (facts.qemuMachineType ? [facts.qemuMachineType] : []),
     cpu: facts.cpu ?? [],
     hardware: facts.hardware ?? null,
+    networking: facts.networking ?? null,
     kvm: { ...facts.kvm, verdict: facts.kvm.verdict ?? null },
   };
 }

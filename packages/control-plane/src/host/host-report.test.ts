@@ -56,6 +56,19 @@ describe('a report of a host', () => {
     });
   });
 
+  it('tells what it can do of networks; an address that is none is refused, as commands of other hosts name it', () => {
+    const told = (overlayAddress: string, kinds = ['nat', 'vxlan']) =>
+      aReport({ facts: { ...FACTS, networking: { kinds, overlayAddress } } });
+    expect(checkReport(aReport({ facts: FACTS })).facts?.networking).toBeNull();
+    expect(checkReport(told('192.0.2.1')).facts?.networking).toEqual({
+      kinds: ['nat', 'vxlan'],
+      overlayAddress: '192.0.2.1',
+    });
+    expect(checkReport(told('', ['nat'])).facts?.networking?.overlayAddress).toBeNull();
+    expect(fieldOf(told('192.0.2.1 dev eth0'))).toBe('invalid_request facts.networking.overlayAddress');
+    expect(fieldOf(told('', ['gre']))).toBe('invalid_request facts.networking.kinds.0');
+  });
+
   it('gives its hardware, with null for what the wire has no word for', () => {
     const told = aReport({
       facts: {

@@ -4,6 +4,8 @@ import {
   DomainError,
   GIB,
   HostFacts,
+  HostNetworking,
+  Ipv4Address,
   KIB,
   MachineType,
   NUMA_NODE_COUNT_MAX,
@@ -128,12 +130,21 @@ function checkFacts(wire: WireFacts): HostFacts {
       verdict: verdictOf(wire.kvm?.verdict),
     },
     hardware: wire.hardware === undefined ? null : hardwareShapeOf(wire.hardware),
+    networking: networkingOf(wire.networking),
     findings: wire.findings.map((finding) => ({ ...finding, remedy: finding.remedy === '' ? null : finding.remedy })),
   });
   const checked = check('facts', HostFacts, facts);
   if (JSON.stringify(checked).length > FACTS_BYTES_MAX)
     throw invalid('facts', `are larger than ${FACTS_BYTES_MAX} bytes`);
   return checked;
+}
+
+/** Null: the host makes no networks. An address that is none is refused: it goes into the commands of other hosts. */
+function networkingOf(wire: WireFacts['networking']): HostFacts['networking'] {
+  if (wire === undefined) return null;
+  const overlayAddress =
+    wire.overlayAddress === '' ? null : check('facts.networking.overlayAddress', Ipv4Address, wire.overlayAddress);
+  return { kinds: check('facts.networking.kinds', HostNetworking.shape.kinds, wire.kinds), overlayAddress };
 }
 
 /** Every text in it on one line and bounded: control characters would reach terminals, and jsonb refuses NUL. */

@@ -22,6 +22,7 @@ export const FAKE_FACTS: HostFacts = {
     verdict: 'proven',
     reason: 'simulated hardware',
   },
+  networking: null,
   hostCpuCount: FAKE_CPU_COUNT,
   numaNodes: [
     {

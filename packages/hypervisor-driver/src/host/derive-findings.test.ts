@@ -20,6 +20,7 @@ const INTEL: FactsFound = {
     verdict: 'proven',
     reason: 'the test guest ran',
   },
+  networking: null,
   hostCpuCount: 4,
   numaNodes: [
     { id: 0, cpus: [0, 2], memoryBytes: GIB, hugePages: { 2048: 8, 1048576: 0 } },

@@ -73,6 +73,8 @@ export class HostObserver {
       numaNodes,
       memoryBytes: meminfo,
       hardware: await this.#readHardware(cpuinfo),
+      // The agent knows: it makes them.
+      networking: null,
     };
     return { ...facts, findings: [...deriveFindings(facts), ...cpuFindings(facts, cpu)] };
   }

@@ -9,7 +9,7 @@ import type { HostFacts } from './host.schema.js';
  */
 export function traitsOfHost(
   accelerator: Accelerator | null,
-  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm'> | null,
+  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm' | 'networking'> | null,
 ): string[] {
   if (accelerator === null || facts === null) return [];
   const models = facts.cpu.find((support) => support.accelerator === accelerator)?.models ?? [];
@@ -17,6 +17,7 @@ export function traitsOfHost(
     `cpu-model:${accelerator === 'kvm' ? 'host' : 'max'}`,
     ...models.map(({ name }) => `cpu-model:${name}`),
     ...facts.machineTypes.map((name) => `machine-type:${name}`),
+    ...(facts.networking?.kinds ?? []).map((kind) => `network:${kind}`),
     ...(nestingRefusal(accelerator, facts) === null ? ['nested-virtualisation:on'] : []),
   ];
   return [...new Set(traits)].sort();

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EnrolmentId, HostId } from '../ids.js';
 import { Labels, ResourceName } from '../names.js';
+import { HostNetworking } from '../network/host-networks.schema.js';
 import { PageQuery } from '../page.schema.js';
 import { MachineType } from '../vm/machine-type.js';
 import { Accelerator } from '../vm/vm.schema.js';
@@ -61,6 +62,7 @@ export const HostFacts = z
     ),
     memoryBytes: z.int(),
     hardware: HostHardware.nullable().meta({ description: 'null: its agent is too old to say' }),
+    networking: HostNetworking.nullable().meta({ description: 'null: its agent makes no networks' }),
     findings: z.array(HostFinding),
   })
   .meta({ id: 'HostFacts' });
