@@ -24,9 +24,10 @@ export const processesWith = (text) =>
 
 /**
  * Starts the site and waits until its host is connected. `close` ends everything, guests as well. The host's VMs share the
- * agent's user, so that a QEMU started by hand with the same arguments may open the same paths.
+ * agent's user, so that a QEMU started by hand with the same arguments may open the same paths. `capacityVcpus`: as many may be
+ * promised, instead of four per CPU.
  */
-export async function openBenchSite() {
+export async function openBenchSite({ capacityVcpus } = {}) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'kvb-'));
   const runDir = `/run/kvorum/b${process.pid}`;
   const children = [];
@@ -52,7 +53,7 @@ export async function openBenchSite() {
       KVORUM_BOOTSTRAP_TOKEN_FILE: tokenFile,
     });
     const rest = restOf(site.url, readFileSync(tokenFile, 'utf8').trim());
-    const agentPid = await enrolHost({ rest, children, folder, runDir, enrolAddress: site.enrol });
+    const agentPid = await enrolHost({ rest, children, folder, runDir, enrolAddress: site.enrol, capacityVcpus });
     return { rest, agentPid, folder, runDir, close };
   } catch (thrown) {
     await close();
@@ -98,7 +99,7 @@ function restOf(url, token) {
 }
 
 /** Returns the pid of the agent. */
-async function enrolHost({ rest, children, folder, runDir, enrolAddress }) {
+async function enrolHost({ rest, children, folder, runDir, enrolAddress, capacityVcpus }) {
   const { joinToken } = await rest('POST', '/v1/host-enrolments', { hostName: 'bench' });
   const joinFile = path.join(folder, 'join');
   writeFileSync(joinFile, joinToken, { mode: 0o600 });
@@ -106,6 +107,7 @@ async function enrolHost({ rest, children, folder, runDir, enrolAddress }) {
     ...['--vm-users', 'shared'],
     ...['--state-dir', path.join(folder, 'host'), '--run-dir', runDir, '--name', 'bench', '--listen', '127.0.0.1:0'],
     ...['--join-file', joinFile, '--enrol-address', enrolAddress, '--allow-emulation', '--log-level', 'error'],
+    ...(capacityVcpus === undefined ? [] : ['--capacity-vcpus', String(capacityVcpus)]),
   ]);
   for (;;) {
     const { items } = await rest('GET', '/v1/hosts?connectivity=connected');
