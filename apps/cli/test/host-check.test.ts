@@ -24,6 +24,7 @@ const FACTS: HostCheck['facts'] = {
   hostCpuCount: 4,
   numaNodes: [],
   memoryBytes: 1,
+  firmware: null,
   hardware: null,
   findings: [
     { name: 'kvm', value: 'disabled', evidence: 'flags\u001b[2J without /dev/kvm', remedy: 'Turn it on.' },

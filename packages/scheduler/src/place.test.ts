@@ -132,6 +132,12 @@ describe('a refusal says why in one sentence', () => {
       'no host can ever fit: hostId: host id-z is not enrolled',
     ],
     [
+      'what a host lacks that a package brings',
+      [aHost('a', { traits: ['tpm:2.0'] }), aHost('b', { state: 'cordoned' })],
+      { requiredTraits: ['firmware:uefi', 'tpm:2.0'] },
+      '0 of 2 hosts fit: 1 cordoned, 1 without trait firmware:uefi; smallest change: install the package ovmf on a',
+    ],
+    [
       'a cordoned host is nearer than a revoked one',
       [aHost('a', { state: 'revoked' }), aHost('b', { state: 'cordoned' })],
       {},

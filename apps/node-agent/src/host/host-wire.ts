@@ -15,6 +15,7 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
       apiVersion: facts.kvm.apiVersion ?? 0,
       supportedCpuidEntryCount: facts.kvm.supportedCpuidEntryCount ?? 0,
     },
+    firmware: facts.firmware ?? undefined,
     hardware: facts.hardware === null ? undefined : toWireHardware(facts.hardware),
     networking:
       facts.networking === null

@@ -39,8 +39,9 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
   if (stored === null) return null;
   const facts = stored as Omit<
     HostFacts,
-    'hardware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes' | 'networking'
+    'hardware' | 'firmware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes' | 'networking'
   > & {
+    readonly firmware?: HostFacts['firmware'];
     readonly cpu?: HostFacts['cpu'];
     readonly machineTypes?: HostFacts['machineTypes'];
     readonly qemuMachineType?: string | null;
@@ -53,6 +54,7 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
     qemuMachineType: facts.qemuMachineType ?? null,
     machineTypes: facts.machineTypes ?? (facts.qemuMachineType ? [facts.qemuMachineType] : []),
     cpu: facts.cpu ?? [],
+    firmware: facts.firmware ?? null,
     hardware: facts.hardware ?? null,
     networking: facts.networking ?? null,
     kvm: { ...facts.kvm, verdict: facts.kvm.verdict ?? null },

@@ -129,6 +129,7 @@ function checkFacts(wire: WireFacts): HostFacts {
       supportedCpuidEntryCount: wire.kvm?.supportedCpuidEntryCount || null,
       verdict: verdictOf(wire.kvm?.verdict),
     },
+    firmware: wire.firmware ?? null,
     hardware: wire.hardware === undefined ? null : hardwareShapeOf(wire.hardware),
     networking: networkingOf(wire.networking),
     findings: wire.findings.map((finding) => ({ ...finding, remedy: finding.remedy === '' ? null : finding.remedy })),

@@ -2,6 +2,7 @@ import {
   DomainError,
   fieldEffectOf,
   isMemoryFixed,
+  remedyOfTrait,
   traitsNeededBy,
   type UpdateVmRequest,
   VmHardware,
@@ -76,19 +77,28 @@ async function requireHostCan(tx: Tx, vm: VmForIntent, current: VmShape, shape: 
   const { smt } = shape.hardware.cpuPolicy;
   const lacksSmt = smt === 'require' && current.hardware.cpuPolicy.smt !== 'require' && host.threadsPerCore === 1;
   if (missing === undefined && !lacksSmt) return;
-  const field = missing === undefined ? 'cpuPolicy.smt' : (FIELD_OF_TRAIT[missing.split(':')[0] ?? ''] ?? '');
+  const field =
+    missing === undefined
+      ? 'cpuPolicy.smt'
+      : (FIELD_OF_TRAIT[missing] ?? FIELD_OF_TRAIT[missing.split(':')[0] ?? ''] ?? '');
+  const remedy = missing === undefined ? null : remedyOfTrait(missing);
   const message =
-    missing === undefined ? `${host.name}, its host, has no SMT` : `${host.name}, its host, lacks ${missing}`;
+    missing === undefined
+      ? `${host.name}, its host, has no SMT`
+      : `${host.name}, its host, lacks ${missing}${remedy === null ? '' : `: ${remedy} there`}`;
   throw new DomainError('conflict_state', `hardware.${field} cannot be that: ${message}`, {
     details: { fields: [{ field: `body.hardware.${field}`, message }] },
   });
 }
 
-/** The kinds of traitsNeededBy. */
+/** By trait or by its kind, as in traitsNeededBy. */
 const FIELD_OF_TRAIT: Readonly<Record<string, string>> = {
   'cpu-model': 'cpu.model',
   'machine-type': 'machineType',
   'nested-virtualisation': 'cpu.nestedVirtualisation',
+  'firmware:uefi': 'firmware.kind',
+  'firmware:secure-boot': 'firmware.secureBoot',
+  tpm: 'firmware.tpm',
 };
 
 function mergeHardware(before: VmHardware, request: UpdateVmRequest): VmHardware {

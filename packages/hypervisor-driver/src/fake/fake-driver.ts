@@ -20,7 +20,10 @@ export class FakeDriver implements HypervisorDriver {
   }
 
   async observeHost(): Promise<HostFacts> {
-    return structuredClone(this.machine.facts);
+    const { facts, lacksFirmware: lacks } = this.machine;
+    const uefi = !lacks.has('uefi');
+    const firmware = { uefi, secureBoot: uefi && !lacks.has('secure-boot'), tpm: !lacks.has('tpm') };
+    return { ...structuredClone(facts), firmware };
   }
 
   usableCpus(): readonly number[] {
@@ -94,7 +97,7 @@ export class FakeDriver implements HypervisorDriver {
 
   #assertFirmware({ hardware: { firmware } }: LaunchSpec): void {
     const lacks = this.machine.lacksFirmware;
-    if (firmware.kind === 'uefi' && lacks.has('uefi')) {
+    if (firmware.kind === 'uefi' && (lacks.has('uefi') || (firmware.secureBoot && lacks.has('secure-boot')))) {
       throw new DomainError('conflict_state', 'this host has no UEFI firmware: install the package ovmf');
     }
     if (firmware.tpm !== 'none' && lacks.has('tpm')) {

@@ -33,6 +33,7 @@ export const FAKE_FACTS: HostFacts = {
     },
   ],
   memoryBytes: FAKE_MEMORY_BYTES,
+  firmware: { uefi: true, secureBoot: true, tpm: true },
   hardware: {
     virtualisation: {
       technology: 'vt-x',

@@ -33,8 +33,8 @@ export class FakeMachine {
   readonly imagesWithoutBalloon = new Set<string>();
   /** Paths of images whose guests run no QEMU guest agent. */
   readonly imagesWithoutGuestAgent = new Set<string>();
-  /** What of VmFirmware this machine lacks: its launch is refused. */
-  readonly lacksFirmware = new Set<'uefi' | 'tpm'>();
+  /** What of VmFirmware this machine lacks: it says so, and a launch with it is refused. */
+  readonly lacksFirmware = new Set<'uefi' | 'secure-boot' | 'tpm'>();
   /** Paths of images that ensureDisk finds damaged. */
   readonly damagedImages = new Set<string>();
   /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */

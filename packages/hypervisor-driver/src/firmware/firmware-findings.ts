@@ -5,23 +5,33 @@ import { isOvmfThere } from './ovmf.js';
 
 type Finding = HostFacts['findings'][number];
 
-/** Which options of a VM's firmware this host can serve. One that it cannot is no fault: few VMs ask for it. */
-export function firmwareFindings({ ovmfFolder, swtpmPath }: Pick<QemuOptions, 'ovmfFolder' | 'swtpmPath'>): Finding[] {
-  const [hasUefi, hasSecureBoot] = [isOvmfThere(ovmfFolder, false), isOvmfThere(ovmfFolder, true)];
-  const kinds = [...(hasUefi ? ['uefi'] : []), ...(hasSecureBoot ? ['secure-boot'] : [])];
-  const hasTpm = existsSync(swtpmPath);
+type Support = NonNullable<HostFacts['firmware']>;
+
+/** Which options of a VM's firmware this host can serve now: the files are looked for each time. */
+export const firmwareSupport = ({ ovmfFolder, swtpmPath }: Pick<QemuOptions, 'ovmfFolder' | 'swtpmPath'>): Support => ({
+  uefi: isOvmfThere(ovmfFolder, false),
+  secureBoot: isOvmfThere(ovmfFolder, true),
+  tpm: existsSync(swtpmPath),
+});
+
+/** The same for people. What a host cannot serve is no fault: few VMs ask for it. */
+export function firmwareFindings(
+  { uefi, secureBoot, tpm }: Support,
+  { ovmfFolder, swtpmPath }: Pick<QemuOptions, 'ovmfFolder' | 'swtpmPath'>,
+): Finding[] {
+  const kinds = [...(uefi ? ['uefi'] : []), ...(secureBoot ? ['secure-boot'] : [])];
   return [
     {
       name: 'uefi',
       value: kinds.length === 0 ? 'absent' : kinds.join(', '),
       evidence: `OVMF_CODE_4M and OVMF_VARS_4M in ${ovmfFolder}`,
-      remedy: kinds.length === 2 ? null : 'Install the package ovmf: VMs with UEFI cannot start here.',
+      remedy: kinds.length === 2 ? null : 'Install the package ovmf: until then no VM with UEFI is placed here.',
     },
     {
       name: 'tpm-emulator',
-      value: hasTpm ? 'swtpm' : 'absent',
+      value: tpm ? 'swtpm' : 'absent',
       evidence: swtpmPath,
-      remedy: hasTpm ? null : 'Install the package swtpm: VMs with a TPM cannot start here.',
+      remedy: tpm ? null : 'Install the package swtpm: until then no VM with a TPM is placed here.',
     },
   ];
 }

@@ -27,6 +27,7 @@ const INTEL: FactsFound = {
     { id: 1, cpus: [1, 3], memoryBytes: GIB, hugePages: { 2048: 0, 1048576: 2 } },
   ],
   memoryBytes: 2 * GIB,
+  firmware: null,
   hardware: {
     virtualisation: {
       technology: 'vt-x',

@@ -72,6 +72,8 @@ export class HostObserver {
       hostCpuCount: cpuinfo.cpuCount,
       numaNodes,
       memoryBytes: meminfo,
+      // Files that are no concern of the processor and the kernel: the driver looks for them.
+      firmware: null,
       hardware: await this.#readHardware(cpuinfo),
       // The agent knows: it makes them.
       networking: null,

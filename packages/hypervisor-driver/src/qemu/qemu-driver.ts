@@ -2,7 +2,7 @@ import type { HostFacts } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
-import { firmwareFindings } from '../firmware/firmware-findings.js';
+import { firmwareFindings, firmwareSupport } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
 import { Cgroups } from '../isolation/cgroups.js';
 import { isolationFinding } from '../isolation/isolation-finding.js';
@@ -48,8 +48,10 @@ class QemuDriver implements HypervisorDriver {
 
   async observeHost(): Promise<HostFacts> {
     const facts = await this.#host.observe();
-    const findings = [isolationFinding(this.#options, this.#cgroups), ...firmwareFindings(this.#options)];
-    return { ...facts, findings: [...facts.findings, ...findings] };
+    const firmware = firmwareSupport(this.#options);
+    const isolation = isolationFinding(this.#options, this.#cgroups);
+    const findings = [...facts.findings, isolation, ...firmwareFindings(firmware, this.#options)];
+    return { ...facts, firmware, findings };
   }
 
   usableCpus(): readonly number[] {

@@ -143,7 +143,7 @@ describe('the TPM of a VM', () => {
 
 describe('a host that lacks', () => {
   const bare = join(scratch.path, 'bare');
-  it.each<[string, object, object, RegExp]>([
+  it.each<[string, object, Partial<VmFirmware>, RegExp]>([
     ['OVMF', { ovmfFolder: bare }, { kind: 'uefi' }, /install the package ovmf/],
     [
       'OVMF with Secure Boot',
@@ -166,7 +166,12 @@ describe('a host that lacks', () => {
         message: expect.stringMatching(words),
       });
       expect(existsSync(spec.runDir)).toBe(false);
-      const { findings } = await poor.observeHost();
+      const { findings, firmware: support } = await poor.observeHost();
+      expect(support).toEqual({
+        uefi: firmware.kind !== 'uefi' || firmware.secureBoot === true,
+        secureBoot: firmware.kind !== 'uefi',
+        tpm: firmware.tpm === undefined,
+      });
       expect(
         findings.filter(({ name, remedy }) => ['uefi', 'tpm-emulator'].includes(name) && remedy !== null),
       ).toHaveLength(1);

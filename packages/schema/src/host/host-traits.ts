@@ -9,7 +9,7 @@ import type { HostFacts } from './host.schema.js';
  */
 export function traitsOfHost(
   accelerator: Accelerator | null,
-  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm' | 'networking'> | null,
+  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm' | 'networking' | 'firmware'> | null,
 ): string[] {
   if (accelerator === null || facts === null) return [];
   const models = facts.cpu.find((support) => support.accelerator === accelerator)?.models ?? [];
@@ -19,17 +19,32 @@ export function traitsOfHost(
     ...facts.machineTypes.map((name) => `machine-type:${name}`),
     ...(facts.networking?.kinds ?? []).map((kind) => `network:${kind}`),
     ...(nestingRefusal(accelerator, facts) === null ? ['nested-virtualisation:on'] : []),
+    ...(facts.firmware?.uefi === true ? ['firmware:uefi'] : []),
+    ...(facts.firmware?.secureBoot === true ? ['firmware:secure-boot'] : []),
+    ...(facts.firmware?.tpm === true ? ['tpm:2.0'] : []),
   ];
   return [...new Set(traits)].sort();
 }
 
-export function traitsNeededBy({ cpu, machineType }: VmHardware): string[] {
+export function traitsNeededBy({ cpu, machineType, firmware }: VmHardware): string[] {
   return [
     ...(cpu.model === null ? [] : [`cpu-model:${cpu.model}`]),
     ...(machineType === null ? [] : [`machine-type:${machineType}`]),
     ...(cpu.nestedVirtualisation ? ['nested-virtualisation:on'] : []),
+    ...(firmware.kind === 'uefi' ? [firmware.secureBoot ? 'firmware:secure-boot' : 'firmware:uefi'] : []),
+    ...(firmware.tpm === 'none' ? [] : [`tpm:${firmware.tpm}`]),
   ];
 }
+
+/** What gives a host the trait, for people; null: nothing that could be said in a few words. */
+export const remedyOfTrait = (trait: string): string | null => REMEDIES[trait] ?? null;
+
+/** Packages of Debian; docs/firmware.md names their files. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  'firmware:uefi': 'install the package ovmf',
+  'firmware:secure-boot': 'install the package ovmf',
+  'tpm:2.0': 'install the package swtpm',
+};
 
 /** Why guests of this host cannot run guests of their own, with the remedy; null: they can. */
 export function nestingRefusal(

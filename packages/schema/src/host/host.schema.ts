@@ -61,6 +61,14 @@ export const HostFacts = z
       z.object({ id: z.int(), cpus: z.array(z.int()), memoryBytes: z.int(), hugePages: z.record(z.string(), z.int()) }),
     ),
     memoryBytes: z.int(),
+    firmware: z
+      .object({
+        uefi: z.boolean(),
+        secureBoot: z.boolean(),
+        tpm: z.boolean().meta({ description: 'TPM 2.0, emulated' }),
+      })
+      .nullable()
+      .meta({ description: "What of a VM's firmware it can serve, besides a BIOS; null: its agent is too old to say" }),
     hardware: HostHardware.nullable().meta({ description: 'null: its agent is too old to say' }),
     networking: HostNetworking.nullable().meta({ description: 'null: its agent makes no networks' }),
     findings: z.array(HostFinding),
