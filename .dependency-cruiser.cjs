@@ -10,6 +10,7 @@ const LAYERS = {
   'packages/schema': [],
   'packages/scheduler': ['packages/schema'],
   'packages/host-network': ['packages/schema'],
+  'packages/host-storage': ['packages/schema'],
   'packages/hypervisor-driver': ['packages/schema'],
   'packages/client': ['packages/schema'],
   'packages/control-plane': ['packages/schema', 'packages/scheduler'],

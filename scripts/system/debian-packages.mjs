@@ -21,6 +21,7 @@ const RUN_PACKAGES = {
 };
 /** To test, on top of that. */
 const TEST_PACKAGES = {
+  'btrfs-progs': 'mkfs.btrfs', // a file system that shares blocks, in a file
   // Carries the server under another name; the package redis-server would start one on port 6379.
   'redis-tools': 'redis-check-rdb',
   'dnsmasq-base': 'dnsmasq', // without the service that the package dnsmasq starts

@@ -33,6 +33,7 @@ const PLANTED: readonly [file: string, imports: string, rule: string | null][] =
   ['packages/control-plane/src/b.ts', '@kvorum/hypervisor-driver', 'layer-packages-control-plane'],
   ['packages/hypervisor-driver/src/a.ts', '@kvorum/control-plane', 'layer-packages-hypervisor-driver'],
   ['packages/host-network/src/a.ts', '@kvorum/hypervisor-driver', 'layer-packages-host-network'],
+  ['packages/host-storage/src/a.ts', '@kvorum/hypervisor-driver', 'layer-packages-host-storage'],
   ['packages/client/src/a.ts', '@kvorum/control-plane', 'layer-packages-client'],
   ['apps/api/src/a.ts', '@kvorum/hypervisor-driver', 'layer-apps-api'],
   ['apps/node-agent/src/a.ts', '@kvorum/control-plane', 'layer-apps-node-agent'],

@@ -1,0 +1,17 @@
+export { type DirectoryPoolOptions, openDirectoryPool } from './open-directory-pool.js';
+export { POOL_DRIVERS, type PoolCapabilities, type PoolDriverName } from './pool-drivers.js';
+export type {
+  ClaimedVolume,
+  CloneVolume,
+  CloneWatch,
+  EnsureVolume,
+  GrowVolume,
+  Overlay,
+  PoolFacts,
+  RevertVolume,
+  SnapshotVolumes,
+  StoragePool,
+  SweepPool,
+  SweepReport,
+  VolumeFacts,
+} from './storage-pool.js';

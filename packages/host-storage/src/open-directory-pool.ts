@@ -1,0 +1,97 @@
+import { DomainError } from '@kvorum/schema';
+import { claimVolume, releaseVolume } from './claim-volume.js';
+import { cloneVolume } from './clone-volume.js';
+import { ensureVolume } from './ensure-volume.js';
+import { growVolume } from './grow-volume.js';
+import { findReflink, LayerFiles } from './layer-files.js';
+import { factsOf, observePool } from './observe-pool.js';
+import { assertId, type DirectoryPool, invalidField, withVolume } from './open-volume.js';
+import { capabilitiesOf, type PoolDriverName } from './pool-drivers.js';
+import { openFolders } from './pool-folder.js';
+import { shortenVolume } from './shorten-volume.js';
+import { removeSnapshot, revertVolume, snapshotVolumes } from './snapshot-volumes.js';
+import type { StoragePool } from './storage-pool.js';
+import { sweepPool } from './sweep-pool.js';
+import { purgeVolume, removeVolume, restoreVolume } from './trash-volume.js';
+import { VolumeLocks } from './volume-lock.js';
+import { RecordFiles } from './volume-record.js';
+
+export interface DirectoryPoolOptions {
+  readonly poolId: string;
+  readonly driver: PoolDriverName;
+  /** This host, by which a shared volume knows its user. */
+  readonly hostId: string;
+  /** A folder that the host's operator gave for this; without links on the way. */
+  readonly path: string;
+  /** Take an empty folder as a new pool. Without it a folder that holds none is refused. */
+  readonly mayInitialise: boolean;
+  /** Above 0, at most 1. What lies above is for what VMs write into volumes that are there. */
+  readonly highWaterRatio?: number;
+  readonly qemuImgPath?: string;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/** A tenth is left for what is written into thin volumes until somebody has made room. */
+const HIGH_WATER_RATIO_DEFAULT = 0.9;
+
+/** Opens a pool of the driver `dir` or `shared-dir`: a folder of qcow2 files. */
+export async function openDirectoryPool(options: DirectoryPoolOptions): Promise<StoragePool> {
+  assertId('poolId', options.poolId);
+  assertId('hostId', options.hostId);
+  const { highWaterRatio = HIGH_WATER_RATIO_DEFAULT, driver, poolId, hostId } = options;
+  if (!(highWaterRatio > 0 && highWaterRatio <= 1)) throw invalidField('highWaterRatio', 'must be above 0, at most 1');
+  return asHostFaults(async () => {
+    const folders = await openFolders(options.path, { poolId, driver, hostId }, options.mayInitialise);
+    return verbsOf({
+      id: poolId,
+      hostId,
+      driver,
+      capabilities: capabilitiesOf(driver, await findReflink(folders.locks)),
+      folder: folders.root,
+      quarantineFolder: folders.quarantine,
+      records: new RecordFiles(folders.volumes),
+      layers: new LayerFiles(folders.layers, options.qemuImgPath ?? '/usr/bin/qemu-img'),
+      locks: new VolumeLocks(folders.locks),
+      highWaterRatio,
+      now: options.now ?? Date.now,
+    });
+  });
+}
+
+const verbsOf = (pool: DirectoryPool): StoragePool => ({
+  id: pool.id,
+  driver: pool.driver,
+  capabilities: pool.capabilities,
+  observe: () => asHostFaults(() => observePool(pool)),
+  observeVolume: (volumeId) => asHostFaults(() => withVolume(pool, volumeId, ({ record }) => factsOf(pool, record))),
+  ensureVolume: (request) => asHostFaults(() => ensureVolume(pool, request)),
+  growVolume: (request) => asHostFaults(() => growVolume(pool, request)),
+  cloneVolume: (request, watch) => asHostFaults(() => cloneVolume(pool, request, watch)),
+  snapshotVolumes: (request) => asHostFaults(() => snapshotVolumes(pool, request)),
+  removeSnapshot: (volumeId, snapshotId) => asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId)),
+  revertVolume: (request) => asHostFaults(() => revertVolume(pool, request)),
+  shortenVolume: (volumeId) => asHostFaults(() => shortenVolume(pool, volumeId)),
+  claimVolume: (volumeId, epoch) => asHostFaults(() => claimVolume(pool, volumeId, epoch)),
+  releaseVolume: (volumeId, epoch) => asHostFaults(() => releaseVolume(pool, volumeId, epoch)),
+  removeVolume: (volumeId) => asHostFaults(() => removeVolume(pool, volumeId)),
+  restoreVolume: (volumeId) => asHostFaults(() => restoreVolume(pool, volumeId)),
+  purgeVolume: (volumeId) => asHostFaults(() => purgeVolume(pool, volumeId)),
+  sweep: (request) => asHostFaults(() => sweepPool(pool, request)),
+});
+
+/** Errors of files are the host's; one for want of room says so. Broken invariants stay what they are. */
+async function asHostFaults<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (thrown) {
+    const { code } = thrown as NodeJS.ErrnoException;
+    if (thrown instanceof DomainError || typeof code !== 'string') throw thrown;
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new DomainError('no_capacity', 'the storage pool is full: make room, or use another pool', {
+        cause: thrown,
+      });
+    }
+    throw new DomainError('host_fault', `the storage pool failed: ${(thrown as Error).message}`, { cause: thrown });
+  }
+}

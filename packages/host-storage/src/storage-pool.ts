@@ -1,0 +1,133 @@
+import type { PoolCapabilities, PoolDriverName } from './pool-drivers.js';
+
+/**
+ * One storage pool as one host sees it. Every verb is safe to repeat, also after its process was killed anywhere: what had begun is
+ * then finished first. Ids are UUIDs given by the caller, so that a repeated request is known for one.
+ *
+ * Every verb throws DomainError: `invalid_request` (names the field), `not_found`, `already_exists` (another volume has the id),
+ * `conflict_state` (in use, or in a state that does not allow it), `no_capacity` (the pool is full), `host_fault`,
+ * `deadline_exceeded`, `cancelled`. Nothing is changed then, or what was begun is finished by the next verb.
+ */
+export interface StoragePool {
+  readonly id: string;
+  readonly driver: PoolDriverName;
+  readonly capabilities: PoolCapabilities;
+
+  /** Room and what it is used for. Reads each record: not for a loop that runs more than every few seconds. */
+  observe(): Promise<PoolFacts>;
+  observeVolume(volumeId: string): Promise<VolumeFacts>;
+
+  /** An empty volume of exactly `sizeBytes`, a whole number of MiB. */
+  ensureVolume(request: EnsureVolume): Promise<VolumeFacts>;
+  /** Never smaller. Offline; a VM that has it open grows it through its own process first and says so by `isOpen`. */
+  growVolume(request: GrowVolume): Promise<VolumeFacts>;
+  /** A volume with the content of a snapshot. A linked one shares its layers; a full one is whole in itself. */
+  cloneVolume(request: CloneVolume, watch?: CloneWatch): Promise<VolumeFacts>;
+
+  /** Of all volumes at one instant: either nobody writes to any, or `switchLive` has the VM's process turn at once. */
+  snapshotVolumes(request: SnapshotVolumes): Promise<readonly VolumeFacts[]>;
+  /** No error if there is none. Layers that nothing needs go, or are merged as soon as no VM has the volume open. */
+  removeSnapshot(volumeId: string, snapshotId: string): Promise<VolumeFacts>;
+  /** The content and size of a snapshot again; what was written since is lost. `revertId` names the new layer. */
+  revertVolume(request: RevertVolume): Promise<VolumeFacts>;
+  /** Merges what can be, so that few files are read through. Called by the other verbs; by itself after a VM has stopped. */
+  shortenVolume(volumeId: string): Promise<VolumeFacts>;
+
+  /** The right of this host to use the volume. A higher epoch takes it from another host, which must be fenced before. */
+  claimVolume(volumeId: string, epoch: number): Promise<ClaimedVolume>;
+  /** No error if it is not held; another host's claim is left. */
+  releaseVolume(volumeId: string, epoch: number): Promise<void>;
+
+  /** Into the trash: kept with its snapshots until it is purged. No error if it is there already or gone. */
+  removeVolume(volumeId: string): Promise<void>;
+  restoreVolume(volumeId: string): Promise<VolumeFacts>;
+  /** Out of the trash for good. No error if it is gone. Layers that clones rest on stay for as long as those need them. */
+  purgeVolume(volumeId: string): Promise<void>;
+  /** Purges what was in the trash for long enough, and moves files that no volume names into `quarantine/`. */
+  sweep(request: SweepPool): Promise<SweepReport>;
+}
+
+export interface EnsureVolume {
+  readonly volumeId: string;
+  /** Id of the project whose it is. */
+  readonly ownerId: string;
+  readonly sizeBytes: number;
+}
+export interface GrowVolume {
+  readonly volumeId: string;
+  readonly sizeBytes: number;
+  /** A VM's process has the volume open and has made it larger already: only the record follows. */
+  readonly isOpen?: boolean;
+}
+export interface CloneVolume {
+  readonly volumeId: string;
+  readonly ownerId: string;
+  readonly source: { readonly volumeId: string; readonly snapshotId: string };
+  readonly isLinked: boolean;
+}
+export interface CloneWatch {
+  readonly signal?: AbortSignal;
+  /** Of the bytes, 0 to 1. */
+  readonly onProgress?: (fraction: number) => void;
+}
+export interface SnapshotVolumes {
+  readonly volumes: readonly { readonly volumeId: string; readonly snapshotId: string }[];
+  /** Has the VM's process write to the overlays from one instant on (QMP `transaction`); leaves those that it writes to already. */
+  readonly switchLive?: (overlays: readonly Overlay[]) => Promise<void>;
+}
+export interface Overlay {
+  readonly volumeId: string;
+  /** What is written now, and will be read through `path`. */
+  readonly basePath: string;
+  readonly path: string;
+  readonly layerId: string;
+}
+export interface RevertVolume {
+  readonly volumeId: string;
+  readonly snapshotId: string;
+  readonly revertId: string;
+}
+export interface SweepPool {
+  /** 0 empties the trash. */
+  readonly trashKeepMs: number;
+  /** A file without a volume may be one that is being made; younger ones are left alone. */
+  readonly orphanAgeMs: number;
+}
+
+export interface PoolFacts {
+  /** Of the file system. */
+  readonly totalBytes: number;
+  /** Left for others than root (f_bavail, statvfs(3)). */
+  readonly freeBytes: number;
+  /** Sum of the sizes of all volumes, also those in the trash. */
+  readonly provisionedBytes: number;
+  /** What they take. */
+  readonly allocatedBytes: number;
+  readonly trashedBytes: number;
+  readonly volumeCount: number;
+  /** Nothing new is made here until there is room again. */
+  readonly isAboveHighWater: boolean;
+}
+export interface VolumeFacts {
+  readonly volumeId: string;
+  readonly ownerId: string;
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number;
+  readonly state: 'copying' | 'ready' | 'trashed';
+  readonly trashedAtMs: number | null;
+  /** Files that are opened to read it. 0 while it is copied. */
+  readonly chainLength: number;
+  readonly snapshots: readonly { readonly id: string; readonly sizeBytes: number; readonly createdAtMs: number }[];
+  readonly holder: { readonly hostId: string; readonly epoch: number } | null;
+}
+export interface ClaimedVolume {
+  /** qcow2 file that a VM writes to. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+export interface SweepReport {
+  readonly purgedVolumeIds: readonly string[];
+  readonly quarantined: readonly { readonly name: string; readonly bytes: number }[];
+  /** What a person has to look at: records that cannot be read, layers that are gone. */
+  readonly faults: readonly string[];
+}
