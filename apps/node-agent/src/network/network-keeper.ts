@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { NetworkFault } from '@kvorum/host-network';
+import { linkName, type NetworkFault } from '@kvorum/host-network';
 import { DomainError, HostNetworks, NO_HOST_NETWORKS } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
@@ -23,6 +23,8 @@ export interface NetworkKeeperOptions {
 }
 
 export interface PortOnHost {
+  /** Its tap. */
+  readonly interfaceName: string;
   /** Largest packet of its network. */
   readonly mtu: number;
 }
@@ -71,7 +73,9 @@ export class NetworkKeeper {
     return this.#inTurn(async () => {
       const { revision: seen } = this.#record;
       if (revision < seen) {
-        throw new DomainError('stale_generation', `networks of revision ${revision} are older than those of ${seen}`);
+        throw new DomainError('stale_generation', `networks of revision ${revision} are older than those of ${seen}`, {
+          details: { revision: seen },
+        });
       }
       if (revision > seen) {
         const record = { revision, desired };
@@ -86,7 +90,7 @@ export class NetworkKeeper {
   async portOf(portId: string): Promise<PortOnHost | null> {
     await this.#tail;
     const network = this.#record.desired.networks.find(({ ports }) => ports.some(({ id }) => id === portId));
-    return network === undefined ? null : { mtu: network.mtu };
+    return network === undefined ? null : { interfaceName: linkName('tap', portId), mtu: network.mtu };
   }
 
   /** Networks stay as they are. */

@@ -1,5 +1,5 @@
 import { type ClientReadableStream, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { type ConsoleKind, DomainError, type ThawedVm } from '@kvorum/schema';
+import { type ConsoleKind, DomainError, type HostNetworks, type ThawedVm } from '@kvorum/schema';
 import {
   type EnsureImageResponse,
   type EnsureVmRequest,
@@ -7,12 +7,14 @@ import {
   type NodeAgentClient,
   PowerState,
 } from '@kvorum/schema/agent-wire';
+import { cleanLine } from '../plain-text.js';
 import type {
   AgentDisk,
   AgentFreeze,
   AgentGuestCommand,
   AgentGuestCommandResult,
   AgentImage,
+  AgentNetworkFault,
   AgentPort,
   AgentVmSpec,
   CallOptions,
@@ -23,8 +25,11 @@ import type {
   WantedPower,
 } from './agent-port.js';
 import { joinScreenshot, openConsole } from './console-calls.js';
+import { toWireNetworks } from './network-shapes.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
 
+/** What is kept of a host's words. */
+const FAULT_LENGTH_MAX = 500;
 /** An observation is answered from the agent's memory. */
 const OBSERVE_TIMEOUT_MS = 5000;
 
@@ -70,6 +75,12 @@ export class AgentClient implements AgentPort {
   async removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void> {
     const client = await this.#connect();
     await unary(client.removeDisk.bind(client), { intent: { ...intent }, volumeId }, options);
+  }
+
+  async ensureNetworks(revision: number, desired: HostNetworks, options: CallOptions): Promise<AgentNetworkFault[]> {
+    const client = await this.#connect();
+    const { faults } = await unary(client.ensureNetworks.bind(client), toWireNetworks(revision, desired), options);
+    return faults.map(({ networkId, message }) => ({ networkId, message: cleanLine(message, FAULT_LENGTH_MAX) }));
   }
 
   async ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm> {

@@ -4,6 +4,7 @@ import type {
   BalloonStatus,
   ConsoleKind,
   GuestInterface,
+  HostNetworks,
   ThawedVm,
   VmCondition,
   VmHardware,
@@ -20,6 +21,8 @@ export interface AgentPort {
   ensureImage(image: AgentImage, options: CallOptions & { onProgress?: (doneBytes: number) => void }): Promise<void>;
   ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void>;
   removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void>;
+  /** All networks of the host, and none else. Throws stale_generation when the host has seen a higher revision. */
+  ensureNetworks(revision: number, desired: HostNetworks, options: CallOptions): Promise<AgentNetworkFault[]>;
   ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm>;
   ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number>;
   removeVm(intent: Intent, options: CallOptions): Promise<void>;
@@ -89,6 +92,12 @@ export interface AgentImage {
   readonly imageId: string;
   readonly sha256: string;
   readonly sizeBytes: number;
+}
+
+/** A network of a host that is not as it is to be, and why. */
+export interface AgentNetworkFault {
+  readonly networkId: string;
+  readonly message: string;
 }
 
 export interface AgentDisk {

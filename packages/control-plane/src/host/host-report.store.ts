@@ -30,6 +30,9 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
            report_generation = ${report.reportGeneration}::bigint,
            traits = coalesce(${traits}::text[], traits),
            traits_sha256 = coalesce(${traits === null ? null : hashOfTraits(traits)}::text, traits_sha256),
+           -- Told with the facts, and gone when they say so.
+           overlay_address = CASE WHEN ${facts !== null} THEN ${facts?.networking?.overlayAddress ?? null}::inet
+                                  ELSE overlay_address END,
            facts = coalesce(${facts === null ? null : JSON.stringify(facts)}::jsonb, facts),
            capacity_vcpu_count = coalesce(${capacity?.vcpuCount ?? null}::int, capacity_vcpu_count),
            capacity_memory_bytes = coalesce(${capacity?.memoryBytes ?? null}::bigint, capacity_memory_bytes),

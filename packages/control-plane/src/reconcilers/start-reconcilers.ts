@@ -3,6 +3,7 @@ import type { ControlPlane } from '../control-plane.js';
 import { logSparingly } from '../operations/log-sparingly.js';
 import { startUnattendedOperationsReconciler } from '../operations/unattended-operations.reconciler.js';
 import { placeWaitingVms } from '../vm/place-waiting-vms.js';
+import { reconcileHostNetworks } from './host-networks.reconciler.js';
 import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
 import { reconcileLostHosts } from './lost-hosts.reconciler.js';
 import { reconcileOldConsoleTokens } from './old-console-tokens.reconciler.js';
@@ -24,6 +25,8 @@ const MINUTE_MS = 60 * SECOND_MS;
 const LOOPS: readonly Loop[] = [
   { name: 'lost hosts', periodMs: SECOND_MS, run: reconcileLostHosts },
   { name: 'waiting VMs', periodMs: SECOND_MS, run: placeWaitingVms },
+  // A security group is in force within a second, with what a host needs.
+  { name: 'hosts to tell of networks', periodMs: 250, run: reconcileHostNetworks },
   { name: 'unowned VMs', periodMs: 30 * SECOND_MS, run: reconcileUnownedVms },
   { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
   { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },

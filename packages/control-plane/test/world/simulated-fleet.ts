@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Gateway, startGateway } from '@kvorum/api';
 import { FakeDriver, FakeMachine } from '@kvorum/hypervisor-driver';
-import { type Agent, startAgent } from '@kvorum/node-agent';
-import type { Flavor, HostFacts, ImageId } from '@kvorum/schema';
+import { type Agent, type AgentNetworks, NetworkKeeper, startAgent } from '@kvorum/node-agent';
+import { DomainError, type Flavor, type HostFacts, type HostNetworks, type ImageId } from '@kvorum/schema';
 import { vi } from 'vitest';
 import { findFreePort } from '../../../../scripts/services/free-port.mjs';
 import { createEnrolment } from '../../src/host/create-enrolment.js';
@@ -19,6 +19,10 @@ import { openTestControlPlane, SILENT_LOG, type TestControlPlane } from './test-
 export interface SimulatedHost {
   readonly hostId: string;
   readonly machine: FakeMachine;
+  /** All networks that it was ever told to have, the last one last. */
+  readonly toldNetworks: readonly HostNetworks[];
+  /** What it says of networks that it cannot make, by their ids. */
+  readonly networkFaults: Map<string, string>;
   /** Ends the agent and starts another on the same machine and folders. */
   restart(): Promise<void>;
   /** As when the host loses its network: nobody answers. */
@@ -40,6 +44,8 @@ export async function openSimulatedFleet(options: {
   hostCount: number;
   vmsPerHost: number;
   hostCpuCount?: number;
+  /** Of each host; without, hosts make no networks. */
+  overlayAddresses?: readonly string[];
 }): Promise<SimulatedFleet> {
   const gatewayAddress = `127.0.0.1:${await findFreePort()}`;
   const test = await openTestControlPlane({ agents: 'grpc', gatewayAddress });
@@ -50,7 +56,8 @@ export async function openSimulatedFleet(options: {
   const facts = options.hostCpuCount === undefined ? {} : { hostCpuCount: options.hostCpuCount };
   for (let index = 0; index < options.hostCount; index += 1) {
     const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
-    hosts.push(await aSimulatedHost({ ...parts, facts, agents }));
+    const overlayAddress = options.overlayAddresses?.[index] ?? null;
+    hosts.push(await aSimulatedHost({ ...parts, facts, agents, overlayAddress }));
   }
   await vi.waitFor(async () => {
     const connected = await test.sql(
@@ -79,9 +86,18 @@ interface HostParts {
   readonly vmCount: number;
   readonly facts: Partial<HostFacts>;
   readonly agents: Map<string, Agent>;
+  readonly overlayAddress: string | null;
 }
 
-async function aSimulatedHost({ test, gateway, folder, vmCount, facts, agents }: HostParts): Promise<SimulatedHost> {
+async function aSimulatedHost({
+  test,
+  gateway,
+  folder,
+  vmCount,
+  facts,
+  agents,
+  overlayAddress,
+}: HostParts): Promise<SimulatedHost> {
   const name = aName('host');
   const { joinToken } = await createEnrolment(test.cp, test.admin, {
     hostName: name,
@@ -91,8 +107,30 @@ async function aSimulatedHost({ test, gateway, folder, vmCount, facts, agents }:
   const joinFile = `${folder}-join`;
   await writeFile(joinFile, joinToken, { mode: 0o600 });
   const machine = new FakeMachine(facts);
-  const start = (): Promise<Agent> =>
+  const toldNetworks: HostNetworks[] = [];
+  const networkFaults = new Map<string, string>();
+  const openNetworks = async (): Promise<AgentNetworks> => ({
+    keeper: await NetworkKeeper.open({
+      file: `${folder}-networks.json`,
+      apply: (desired) => {
+        toldNetworks.push(desired);
+        const faults = desired.networks.flatMap(({ id }) => {
+          const message = networkFaults.get(id);
+          return message === undefined ? [] : [{ networkId: id, error: new DomainError('host_fault', message) }];
+        });
+        return Promise.resolve(faults);
+      },
+      log: SILENT_LOG,
+    }),
+    probe: () =>
+      Promise.resolve({
+        networking: { kinds: ['nat', 'bridge', 'vxlan'], overlayAddress },
+        finding: { name: 'networks', value: 'nat, bridge, vxlan', evidence: 'simulated', remedy: null },
+      }),
+  });
+  const start = async (): Promise<Agent> =>
     startAgent({
+      ...(overlayAddress === null ? {} : { networks: await openNetworks() }),
       config: {
         stateDir: `${folder}-s`,
         runDir: `${folder}-r`,
@@ -117,7 +155,7 @@ async function aSimulatedHost({ test, gateway, folder, vmCount, facts, agents }:
     await silence();
     agents.set(hostId, await start());
   };
-  return { hostId, machine, silence, restart };
+  return { hostId, machine, toldNetworks, networkFaults, silence, restart };
 }
 
 async function anImageWithContent(test: TestControlPlane): Promise<ImageId> {
