@@ -19,9 +19,17 @@ export interface Child {
 /** Starts one of our processes and waits for its line `{"event": …}` on stdout. Its log goes to `logPath`. */
 export async function startChild(
   script: string,
-  options: { args?: string[]; env?: Record<string, string>; logPath: string; event: string },
+  options: {
+    args?: string[];
+    env?: Record<string, string>;
+    /** A program that becomes ours somewhere else, with its arguments. */
+    through?: readonly string[];
+    logPath: string;
+    event: string;
+  },
 ): Promise<Child> {
-  const child = spawn(process.execPath, [script, ...(options.args ?? [])], {
+  const [program = '', ...args] = [...(options.through ?? []), process.execPath, script, ...(options.args ?? [])];
+  const child = spawn(program, args, {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

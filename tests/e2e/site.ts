@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { findFreePort } from '../../scripts/services/free-port.mjs';
 import { createTestDatabase } from '../support/database.js';
@@ -47,7 +47,21 @@ export interface SiteOptions {
   readonly roles?: string;
   readonly redisUrl?: string;
   readonly databaseUrl?: string;
+  /** Where hosts reach the control plane; default: this machine's loopback. */
+  readonly address?: string;
+  /** Of each host, where it is not this machine. */
+  readonly places?: readonly HostPlace[];
 }
+
+/** A network namespace, for instance. */
+export interface HostPlace {
+  readonly address: string;
+  /** What its agent is started with to run there. */
+  readonly through: readonly string[];
+  readonly flags: readonly string[];
+}
+
+const HERE: HostPlace = { address: '127.0.0.1', through: [], flags: [] };
 
 /** A whole site of real processes: control plane and agents from the build, own database, own folders. */
 export async function startSite(options: SiteOptions): Promise<Site> {
@@ -66,6 +80,8 @@ export async function startSite(options: SiteOptions): Promise<Site> {
 async function start(options: SiteOptions, closers: (() => Promise<void> | void)[]): Promise<Omit<Site, 'close'>> {
   const scratch = makeScratchFolder();
   closers.push(() => scratch.remove());
+  // Programs of hosts that run under users of their own have to pass.
+  chmodSync(scratch.path, 0o711);
   const database = options.databaseUrl === undefined ? await createTestDatabase() : null;
   if (database !== null) closers.push(() => database.drop());
   const databaseUrl = options.databaseUrl ?? database!.url;
@@ -80,8 +96,9 @@ async function start(options: SiteOptions, closers: (() => Promise<void> | void)
   const rest = restOf(String(control.ready['url']), readFileSync(tokenFile, 'utf8').trim());
   const hosts: TestHost[] = [];
   const enrolAddress = String(control.ready['enrol']);
-  for (const name of options.hostNames) {
-    hosts.push(await enrolHost({ rest, folder: scratch.path, enrolAddress, name, closers }));
+  for (const [index, name] of options.hostNames.entries()) {
+    const place = options.places?.[index] ?? HERE;
+    hosts.push(await enrolHost({ rest, folder: scratch.path, enrolAddress, name, place, closers }));
   }
   return {
     folder: scratch.path,
@@ -113,8 +130,8 @@ async function environmentOf(
     KVORUM_DATA_DIR: path.join(at.folder, 'cp'),
     KVORUM_LISTEN: '127.0.0.1:0',
     // Known beforehand: hosts are told these addresses when they enrol, and keep them.
-    KVORUM_GATEWAY_LISTEN: `127.0.0.1:${await findFreePort()}`,
-    KVORUM_ENROL_LISTEN: `127.0.0.1:${await findFreePort()}`,
+    KVORUM_GATEWAY_LISTEN: `${options.address ?? HERE.address}:${await findFreePort()}`,
+    KVORUM_ENROL_LISTEN: `${options.address ?? HERE.address}:${await findFreePort()}`,
     KVORUM_BOOTSTRAP_TOKEN_FILE: at.tokenFile,
     KVORUM_ROLES: options.roles ?? 'api,worker,reconciler',
     ...(options.redisUrl === undefined ? {} : { KVORUM_REDIS_URL: options.redisUrl }),
@@ -126,6 +143,7 @@ async function enrolHost(at: {
   folder: string;
   enrolAddress: string;
   name: string;
+  place: HostPlace;
   closers: (() => Promise<void> | void)[];
 }): Promise<TestHost> {
   const enrolment = await at.rest.expect(201, 'POST', '/v1/host-enrolments', { hostName: at.name });
@@ -137,10 +155,12 @@ async function enrolHost(at: {
   const start = () =>
     startChild(AGENT_MAIN, {
       args: [
-        ...['--state-dir', stateDir, '--run-dir', runDir, '--name', at.name, '--listen', '127.0.0.1:0'],
+        ...['--state-dir', stateDir, '--run-dir', runDir, '--name', at.name, '--listen', `${at.place.address}:0`],
         ...['--join-file', joinFile, '--enrol-address', at.enrolAddress, '--allow-emulation'],
         ...['--capacity-vcpus', '16', '--capacity-memory-bytes', String(6144 * MIB)],
+        ...at.place.flags,
       ],
+      through: at.place.through,
       logPath,
       event: 'ready',
     });

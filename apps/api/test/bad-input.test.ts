@@ -119,6 +119,16 @@ const DEVICES: Case[] = [
     'body.hardware.devices.nics.0.backend.kind',
   ),
   wrong(
+    'a card on a network that is not named',
+    devicesWith({ nics: [{ backend: { kind: 'network' } }] }),
+    'body.hardware.devices.nics.0.backend.networkId',
+  ),
+  wrong(
+    'a card with a port that is no id',
+    devicesWith({ nics: [{ backend: { kind: 'network', portId: 'shop/web-1' } }] }),
+    'body.hardware.devices.nics.0.backend.portId',
+  ),
+  wrong(
     'a drive with a path',
     devicesWith({ cdroms: [{ name: 'cdrom-1', imageId: '/etc/passwd' }] }),
     'body.hardware.devices.cdroms.0.imageId',

@@ -180,6 +180,7 @@ async function assemble({
     newestMachineType: () => inventory.latest.facts.qemuMachineType,
     machineTypes: () => inventory.latest.facts.machineTypes,
     imagePath: (sha256) => images.pathOf(sha256),
+    portOf: async (portId) => (await networks?.keeper.portOf(portId)) ?? null,
     onChange: (vmId) => stream.vmChanged(vmId),
     log,
   };

@@ -160,6 +160,7 @@ export class MortalHost {
       records,
       cpus: new HostCpus(topologyOf(this.machine.facts, driver.usableCpus())),
       placeThreads: async () => undefined,
+      portOf: async () => null,
       accelerators: ['tcg'],
       newestMachineType: () => this.machine.facts.qemuMachineType,
       machineTypes: () => this.machine.facts.machineTypes,

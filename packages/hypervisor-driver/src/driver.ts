@@ -4,6 +4,7 @@ import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { MachineSpec } from './machine-spec.js';
 
+export type { TapOfCard } from './network/open-tap.js';
 export type { DeviceEvent, MachineSpec };
 
 /**

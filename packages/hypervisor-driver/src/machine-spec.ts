@@ -1,4 +1,5 @@
 import type { VmHardware } from '@kvorum/schema';
+import type { TapOfCard } from './network/open-tap.js';
 
 /** Where the files lie that devices of a VM need, beside its root disk. */
 interface Attachments {
@@ -6,6 +7,8 @@ interface Attachments {
   readonly disks: Readonly<Record<string, string>>;
   /** By the SHA-256 of an image in a drive. */
   readonly media: Readonly<Record<string, string>>;
+  /** By the id of a network card on a network; left out: no card is. */
+  readonly taps?: Readonly<Record<string, TapOfCard>>;
 }
 
 /** What of a machine can be changed while it runs. */

@@ -1,4 +1,4 @@
-import type { MachineSpec } from '@kvorum/hypervisor-driver';
+import type { MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { VmHost } from './vm-host.js';
 import { machineOf, type VmRecord, type VmSpec } from './vm-record.js';
@@ -6,7 +6,7 @@ import { machineOf, type VmRecord, type VmSpec } from './vm-record.js';
 /** The machine of a VM with its files on this host. Throws `conflict_state` for a disk or image that is not here. */
 export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<MachineSpec> {
   const spec = specOf(record);
-  const { dataDisks, cdroms } = spec.hardware.devices;
+  const { dataDisks, cdroms, nics } = spec.hardware.devices;
   const disks: Record<string, string> = {};
   for (const { id } of dataDisks) {
     if (id === null || record.volumes[id]?.isComplete !== true) {
@@ -23,7 +23,21 @@ export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<Mac
   }
   const { vcpuCount, memoryBytes, hardware, rootVolumeId } = spec;
   const diskPath = host.folders.diskOf(record.vmId, rootVolumeId);
-  return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media } };
+  return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media, taps: await tapsOf(host, nics) } };
+}
+
+/** By the id of the card. Throws `unavailable` for a port that this host was not told of yet. */
+async function tapsOf(host: VmHost, nics: VmSpec['hardware']['devices']['nics']): Promise<Record<string, TapOfCard>> {
+  const taps: Record<string, TapOfCard> = {};
+  for (const { id, backend } of nics) {
+    if (backend.kind !== 'network' || id === null || backend.portId === null) continue;
+    const port = await host.portOf(backend.portId);
+    if (port === null) {
+      throw new DomainError('unavailable', `the port ${backend.portId} of a network card is not on this host yet`);
+    }
+    taps[id] = { interfaceName: port.interfaceName, mtu: port.mtu };
+  }
+  return taps;
 }
 
 /** The sizes that the disks of a VM are to have, by the ids of those that are on this host. */

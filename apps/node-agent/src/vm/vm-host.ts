@@ -2,6 +2,7 @@ import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator } from '@kvorum/schema';
 import type { HostCpus } from '../cpu/host-cpus.js';
 import type { Log } from '../log.js';
+import type { PortOnHost } from '../network/network-keeper.js';
 import type { StateFolders } from '../state/state-folders.js';
 import type { VmRecords } from './vm-record-files.js';
 
@@ -21,6 +22,8 @@ export interface VmHost {
   machineTypes(): readonly string[];
   /** Path of a complete image in the cache, or null. */
   imagePath(sha256: string): Promise<string | null>;
+  /** The end of a network card's port on this host; null: it is not here (yet). */
+  portOf(portId: string): Promise<PortOnHost | null>;
   /** Something that is reported has changed. */
   onChange(vmId: string): void;
   readonly log: Log;

@@ -36,30 +36,33 @@ export async function createPort(
     const network = visibleNetwork(actor, await findNetwork(tx, networkId));
     requireUsable(network, request.address);
     await holdWhatPortNeeds(tx, network.projectId, request);
-    const { vmId = null, name = null, macAddress = randomMacAddress(), securityGroupIds } = request;
-    const now = cp.clock();
-    const wanted = { id, networkId, vmId, name, macAddress, address: request.address ?? null, now };
-    if (!(await lockAddresses(tx, networkId))) throw notFound('the network');
-    const address = await insertPort(tx, wanted);
-    if (address === null) throw await refused(tx, network, wanted);
-    await addGroups(tx, id, securityGroupIds);
-    const at = { createdAt: now.toISOString(), updatedAt: now.toISOString() };
-    const groups = { securityGroupIds: securityGroupIds.toSorted() };
-    const port = {
-      id,
-      networkId,
-      projectId: network.projectId,
-      vmId,
-      name,
-      macAddress,
-      address,
-      ...groups,
-      generation: 1,
-      ...at,
-    };
-    await recordPortChange(tx, actor, port, 'created');
-    return port;
+    const { vmId = null, name = null, macAddress = randomMacAddress(), securityGroupIds, address = null } = request;
+    return makePort(tx, actor, network, { id, vmId, name, macAddress, address, securityGroupIds, now: cp.clock() });
   });
+}
+
+/**
+ * Records a port whose VM and groups are held. Locks the network. Throws not_found for a network that has gone, already_exists, and
+ * quota_exceeded when no address is free.
+ */
+export async function makePort(
+  tx: Tx,
+  actor: Actor,
+  network: Network,
+  { securityGroupIds, ...wanted }: Omit<NewPort, 'networkId'> & Pick<Port, 'securityGroupIds'>,
+): Promise<Port> {
+  const { id, vmId, name, macAddress, now } = wanted;
+  if (!(await lockAddresses(tx, network.id))) throw notFound('the network');
+  const address = await insertPort(tx, { ...wanted, networkId: network.id });
+  if (address === null) throw await refused(tx, network, { ...wanted, networkId: network.id });
+  await addGroups(tx, id, securityGroupIds);
+  const port = {
+    ...{ id, networkId: network.id, projectId: network.projectId, vmId, name, macAddress, address, generation: 1 },
+    ...{ securityGroupIds: securityGroupIds.toSorted() },
+    ...{ createdAt: now.toISOString(), updatedAt: now.toISOString() },
+  };
+  await recordPortChange(tx, actor, port, 'created');
+  return port;
 }
 
 function requireUsable({ cidr, gateway }: Network, address: string | undefined): void {

@@ -19,6 +19,7 @@ import { findOperations, recordOperations } from '../operations/operation.store.
 import type { OperationWithSteps } from '../operations/operation-row.js';
 import { insertPlacements } from '../placement/placement.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
+import { claimPorts } from './card-ports.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
@@ -161,7 +162,7 @@ const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmCl
   smt: request.hardware.cpuPolicy.smt,
 });
 
-/** VMs with their operations and events, without quota and room. Throws already_exists. */
+/** VMs with their operations, ports and events, without quota and room. Throws already_exists, and what claimPorts throws. */
 export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
   await recordOperations(
     tx,
@@ -182,6 +183,12 @@ export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<
     const { parts, request } = taken;
     throw new DomainError('already_exists', `project ${parts.project.name} has a VM called ${request.name} already`);
   }
+  await claimPorts(
+    tx,
+    claims.map(({ actor, ids, request, parts, now }) => ({
+      ...{ actor, now, vmId: ids.vmId, vmName: request.name, projectId: parts.project.id, shapes: [parts] },
+    })),
+  );
   await recordEvents(tx, claims.map(eventOf));
 }
 

@@ -1,6 +1,7 @@
 import { Accelerator } from '@kvorum/schema';
 import { z } from 'zod';
 import { nothing } from '../operations/define-operation.js';
+import { releasePorts } from './card-port.store.js';
 import { NeededImage } from './media-of-drives.js';
 import { giveBack, settleVm } from './settle-vm.js';
 import {
@@ -112,6 +113,7 @@ export const createVmOperation = defineVmOperation({
     unwound: async (tx, { operationId, input, error }) => {
       await forgetWait(tx, operationId);
       await giveBack(tx, input, { vmCount: 0 });
+      await releasePorts(tx, input.vmId, [input], []);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: true });
     },
   });

@@ -10,10 +10,12 @@ import {
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
 import { toOperation } from '../operations/operation-row.js';
+import { projectForNew } from '../project/default-project.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
+import { withPorts } from './card-ports.js';
 import { type ClaimedVm, claimVm } from './claim-vms.js';
-import { withAssignedDevices } from './new-vm-hardware.js';
+import { withAssignedDevices, withDevices } from './new-vm-hardware.js';
 import { placeAndReserve, recordRefusal } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { readVmParts } from './vm-parts.js';
@@ -35,7 +37,7 @@ export async function createVm(
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
-  const request = withAssignedDevices(given, cp.siteId);
+  const request = withAssignedDevices(await withCardPorts(cp, actor, given), cp.siteId);
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readVmParts(cp.database, actor, request);
   requireQuota(parts);
@@ -58,6 +60,14 @@ export async function createVm(
   }
   if (end.result.stored === null) await ringBell(cp, ids.operationId);
   return answerTo(cp, end.result, ids.vmId);
+}
+
+async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRequest): Promise<CreateVmRequest> {
+  const { devices } = request.hardware;
+  if (devices.nics.every(({ backend }) => backend.kind !== 'network')) return request;
+  const { id: projectId } = await projectForNew(cp.database, actor, request.projectId);
+  const nics = await withPorts(cp.database, { actor, projectId, vmId: null, wanted: devices.nics, known: [] });
+  return { ...request, hardware: withDevices(request.hardware, { ...devices, nics }) };
 }
 
 function answerTo(cp: ControlPlane, claimed: ClaimedVm, vmId: VmId): AcceptedOperation | Promise<AcceptedOperation> {

@@ -9,10 +9,11 @@ export interface CardAddress {
   readonly macAddress: string;
 }
 
-/** The cards of all shapes of a VM that have an address. */
+/** The cards of all shapes of a VM that have an address of their own; that of a card on a network is its port's. */
 export const cardsOf = (vmId: string, shapes: readonly Pick<VmShape, 'hardware'>[]): CardAddress[] =>
   shapes
     .flatMap(({ hardware }) => hardware.devices.nics)
+    .filter(({ backend }) => backend.kind !== 'network')
     .flatMap(({ id, macAddress }) => (id === null || macAddress === null ? [] : [{ vmId, nicId: id, macAddress }]));
 
 /**

@@ -13,6 +13,7 @@ import { holdImages } from '../image/image.store.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
 import { balloonOf } from './balloon-of.js';
+import { withPorts } from './card-ports.js';
 import { mediaIdsOf, mediaOfDrives } from './media-of-drives.js';
 import type { UpdateVmInput } from './update-vm.operation.js';
 import { findHostOfVm } from './update-vm.store.js';
@@ -41,7 +42,11 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
   const wanted = vm.nextShape ?? current;
   const merged = mergeHardware(wanted.hardware, request);
   const known = [current, ...(vm.nextShape === null ? [] : [vm.nextShape])].map(({ hardware }) => hardware.devices);
-  const devices = assignDevices({ wanted: merged.devices, known, siteId });
+  const nics = await withPorts(tx, {
+    ...{ actor, projectId: vm.projectId, vmId: vm.vmId },
+    ...{ wanted: merged.devices.nics, known: known.flatMap((devices) => devices.nics) },
+  });
+  const devices = assignDevices({ wanted: { ...merged.devices, nics }, known, siteId });
   const held = await holdImages(tx, mediaIdsOf(devices.cdroms));
   const { cdroms, media } = mediaOfDrives(devices.cdroms, { actor, projectId: vm.projectId, images: held });
   const memoryBytes = request.memoryBytes ?? wanted.memoryBytes;
@@ -99,6 +104,7 @@ const FIELD_OF_TRAIT: Readonly<Record<string, string>> = {
   'firmware:uefi': 'firmware.kind',
   'firmware:secure-boot': 'firmware.secureBoot',
   tpm: 'firmware.tpm',
+  network: 'devices.nics',
 };
 
 function mergeHardware(before: VmHardware, request: UpdateVmRequest): VmHardware {

@@ -3,6 +3,7 @@ import type { Tx } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import { release } from '../host/reservation.store.js';
 import { returnQuota } from '../project/project.store.js';
+import { releasePorts } from './card-port.store.js';
 import { keepAddresses } from './nic-address.store.js';
 import { changeHeld, setBootMemory, shapeOf, writeShape } from './update-vm.store.js';
 import {
@@ -73,6 +74,7 @@ export async function settleNewRun(tx: Tx, operationId: string, target: VmTarget
     await changeHeld(tx, target, held, heldBy(target.rootVolumeId, [target]));
     await writeShape(tx, target.vmId, { current: target, next: null });
     await keepAddresses(tx, target.vmId, [target]);
+    await releasePorts(tx, target.vmId, [shapeOf(vm)], [target]);
   }
   await setBootMemory(tx, target.vmId, target.memoryBytes);
   await settleVm(tx, operationId, target, { result: 'done', failure: null, isOutcomeKnown: true, ensured });

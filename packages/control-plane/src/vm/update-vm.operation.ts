@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { irreversible, nothing } from '../operations/define-operation.js';
+import { releasePorts } from './card-port.store.js';
 import { NeededImage } from './media-of-drives.js';
 import { keepAddresses } from './nic-address.store.js';
 import { settleVm } from './settle-vm.js';
@@ -34,6 +35,8 @@ const DEADLINE_MS = 30 * MINUTE_MS;
 /** The guest gets 30 s to let go of each device (UNPLUG_TIMEOUT_MS of the driver). */
 export const CHANGE_CALL_MS = 5 * MINUTE_MS;
 
+const shapesOf = ({ current, next }: UpdateVmInput['before']): VmShape[] =>
+  next === null ? [current] : [current, next];
 const dataDisksOf = (shape: VmShape) => shape.hardware.devices.dataDisks;
 const newDisks = ({ before, after }: UpdateVmInput) => {
   const known = new Set(
@@ -123,7 +126,8 @@ export const updateVmOperation = defineVmOperation({
       await changeHeld(tx, input, during, held);
       await writeShape(tx, input.vmId, after);
       await writeVolumes(tx, input, held.volumes);
-      await keepAddresses(tx, input.vmId, after.next === null ? [after.current] : [after.current, after.next]);
+      await keepAddresses(tx, input.vmId, shapesOf(after));
+      await releasePorts(tx, input.vmId, shapesOf(before), shapesOf(after));
       await settleVm(tx, operationId, input, {
         result: input.power === 'running' ? 'done' : input.power === 'paused' ? 'donePaused' : 'doneStopped',
         failure: null,
@@ -138,7 +142,8 @@ export const updateVmOperation = defineVmOperation({
       await changeHeld(tx, input, during, held);
       await writeNextShape(tx, input.vmId, before.next);
       await writeVolumes(tx, input, held.volumes);
-      await keepAddresses(tx, input.vmId, before.next === null ? [before.current] : [before.current, before.next]);
+      await keepAddresses(tx, input.vmId, shapesOf(before));
+      await releasePorts(tx, input.vmId, shapesOf(after), shapesOf(before));
       // If another VM has taken the former name meanwhile, the new one stays.
       await writeName(tx, input.vmId, before.identity);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: false });

@@ -17,6 +17,7 @@ import { claimIdempotencyKey } from '../operations/idempotency.store.js';
 import { recordOperation } from '../operations/operation.store.js';
 import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
+import { claimPorts, type PortsClaim } from './card-ports.js';
 import { holdGrowth } from './hold-growth.js';
 import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { planUpdate, type UpdateAnswer } from './plan-update.js';
@@ -159,6 +160,24 @@ function identityChanges(vm: VmForIntent, { name, labels }: RequestedShape): VmF
   return changes;
 }
 
+/** Of the shapes, the cards that the VM did not have before, nor was to have. */
+function newCardsOf(
+  actor: Actor,
+  vm: VmForIntent,
+  { vmName, shapes, now }: Pick<PortsClaim, 'vmName' | 'shapes' | 'now'>,
+): PortsClaim {
+  const known = new Set(
+    [vm.hardware, ...(vm.nextShape === null ? [] : [vm.nextShape.hardware])].flatMap(({ devices }) =>
+      devices.nics.map(({ id }) => id),
+    ),
+  );
+  const withNew = shapes.map(({ hardware }) => {
+    const nics = hardware.devices.nics.filter(({ id }) => !known.has(id));
+    return { hardware: { ...hardware, devices: { ...hardware.devices, nics } } };
+  });
+  return { actor, vmId: vm.vmId, vmName, projectId: vm.projectId, shapes: withNew, now };
+}
+
 async function record(
   tx: Tx,
   cp: ControlPlane,
@@ -184,6 +203,7 @@ async function record(
   const present = shapes.filter((shape): shape is VmShape => shape !== null);
   const taken = await takeAddresses(tx, cardsOf(vm.vmId, present));
   if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
+  await claimPorts(tx, [newCardsOf(actor, vm, { vmName: name, shapes: present, now: cp.clock() })]);
   await writeVolumes(tx, target, held.volumes);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
   const input: UpdateVmInput = {

@@ -4,6 +4,7 @@ import type { AgentPort, AgentVmSpec, CallOptions, Intent, WantedPower } from '.
 import type { ControlPlane } from '../control-plane.js';
 import { findHostAddress } from '../host/host.store.js';
 import { defineOperation, type StepContext } from '../operations/define-operation.js';
+import { ensureCardNetworks } from './ensure-card-networks.js';
 
 /** What steps on a VM work with. */
 export type VmServices = Pick<ControlPlane, 'database' | 'agents'>;
@@ -90,6 +91,9 @@ export async function ensurePower(
   const agent = await agentOf(context.services, target.hostId);
   const timeoutMs = wanted.power === 'stopped' ? wanted.graceMs + STOP_MARGIN_MS : (options.timeoutMs ?? HOST_CALL_MS);
   const intent = intentOf(context, target, options.epoch);
+  if (wanted.power !== 'stopped') {
+    await ensureCardNetworks(context.services, target, callOptions(context, HOST_CALL_MS));
+  }
   const vm = await agent
     .ensureVm(intent, specOf(target), wanted, callOptions(context, timeoutMs))
     .catch((error: unknown) => {

@@ -56,7 +56,7 @@ async function ask(qemuPath: string, accelerator: Accelerator, withheld: readonl
     // Ends with this process, even by SIGKILL (PR_SET_PDEATHSIG of prctl(2)): nobody would look for it later.
     const inheritance = { cpus: [], mayLockMemory: false };
     const args = ['--pdeathsig', 'KILL', qemuPath, ...questionArguments(accelerator, withheld, socketPath)];
-    child = new QemuChild(SETPRIV_PATH, args, { logFd: log.fd, kvmFd: null, uid: null, cwd: '/', inheritance });
+    child = new QemuChild(SETPRIV_PATH, args, { logFd: log.fd, fds: [], uid: null, cwd: '/', inheritance });
     const { exitStatus, spawnError } = child;
     let ended: DomainError | null = null;
     const note = (words: string): void => {

@@ -1,7 +1,7 @@
 import { GIB, PLAIN_HARDWARE, VmDevices } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import { ANYWHERE, type LaunchSpec } from '../driver.js';
-import { buildArguments } from './build-arguments.js';
+import { buildArguments, SHARED_USER } from './build-arguments.js';
 
 const launch: LaunchSpec = {
   vmId: '01900000-0000-7000-8000-000000000001',
@@ -129,6 +129,20 @@ describe('the command line of a VM', () => {
     ]);
   });
 
+  it('is given the tap of a network card open, and tells the guest the MTU of its network', () => {
+    const id = '01900000-0000-7000-8000-0000000000e1';
+    const backend = { kind: 'network', portId: '01900000-0000-7000-8000-0000000000f1', networkKind: 'nat' };
+    const devices = VmDevices.parse({ nics: [{ id, macAddress: '02:00:00:00:00:01', slot: 4, backend }] });
+    const attachments = { disks: {}, media: {}, taps: { [id]: { interfaceName: 'kvt0000000000f1', mtu: 1450 } } };
+    const withCard = { ...launch, hardware: { ...launch.hardware, devices }, attachments };
+    const plain = lines(buildArguments(launch, chain));
+    const args = lines(buildArguments(withCard, chain, { ...SHARED_USER, tapFds: { [id]: 4 } }));
+    expect(args.filter((line) => !plain.includes(line))).toEqual([
+      `-netdev tap,id=net-${id},fd=4`,
+      `-device {"driver":"virtio-net-pci","id":"nic-${id}","bus":"slot-4","mac":"02:00:00:00:00:01","netdev":"net-${id}","host_mtu":1450}`,
+    ]);
+  });
+
   it('goes through the page cache where the file system has no direct I/O', () => {
     const text = buildArguments(launch, { ...chain, cache: 'page-cache' }).join(' ');
     expect(text).not.toContain('"direct":true');
@@ -136,7 +150,11 @@ describe('the command line of a VM', () => {
   });
 
   it('names files from where the process starts and takes /dev/kvm as an open descriptor, for a user of its own', () => {
-    const args = buildArguments(launch, chain, { kvmFd: 3, pathOf: (path) => `../${path.split('/').at(-1)}` });
+    const args = buildArguments(launch, chain, {
+      kvmFd: 3,
+      tapFds: {},
+      pathOf: (path) => `../${path.split('/').at(-1)}`,
+    });
     expect(lines(args).filter((line) => /add-fd|accel|file"/.test(line))).toEqual([
       '-add-fd fd=3,set=1',
       '-accel kvm,device=/dev/fdset/1',

@@ -2,7 +2,7 @@ import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';
-import { deviceArguments } from './arguments/device-arguments.js';
+import { type DeviceFiles, deviceArguments } from './arguments/device-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
 import { limitsOf, ROOT_LIMITS_ID, ROOT_NODE, throttled, throttleGroup } from './devices/device-plan.js';
@@ -35,20 +35,19 @@ export function buildArguments(
     ...entropy(),
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
-    ...deviceArguments(launch, disk.cache === 'direct', process.pathOf),
+    ...deviceArguments(launch, disk.cache === 'direct', process),
     ...behaviour(),
   ];
 }
 
 /** What the process is given, and how it names files. */
-export interface ProcessPlan {
+export interface ProcessPlan extends DeviceFiles {
   /** /dev/kvm is handed to it under this number, as its user may not open it; null: it opens it. */
   readonly kvmFd: number | null;
-  pathOf(path: string): string;
 }
 
 /** For a process with all the rights of the agent's user. */
-export const SHARED_USER: ProcessPlan = { kvmFd: null, pathOf: (path) => path };
+export const SHARED_USER: ProcessPlan = { kvmFd: null, tapFds: {}, pathOf: (path) => path };
 
 export interface DiskChain {
   readonly imagePath: string;

@@ -9,12 +9,14 @@ import {
   MEMORY_BYTES_MAX,
   MEMORY_BYTES_MIN,
   MIB,
+  MTU_MAX,
+  MTU_MIN,
   NAME_LENGTH_MAX,
   topologyRefusal,
   VCPU_COUNT_MAX,
 } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pinning-refusal.js';
-import type { LaunchSpec, MachineSpec } from '../driver.js';
+import type { LaunchSpec, MachineSpec, TapOfCard } from '../driver.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -79,7 +81,11 @@ function machineRefusals({
     ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
   ];
   const { maxVcpuCount, maxMemoryBytes } = devices;
+  const lacksTap = devices.nics.some(
+    ({ id, backend }) => backend.kind === 'network' && !isTap(attachments?.taps?.[id ?? '']),
+  );
   return {
+    'attachments.taps': lacksTap ? 'has no usable interface for a network card on a network' : null,
     'hardware.devices': isUnplugged ? 'has a device without id or slot' : null,
     'hardware.devices.maxVcpuCount':
       maxVcpuCount !== null && maxVcpuCount < vcpuCount ? 'is below the number of vCPUs' : null,
@@ -131,6 +137,11 @@ function launchTopologyRefusal({ hardware, vcpuCount }: LaunchSpec): string | nu
   if (topology !== null && !CpuTopology.safeParse(topology).success) return 'has counts out of bounds';
   return topologyRefusal(topology, vcpuCount);
 }
+
+/** As the kernel takes names of interfaces (dev_valid_name, net/core/dev.c), without what means something in options. */
+const INTERFACE_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/;
+const isTap = (tap: TapOfCard | undefined): boolean =>
+  tap !== undefined && INTERFACE_NAME.test(tap.interfaceName) && isWithin(tap.mtu, MTU_MIN, MTU_MAX);
 
 function memoryRefusal(memoryBytes: number): string | null {
   if (!isWithin(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)) {

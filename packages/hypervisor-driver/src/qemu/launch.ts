@@ -1,4 +1,4 @@
-import { mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { DomainError, GIB, guestNodesOf, isMemoryFixed } from '@kvorum/schema';
 import { bindThreads } from '../cpu/process-threads.js';
@@ -8,6 +8,7 @@ import { endTpmOf, openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { limitsOf } from '../isolation/vm-limits.js';
 import { admitFiles, admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
+import { openTaps } from '../network/open-tap.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
@@ -20,7 +21,7 @@ import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
 import { MonitorLink } from './monitor-link.js';
-import { KVM_FD, QemuChild } from './qemu-child.js';
+import { FIRST_FD, QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
 import { QmpClient } from './qmp-client.js';
@@ -168,28 +169,37 @@ async function spawnQemu(
   folder: RunFolder,
   { qemuPath, vmUids, ovmfFolder }: QemuOptions,
 ): Promise<QemuChild> {
-  const log = await open(folder.processLog, 'a', 0o600);
-  const kvm = vmUids !== null && spec.accelerator === 'kvm' ? await open('/dev/kvm', 'r+') : null;
+  const { disks = {}, media = {}, taps = {} } = spec.attachments ?? {};
+  const opened: FileHandle[] = [];
   const { otherCpus } = spec.placement;
   // Root's CAP_IPC_LOCK is worth any limit (mlockall(2)).
   const keepsRoot = vmUids === null && process.getuid?.() === 0;
   const inheritance = { cpus: otherCpus, mayLockMemory: spec.hardware.memory.isLocked && !keepsRoot };
   try {
+    const log = await open(folder.processLog, 'a', 0o600);
+    opened.push(log);
+    const given: FileHandle[] = [];
+    const kvmFd = vmUids !== null && spec.accelerator === 'kvm' ? FIRST_FD : null;
+    if (kvmFd !== null) given.push(await open('/dev/kvm', 'r+'));
+    opened.push(...given);
+    const firstTapFd = FIRST_FD + given.length;
+    const tapFds = Object.fromEntries(Object.keys(taps).map((nicId, index) => [nicId, firstTapFd + index]));
+    const openedTaps = await openTaps(Object.values(taps));
+    opened.push(...openedTaps);
+    const fds = [...given, ...openedTaps].map(({ fd }) => fd);
     if (vmUids === null) {
-      const child = { logFd: log.fd, kvmFd: null, uid: null, cwd: '/', inheritance };
-      return new QemuChild(qemuPath, buildArguments(spec, disk, SHARED_USER, ovmfFolder, cpu), child);
+      const args = buildArguments(spec, disk, { ...SHARED_USER, tapFds }, ovmfFolder, cpu);
+      return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid: null, cwd: '/', inheritance });
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
-    const { disks = {}, media = {} } = spec.attachments ?? {};
     await admitFiles(uid, Object.values(disks), Object.values(media));
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
-    const args = buildArguments(spec, disk, { kvmFd: kvm === null ? null : KVM_FD, pathOf }, ovmfFolder, cpu);
-    return new QemuChild(qemuPath, args, { logFd: log.fd, kvmFd: kvm?.fd ?? null, uid, cwd, inheritance });
+    const args = buildArguments(spec, disk, { kvmFd, tapFds, pathOf }, ovmfFolder, cpu);
+    return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid, cwd, inheritance });
   } finally {
-    await kvm?.close();
-    await log.close();
+    for (const file of opened) await file.close();
   }
 }
 

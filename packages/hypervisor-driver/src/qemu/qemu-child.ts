@@ -8,8 +8,8 @@ import type { ExitStatus } from './exit-reason.js';
 
 export interface QemuChildOptions {
   readonly logFd: number;
-  /** /dev/kvm, open: becomes KVM_FD of the child. */
-  readonly kvmFd: number | null;
+  /** What it is given open: the first becomes FIRST_FD of the child, the others follow. */
+  readonly fds: readonly number[];
   /** Null: that of this process. */
   readonly uid: number | null;
   readonly cwd: string;
@@ -17,7 +17,7 @@ export interface QemuChildOptions {
 }
 
 /** The first descriptor after standard input, output and error. */
-export const KVM_FD = 3;
+export const FIRST_FD = 3;
 
 /**
  * A QEMU process as the child of this one, in a session of its own (setsid): signals to the agent do not reach it, and
@@ -31,10 +31,10 @@ export class QemuChild {
   readonly #child: ChildProcess;
   #status: ExitStatus | null = null;
 
-  constructor(path: string, args: readonly string[], { logFd, kvmFd, uid, cwd, inheritance }: QemuChildOptions) {
+  constructor(path: string, args: readonly string[], { logFd, fds, uid, cwd, inheritance }: QemuChildOptions) {
     const child = {
       detached: true,
-      stdio: ['ignore', logFd, logFd, ...(kvmFd === null ? [] : [kvmFd])],
+      stdio: ['ignore', logFd, logFd, ...fds],
       // Entered before the user is changed: paths relative to it need no right to pass the folders above (credentials(7)).
       cwd,
       // libuv drops supplementary groups with the user (uv_process_options_t).

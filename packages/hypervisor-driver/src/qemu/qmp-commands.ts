@@ -35,6 +35,7 @@ export interface QmpCommands {
   };
   device_add: { arguments: Readonly<Record<string, unknown>>; answer: undefined };
   device_del: { arguments: { id: string }; answer: undefined };
+  netdev_del: { arguments: { id: string }; answer: undefined };
   'object-add': { arguments: Readonly<Record<string, unknown>>; answer: undefined };
   'object-del': { arguments: { id: string }; answer: undefined };
   'blockdev-add': { arguments: Readonly<Record<string, unknown>>; answer: undefined };

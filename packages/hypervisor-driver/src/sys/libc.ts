@@ -17,6 +17,7 @@ export interface Libc {
   poll(fds: Buffer, count: number, timeoutMs: number): number;
   fallocate(fd: number, mode: number, offsetBytes: number, lengthBytes: number): number;
   mkfifo(path: string, mode: number): number;
+  ifNametoindex(name: string): number;
   /** syscall(2) with up to four integer arguments. */
   syscall(number: number, a: number, b: number, c: number, d: number): number;
 }
@@ -50,6 +51,9 @@ function bind(): Libc {
     fallocate: library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)'),
     // WHY: Node makes no FIFOs. SAFE: koffi hands over a copy of the path that ends with NUL.
     mkfifo: library.func('int mkfifo(const char *path, uint mode)'),
+    // WHY: os.networkInterfaces() leaves out interfaces without addresses, and /sys may show another namespace.
+    // SAFE: koffi hands over a copy of the name that ends with NUL; 0 is "no such interface" (if_nametoindex(3)).
+    ifNametoindex: library.func('uint if_nametoindex(const char *name)'),
     // WHY: glibc before 2.36 has no pidfd_open wrapper.
     // SAFE: integers only; unused arguments are ignored by the kernel. Variadic as ioctl above.
     syscall: library.func('syscall', 'long', ['long', 'long', 'long', 'long', 'long']),

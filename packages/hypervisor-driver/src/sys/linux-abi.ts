@@ -14,6 +14,11 @@ export const LINUX_NUMBERS = {
   PROT_WRITE: 2, // asm-generic/mman-common.h
   MAP_SHARED: 1, // linux/mman.h
   MAP_ANONYMOUS: 0x20, // asm-generic/mman-common.h
+  TUNSETIFF: 0x400454ca, // linux/if_tun.h: _IOW('T', 202, int)
+  IFF_TAP: 2, // linux/if_tun.h
+  IFF_NO_PI: 0x1000, // linux/if_tun.h
+  IFF_VNET_HDR: 0x4000, // linux/if_tun.h
+  IFNAMSIZ: 16, // linux/if.h
   FALLOC_FL_KEEP_SIZE: 1, // linux/falloc.h
   FALLOC_FL_PUNCH_HOLE: 2, // linux/falloc.h
 } as const;
@@ -27,6 +32,7 @@ export const ERRNO = {
   E2BIG: 7,
   EBADF: 9,
   EACCES: 13,
+  EBUSY: 16,
   EINVAL: 22,
   ENOTTY: 25,
   EOPNOTSUPP: 95,
@@ -34,6 +40,7 @@ export const ERRNO = {
 
 export const LINUX_STRUCTS = {
   rlimit64: { sizeBytes: 16, offsets: { rlim_cur: 0, rlim_max: 8 } }, // linux/resource.h
+  ifreq: { sizeBytes: 40, offsets: { ifr_name: 0, ifr_flags: 16 } }, // linux/if.h
   pollfd: { sizeBytes: 8, offsets: { fd: 0, events: 4, revents: 6 } }, // asm-generic/poll.h
 } as const satisfies Record<string, StructLayout>;
 

@@ -35,8 +35,9 @@ const HEADERS = [
   'sys/mman.h',
   'sys/syscall.h',
   'linux/falloc.h',
+  'linux/if.h',
+  'linux/if_tun.h',
   'linux/kvm.h',
-  'linux/resource.h',
 ];
 
 describe('what src/sys says of the kernel', () => {
@@ -47,7 +48,14 @@ describe('what src/sys says of the kernel', () => {
     const lines = [...claims().keys()].map(
       (claim) => `  printf("%s\\t%llu\\n", "${claim}", (unsigned long long)(${claim}));`,
     );
-    const includes = HEADERS.map((header) => `#include <${header}>`);
+    // The kernel's and the C library's headers both define these; nothing here measures them.
+    const twice = ['timeval', 'timespec'];
+    const includes = [
+      ...twice.map((name) => `#define ${name} ${name}_of_the_kernel`),
+      '#include <linux/resource.h>',
+      ...twice.map((name) => `#undef ${name}`),
+      ...HEADERS.map((header) => `#include <${header}>`),
+    ];
     const program = [...includes, 'int main(void) {', ...lines, '  return 0;', '}', ''].join('\n');
     writeFileSync(join(folder, 'check.c'), program);
     execFileSync('gcc', ['-Wall', '-Werror', '-o', join(folder, 'check'), join(folder, 'check.c')]);

@@ -26,13 +26,15 @@ export function traitsOfHost(
   return [...new Set(traits)].sort();
 }
 
-export function traitsNeededBy({ cpu, machineType, firmware }: VmHardware): string[] {
+export function traitsNeededBy({ cpu, machineType, firmware, devices }: VmHardware): string[] {
+  const kinds = devices.nics.map(({ backend }) => (backend.kind === 'network' ? backend.networkKind : null));
   return [
     ...(cpu.model === null ? [] : [`cpu-model:${cpu.model}`]),
     ...(machineType === null ? [] : [`machine-type:${machineType}`]),
     ...(cpu.nestedVirtualisation ? ['nested-virtualisation:on'] : []),
     ...(firmware.kind === 'uefi' ? [firmware.secureBoot ? 'firmware:secure-boot' : 'firmware:uefi'] : []),
     ...(firmware.tpm === 'none' ? [] : [`tpm:${firmware.tpm}`]),
+    ...new Set(kinds.flatMap((kind) => (kind === null ? [] : [`network:${kind}`]))),
   ];
 }
 
@@ -41,6 +43,9 @@ export const remedyOfTrait = (trait: string): string | null => REMEDIES[trait] ?
 
 /** Packages of Debian; docs/firmware.md names their files. */
 const REMEDIES: Readonly<Record<string, string>> = {
+  'network:nat': 'start the agent with --networks',
+  'network:bridge': 'start the agent with --networks',
+  'network:vxlan': 'start the agent with --networks and --overlay-address',
   'firmware:uefi': 'install the package ovmf',
   'firmware:secure-boot': 'install the package ovmf',
   'tpm:2.0': 'install the package swtpm',

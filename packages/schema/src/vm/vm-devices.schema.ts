@@ -1,13 +1,15 @@
 import { z } from 'zod';
-import { ImageId, NicId, VolumeId } from '../ids.js';
+import { ImageId, NetworkId, NicId, PortId, SecurityGroupId, VolumeId } from '../ids.js';
 import {
   CDROM_COUNT_MAX,
   DISK_BYTES_PER_SECOND_MAX,
   DISK_IOPS_MAX,
   HOTPLUG_SLOT_COUNT,
   MEMORY_BYTES_MAX,
+  SECURITY_GROUPS_PER_PORT_MAX,
   VCPU_COUNT_MAX,
 } from '../limits.js';
+import { NetworkKind } from '../network/network.schema.js';
 import { DiskBytes, MemoryBytes, VcpuCount } from './vm-size.schema.js';
 
 /** Null: not limited. Reading and writing together. */
@@ -64,10 +66,37 @@ export const Cdrom = z
   .meta({ id: 'Cdrom' });
 export type Cdrom = z.infer<typeof Cdrom>;
 
-/** What a card is connected to. Networks have their own kind once there are any. */
+/**
+ * What a card is connected to. On a network it has a port: one that is there already, or a new one that goes with the card. The rest
+ * is given by the site, so that whoever reads the shape alone knows what the card needs of its host.
+ */
 export const NicBackend = z
-  .strictObject({ kind: z.literal('isolated') })
-  .meta({ description: 'isolated: a card without a network' });
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('isolated') }),
+    z
+      .strictObject({
+        kind: z.literal('network'),
+        networkId: NetworkId.nullable().default(null).meta({ description: 'The card gets a new port there' }),
+        portId: PortId.nullable()
+          .default(null)
+          .meta({ description: 'A port that is for no VM yet; instead of networkId' }),
+        securityGroupIds: z
+          .array(SecurityGroupId)
+          .max(SECURITY_GROUPS_PER_PORT_MAX)
+          .default([])
+          .meta({ description: 'Of the new port. Those of a port that is there are changed there' }),
+        networkKind: NetworkKind.nullable().default(null).meta({ description: 'Given by the site' }),
+        ownsPort: z
+          .boolean()
+          .default(false)
+          .meta({ description: 'Given by the site: the port was made for the card, and goes with it' }),
+      })
+      .refine(({ networkId, portId }) => networkId !== null || portId !== null, {
+        path: ['networkId'],
+        error: 'is needed, or portId',
+      }),
+  ])
+  .meta({ id: 'NicBackend', description: 'isolated: a card without a network' });
 export type NicBackend = z.infer<typeof NicBackend>;
 
 /** Unicast (IEEE 802-2014, 8.2.2: the lowest bit of the first octet is 0), in lower case. */

@@ -1,5 +1,6 @@
 import { MIB } from '../limits.js';
 import type { Accelerator } from './vm.schema.js';
+import type { Nic } from './vm-devices.schema.js';
 import { memoryRoomRefusal, type VmHardware, vcpuRoomRefusal } from './vm-hardware.schema.js';
 
 /**
@@ -106,11 +107,12 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   replace(`${DEVICES}.cdroms.imageSha256`, 'Given by the site with imageId.'),
   live(
     `${DEVICES}.nics`,
-    'Added and removed through a free slot; the guest needs PCIe hot-plug and has to let go of one that is removed.',
+    'Added and removed through a free slot; the guest needs PCIe hot-plug and has to let go of one that is removed. One on a network is added at the next start.',
+    nicObstacle,
   ),
   replace(`${DEVICES}.nics.id`, 'It is the card: remove this one and add another.'),
   nextBoot(`${DEVICES}.nics.macAddress`, 'A guest reads it once.'),
-  nextBoot(`${DEVICES}.nics.backend`, 'A card is connected when it is plugged in.'),
+  replace(`${DEVICES}.nics.backend`, 'A card is connected when it is plugged in: remove this one and add another.'),
   replace(`${DEVICES}.nics.slot`, 'Given by the site, for the life of the card.'),
 ];
 
@@ -143,4 +145,10 @@ function memoryObstacle(_from: unknown, to: unknown, machine: RunningMachine): s
   if (bytes < bootMemoryBytes) return `what it was started with, ${bootMemoryBytes} bytes, cannot be taken away`;
   const isWhole = (bytes - bootMemoryBytes) % HOT_MEMORY_BLOCK_BYTES === 0;
   return isWhole ? null : 'the difference to what it was started with is no whole number of 2 MiB';
+}
+
+/** Its tap has to be open in QEMU from the start on. */
+function nicObstacle(from: unknown, to: unknown): string | null {
+  const backend = (to as Nic | null)?.backend;
+  return from === null && backend?.kind === 'network' ? 'A card on a network is plugged in at the next start.' : null;
 }

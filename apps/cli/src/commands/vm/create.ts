@@ -44,6 +44,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       'after',
       examples(
         'kvorum vm create web-1 --flavor small --image debian-13 --wait',
+        'kvorum vm create web-2 --flavor small --image debian-13 --network shop --security-group web --wait',
         'kvorum vm create db-1 --flavor small --image debian-13 --disk 100GiB,serial=data --nic isolated --cdrom drivers-iso',
       ),
     )

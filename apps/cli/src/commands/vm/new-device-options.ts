@@ -4,18 +4,19 @@ import { collectText, given } from '../../option-values.js';
 import { resolveImage } from '../../resolve-name.js';
 import { partsOf } from './device-parts.js';
 import { addDiskOptions, type DiskOptions, dataDisksOf } from './disk-options.js';
+import { addNetworkCardOptions, type NetworkCardOptions, networkCardsOf } from './network-card-options.js';
 
 type Devices = NonNullable<NonNullable<CreateVmBody['hardware']>['devices']>;
 type NewNic = NonNullable<Devices['nics']>[number];
 
-export interface NewDeviceOptions extends DiskOptions {
+export interface NewDeviceOptions extends DiskOptions, NetworkCardOptions {
   readonly nic?: readonly NewNic[];
   readonly cdrom?: readonly string[];
 }
 
 /** What is plugged into a VM that is to be. */
 export const addNewDeviceOptions = (command: Command): Command =>
-  addDiskOptions(command)
+  addNetworkCardOptions(addDiskOptions(command))
     .option(
       '--nic <kind[,mac=address]>',
       'a network card: isolated, one without a network; may be given several times',
@@ -30,9 +31,10 @@ export const addNewDeviceOptions = (command: Command): Command =>
 export async function newDevicesOf(client: KvorumClient, options: NewDeviceOptions): Promise<Devices> {
   const images = await Promise.all((options.cdrom ?? []).map((image) => resolveImage(client, image)));
   const cdroms = images.map((imageId, index) => ({ name: `cdrom-${index + 1}`, imageId }));
+  const nics = [...(options.nic ?? []), ...(await networkCardsOf(client, options))];
   return {
     ...dataDisksOf(options),
-    ...given({ nics: options.nic && [...options.nic], cdroms: options.cdrom && cdroms }),
+    ...given({ nics: nics.length === 0 ? undefined : nics, cdroms: options.cdrom && cdroms }),
   };
 }
 

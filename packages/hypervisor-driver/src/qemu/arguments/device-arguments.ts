@@ -2,6 +2,7 @@ import type { LaunchSpec } from '../../driver.js';
 import {
   driveId,
   mediumNode,
+  netdevId,
   planDisk,
   planHotMemory,
   planMedium,
@@ -12,11 +13,19 @@ import {
   slotDevices,
   throttleGroup,
 } from '../devices/device-plan.js';
+import { options } from '../option-string.js';
+
+/** How the process names files, and what it is given open. */
+export interface DeviceFiles {
+  /** Its taps, by the id of the network card. */
+  readonly tapFds: Readonly<Record<string, number>>;
+  pathOf(path: string): string;
+}
 
 /** Everything that can be plugged in while the VM runs, and the room for it; see device-plan.ts. */
-export function deviceArguments(launch: LaunchSpec, isDirect: boolean, pathOf: (path: string) => string): string[] {
+export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf, tapFds }: DeviceFiles): string[] {
   const { devices } = launch.hardware;
-  const { disks = {}, media = {} } = launch.attachments ?? {};
+  const { disks = {}, media = {}, taps = {} } = launch.attachments ?? {};
   const plans = pluggedDisks(devices).map((disk) => planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect));
   const hotMemory = planHotMemory(launch.memoryBytes, devices.maxMemoryBytes);
   const digests = new Set(devices.cdroms.map(({ imageSha256 }) => imageSha256).filter((sha256) => sha256 !== null));
@@ -27,7 +36,9 @@ export function deviceArguments(launch: LaunchSpec, isDirect: boolean, pathOf: (
       ...argument('-blockdev', plan.blockdev),
       ...argument('-device', plan.device),
     ]),
-    ...device(pluggedNics(devices).map((nic) => planNic(nic).device)),
+    // Opened by the agent: QEMU reads and writes frames of these taps, and can open no other.
+    ...Object.entries(tapFds).flatMap(([nicId, fd]) => ['-netdev', options('tap', { id: netdevId(nicId), fd })]),
+    ...device(pluggedNics(devices).map((nic) => planNic(nic, taps[nic.id]?.mtu ?? null).device)),
     ...[...digests].flatMap((sha256) => argument('-blockdev', planMedium(sha256, pathOf(media[sha256] ?? '')))),
     ...(devices.cdroms.length === 0 ? [] : device([{ driver: 'virtio-scsi-pci', id: 'scsi' }])),
     ...device(

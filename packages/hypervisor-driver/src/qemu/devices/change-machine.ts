@@ -26,7 +26,7 @@ export interface ChangedRun {
 export async function changeMachine(run: ChangedRun, machine: MachineSpec): Promise<void> {
   assertMachine(machine);
   const { record, cgroups, vmUids } = run;
-  const { disks = {}, media = {} } = machine.attachments ?? {};
+  const { disks = {}, media = {}, taps = {} } = machine.attachments ?? {};
   const cwd = dirname(machine.diskPath);
   const nameOf = (path: string): string => (vmUids === null ? path : relative(cwd, path));
   const named = Object.fromEntries(Object.entries(media).map(([sha256, path]) => [sha256, nameOf(path)]));
@@ -41,7 +41,7 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
   });
   await ensureMachine({
     ask: run.ask,
-    machine: { ...machine, attachments: { disks, media: named } },
+    machine: { ...machine, attachments: { disks, media: named, taps } },
     accelerator: record.accelerator,
     bootMemoryBytes: record.memoryBytes,
     disks: plans,

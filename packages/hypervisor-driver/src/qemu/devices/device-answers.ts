@@ -46,6 +46,7 @@ export const DEVICE_READERS = {
     }),
   device_add: done,
   device_del: done,
+  netdev_del: done,
   'object-add': done,
   'object-del': done,
   'blockdev-add': done,

@@ -21,6 +21,8 @@ export interface DiskPlan {
 
 export interface NicPlan {
   readonly id: string;
+  /** QEMU's end of the tap; null: it has none. */
+  readonly netdevId: string | null;
   readonly device: QemuObject;
 }
 
@@ -28,6 +30,7 @@ export const ROOT_LIMITS_ID = 'limit-root';
 export const ROOT_NODE = 'root-limit';
 export const DISK_PREFIX = 'disk-';
 export const NIC_PREFIX = 'nic-';
+export const netdevId = (nicId: string): string => `net-${nicId}`;
 export const VCPU_PREFIX = 'vcpu-';
 export const HOT_MEMORY_ID = 'hot-memory';
 const HOT_MEMORY_BACKEND = 'hot-memory-ram';
@@ -87,14 +90,17 @@ export function planDisk(disk: Plugged<DataDisk>, path: string, isDirect: boolea
   };
 }
 
-export const planNic = (nic: Plugged<Nic>): NicPlan => ({
+/** `mtu`: of its network, which the guest is told (virtio 1.2, 5.1.4: VIRTIO_NET_F_MTU); null: it is on none. */
+export const planNic = (nic: Plugged<Nic>, mtu: number | null): NicPlan => ({
   id: `${NIC_PREFIX}${nic.id}`,
+  netdevId: mtu === null ? null : netdevId(nic.id),
   device: {
     driver: 'virtio-net-pci',
     id: `${NIC_PREFIX}${nic.id}`,
     bus: `slot-${nic.slot}`,
     // QEMU's own addresses would be the same for every VM.
     ...(nic.macAddress === null ? {} : { mac: nic.macAddress }),
+    ...(mtu === null ? {} : { netdev: netdevId(nic.id), host_mtu: mtu }),
   },
 });
 

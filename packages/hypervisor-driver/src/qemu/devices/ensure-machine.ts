@@ -5,6 +5,7 @@ import {
   HOT_MEMORY_ID,
   limitsOf,
   NIC_PREFIX,
+  netdevId,
   planNic,
   pluggedNics,
   ROOT_LIMITS_ID,
@@ -21,7 +22,7 @@ import { removeLeftNodes } from './remove-left-nodes.js';
  * added that would have to be taken from it again.
  */
 export async function ensureMachine(change: MachineChange): Promise<void> {
-  const { ask, machine } = change;
+  const { ask } = change;
   await unplugOthers(change);
   await removeLeftNodes(change);
   await ensureMemory(change);
@@ -34,7 +35,7 @@ export async function ensureMachine(change: MachineChange): Promise<void> {
     if (!nodes.has(disk.node)) await ask('blockdev-add', disk.blockdev);
     if (!present.has(disk.id)) await ask('device_add', disk.device);
   }
-  for (const nic of pluggedNics(machine.hardware.devices).map(planNic)) {
+  for (const nic of plannedNics(change)) {
     if (!present.has(nic.id)) await ask('device_add', nic.device);
   }
   await changeMedia(change);
@@ -42,11 +43,12 @@ export async function ensureMachine(change: MachineChange): Promise<void> {
   await growDisks(change, nodes);
 }
 
-async function unplugOthers({ ask, machine, disks, guestTimeoutMs }: MachineChange): Promise<void> {
-  const wanted = new Set([
-    ...disks.map(({ id }) => id),
-    ...pluggedNics(machine.hardware.devices).map((nic) => planNic(nic).id),
-  ]);
+const plannedNics = ({ machine: { hardware, attachments } }: MachineChange) =>
+  pluggedNics(hardware.devices).map((nic) => planNic(nic, attachments?.taps?.[nic.id]?.mtu ?? null));
+
+async function unplugOthers(change: MachineChange): Promise<void> {
+  const { ask, disks, guestTimeoutMs } = change;
+  const wanted = new Set([...disks.map(({ id }) => id), ...plannedNics(change).map(({ id }) => id)]);
   const others = async (): Promise<string[]> =>
     (await ask('qom-list', { path: '/machine/peripheral' })).filter(
       (id) => (id.startsWith(DISK_PREFIX) || id.startsWith(NIC_PREFIX)) && !wanted.has(id),
@@ -58,6 +60,14 @@ async function unplugOthers({ ask, machine, disks, guestTimeoutMs }: MachineChan
     guestTimeoutMs,
     async () => (await others()).length === 0,
   );
+  for (const id of going.filter((each) => each.startsWith(NIC_PREFIX))) await letGoOfTap(ask, id);
+}
+
+/** With its card gone, a tap is closed: the host may take it away. One without a tap, and one that is closed already, is none. */
+async function letGoOfTap(ask: Ask, cardId: string): Promise<void> {
+  await ask('netdev_del', { id: netdevId(cardId.slice(NIC_PREFIX.length)) }).catch((thrown: unknown) => {
+    if (!(thrown instanceof DomainError) || !thrown.message.includes('not found')) throw thrown;
+  });
 }
 
 /** Asking again for one that is on its way out is refused; that is no failure. */

@@ -1,0 +1,86 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmdirSync } from 'node:fs';
+import { promisify } from 'node:util';
+
+const exec = promisify(execFile);
+const NETNS_FOLDER = '/run/netns';
+
+/** A host of its own as far as its network goes: interfaces, rules and namespaces. */
+export interface HostNamespace {
+  readonly address: string;
+  /** What a program is started with to run there. */
+  readonly through: readonly string[];
+  run(...command: readonly string[]): Promise<string>;
+  /** All that networks leave on a host where others can see it. */
+  traces(): Promise<string[]>;
+}
+
+export interface HostNamespaces {
+  /** Of this machine, where a control plane listens. */
+  readonly address: string;
+  readonly hosts: readonly HostNamespace[];
+  close(): Promise<void>;
+}
+
+const run = async (...command: readonly string[]): Promise<string> => {
+  const [program = '', ...args] = command;
+  return (await exec(program, args)).stdout;
+};
+
+/** `count` hosts on one wire with this machine. `name`: of the wire, at most ten characters. Needs root. */
+export async function openHostNamespaces(name: string, count: number): Promise<HostNamespaces> {
+  const holders: ChildProcess[] = [];
+  const hadFolder = existsSync(NETNS_FOLDER);
+  const subnet = `10.251.${process.pid % 250}`;
+  const close = async (): Promise<void> => {
+    for (const holder of holders) {
+      holder.kill('SIGKILL');
+      if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit');
+    }
+    await run('ip', 'link', 'delete', name).catch(() => undefined);
+    if (!hadFolder && existsSync(NETNS_FOLDER)) rmdirSync(NETNS_FOLDER);
+  };
+  try {
+    await run('ip', 'link', 'add', name, 'type', 'bridge');
+    await run('ip', 'address', 'add', `${subnet}.254/24`, 'dev', name);
+    await run('ip', 'link', 'set', name, 'up');
+    const hosts: HostNamespace[] = [];
+    for (let index = 1; index <= count; index += 1) {
+      hosts.push(await openHost(holders, { bridge: name, cable: `${name}${index}`, address: `${subnet}.${index}` }));
+    }
+    return { address: `${subnet}.254`, hosts, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function openHost(
+  holders: ChildProcess[],
+  at: { bridge: string; cable: string; address: string },
+): Promise<HostNamespace> {
+  // Names of namespaces that are made inside are its own.
+  const script = `mkdir -p ${NETNS_FOLDER} && mount -t tmpfs tmpfs ${NETNS_FOLDER} && ip link set lo up && echo ready && exec sleep infinity`;
+  const holder = spawn('unshare', ['--net', '--mount', 'sh', '-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  holders.push(holder);
+  await once(holder.stdout, 'data');
+  const through = ['nsenter', '--target', String(holder.pid), '--net', '--mount'];
+  const inside = (...command: readonly string[]) => run(...through, ...command);
+  await run('ip', 'link', 'add', at.cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(holder.pid));
+  await run('ip', 'link', 'set', at.cable, 'master', at.bridge, 'up');
+  await inside('ip', 'address', 'add', `${at.address}/24`, 'dev', 'eth0');
+  await inside('ip', 'link', 'set', 'eth0', 'up');
+  return {
+    address: at.address,
+    through,
+    run: inside,
+    traces: async () => [
+      ...(await inside('ip', '-br', 'link')).split('\n').map((line) => line.split(/[ @]/)[0] ?? ''),
+      await inside('ip', '-4', '-br', 'address'),
+      await inside('ip', '-4', 'route', 'show', 'table', 'all'),
+      await inside('nft', 'list', 'ruleset'),
+      await inside('ip', 'netns', 'list'),
+    ],
+  };
+}
