@@ -22,6 +22,7 @@ export type RouteTag =
   | 'projects'
   | 'security-groups'
   | 'tokens'
+  | 'vm-groups'
   | 'vms';
 
 const NoFields = z.strictObject({});

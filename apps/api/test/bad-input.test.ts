@@ -139,6 +139,22 @@ const networkWith = (fields: object): Case['call'] =>
 const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
 const ruleWith = (fields: object): Case['call'] =>
   post('/v1/security-groups', { name: 'web', rules: [{ direction: 'ingress', ...fields }] });
+const vmGroupWith = (...rules: object[]): Case['call'] => post('/v1/vm-groups', { name: 'web', rules });
+const APART = { kind: 'anti-affinity', level: 'host' };
+const VM_GROUPS: Case[] = [
+  wrong('a VM group without rules', vmGroupWith(), 'body.rules'),
+  wrong('a rule of no kind', vmGroupWith({ ...APART, kind: 'apart' }), 'body.rules.0.kind'),
+  wrong('a rule at no level', vmGroupWith({ ...APART, level: 'floor' }), 'body.rules.0.level'),
+  wrong('a rule of no strength', vmGroupWith({ ...APART, strength: 'firm' }), 'body.rules.0.strength'),
+  wrong('a skew of a rule that has none', vmGroupWith({ ...APART, skewMax: 2 }), 'body.rules.0.skewMax'),
+  wrong('a skew of nothing', vmGroupWith({ kind: 'spread', level: 'rack', skewMax: 0 }), 'body.rules.0.skewMax'),
+  wrong('a rule twice', vmGroupWith(APART, { ...APART, strength: 'soft' }), 'body.rules.1'),
+  wrong(
+    'VMs of one rack that are to be in many',
+    vmGroupWith({ kind: 'anti-affinity', level: 'zone' }, { kind: 'affinity', level: 'rack' }),
+    'body.rules.1',
+  ),
+];
 const NETWORKS: Case[] = [
   ...[
     '10.20.0.1/24',
@@ -278,6 +294,7 @@ const ADDRESSES: Case[] = [
       'placements',
       'networks',
       'security-groups',
+      'vm-groups',
     ].map((list) =>
       wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
     ),
@@ -456,6 +473,7 @@ const OBJECTS: Case[] = [
     'networks',
     'ports',
     'security-groups',
+    'vm-groups',
     'operations/watch',
   ].map(
     (list): Case => ({
@@ -529,6 +547,7 @@ describe.each([
   ['bodies', BODIES],
   ['processors', CPUS],
   ['devices', DEVICES],
+  ['VM groups', VM_GROUPS],
   ['networks', NETWORKS],
   ['numbers', NUMBERS],
   ['names', NAMES],

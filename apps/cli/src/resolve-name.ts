@@ -62,6 +62,8 @@ export const resolveNetwork = (client: KvorumClient, nameOrId: string): Promise<
   resolve('network', nameOrId, (name) => itemsOf(client.networks.list({ name })));
 export const resolveSecurityGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('security-group', nameOrId, (name) => itemsOf(client.securityGroups.list({ name })));
+export const resolveVmGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('vm-group', nameOrId, (name) => itemsOf(client.vmGroups.list({ name })));
 
 /** Names of ports are of their networks: NETWORK/PORT. */
 export async function resolvePort(client: KvorumClient, nameOrId: string): Promise<string> {

@@ -18,6 +18,7 @@ import { addLogout } from './commands/session/logout.js';
 import { addWhoami } from './commands/session/whoami.js';
 import { addTokenVerbs } from './commands/token/add-token-verbs.js';
 import { addVmVerbs } from './commands/vm/add-vm-verbs.js';
+import { addVmGroupVerbs } from './commands/vm-group/add-vm-group-verbs.js';
 import { examples } from './examples.js';
 import { exitCodeHelp, exitCodeOf } from './exit-code.js';
 import { printError } from './print-error.js';
@@ -30,6 +31,7 @@ const COMMANDS: readonly AddVerb[] = [
   addLogout,
   addWhoami,
   addVmVerbs,
+  addVmGroupVerbs,
   addOperationVerbs,
   addImageVerbs,
   addFlavorVerbs,

@@ -21,6 +21,7 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/networks/{networkId}/ports': true,
   '/v1/security-groups': true,
   '/v1/images/download': true,
+  '/v1/vm-groups': true,
   '/v1/vms': true,
   '/v1/vms/{vmId}/pause': true,
   '/v1/vms/{vmId}/reboot': true,

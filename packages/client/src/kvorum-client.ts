@@ -9,6 +9,7 @@ import { placementCalls } from './resources/placements.js';
 import { projectCalls } from './resources/projects.js';
 import { securityGroupCalls } from './resources/security-groups.js';
 import { tokenCalls } from './resources/tokens.js';
+import { vmGroupCalls } from './resources/vm-groups.js';
 import { vmCalls } from './resources/vms.js';
 import { type ClientOptions, openTransport } from './transport.js';
 
@@ -29,6 +30,7 @@ export function createKvorumClient(options: ClientOptions) {
     ports: portCalls(transport),
     projects: projectCalls(transport),
     securityGroups: securityGroupCalls(transport),
+    vmGroups: vmGroupCalls(transport),
     tokens: tokenCalls(transport),
     vms: vmCalls(transport),
   };

@@ -70,3 +70,7 @@ export { readVmConsole } from './vm/read-vm-console.js';
 export { requestVm } from './vm/request-vm.js';
 export { planVmUpdate, updateVm } from './vm/update-vm.js';
 export { getVm, listVms } from './vm/vms.js';
+export { createVmGroup } from './vm-group/create-vm-group.js';
+export { deleteVmGroup } from './vm-group/delete-vm-group.js';
+export { updateVmGroup } from './vm-group/update-vm-group.js';
+export { getVmGroup, listVmGroups } from './vm-group/vm-groups.js';

@@ -41,3 +41,4 @@ export * from './vm/vm-memory.schema.js';
 export * from './vm/vm-memory-overhead.js';
 export * from './vm/vm-runs-on.schema.js';
 export * from './vm/wait-for-capacity.schema.js';
+export * from './vm-group/vm-group.schema.js';

@@ -78,5 +78,9 @@ export const CIDR_LENGTH_MAX = 29;
 export const NETWORKS_PER_PROJECT_MAX = 100;
 export const SECURITY_GROUPS_PER_PROJECT_MAX = 200;
 export const SECURITY_GROUPS_PER_PORT_MAX = 8;
+/** Each process keeps the rules of all groups in memory. */
+export const VM_GROUPS_PER_PROJECT_MAX = 200;
+/** Counted anew for each decision about one of them, under the lock of their group. */
+export const VMS_PER_GROUP_MAX = 1000;
 /** A request of as many rules stays below the largest body. */
 export const RULES_PER_SECURITY_GROUP_MAX = 250;

@@ -84,6 +84,11 @@ import { stopVmRoute } from './vm/stop-vm.route.js';
 import { takeVmScreenshotRoute } from './vm/take-vm-screenshot.route.js';
 import { thawVmRoute } from './vm/thaw-vm.route.js';
 import { updateVmRoute } from './vm/update-vm.route.js';
+import { createVmGroupRoute } from './vm-group/create-vm-group.route.js';
+import { deleteVmGroupRoute } from './vm-group/delete-vm-group.route.js';
+import { getVmGroupRoute } from './vm-group/get-vm-group.route.js';
+import { listVmGroupsRoute } from './vm-group/list-vm-groups.route.js';
+import { updateVmGroupRoute } from './vm-group/update-vm-group.route.js';
 
 /** Every endpoint. One that is not here does not exist; a test compares this list with the files. */
 export const ALL_ROUTES: readonly Route[] = [
@@ -158,6 +163,11 @@ export const ALL_ROUTES: readonly Route[] = [
   createConsoleTokenRoute,
   createVmRoute,
   updateVmRoute,
+  createVmGroupRoute,
+  deleteVmGroupRoute,
+  getVmGroupRoute,
+  listVmGroupsRoute,
+  updateVmGroupRoute,
   deleteVmRoute,
   freezeVmRoute,
   getVmRoute,

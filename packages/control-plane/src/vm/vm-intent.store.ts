@@ -175,10 +175,11 @@ export async function markVolumesDeleted(tx: Tx, vmId: string): Promise<void> {
     UPDATE volumes SET deleted_at = clock_timestamp() WHERE vm_id = ${vmId}::uuid AND deleted_at IS NULL`;
 }
 
-/** Its ports go with it: after it, so that one made for it until now is seen. */
+/** It leaves its group. Its ports go with it: after it, so that one made for it until now is seen. */
 export async function markVmDeleted(tx: Tx, vmId: string): Promise<void> {
   await tx.$executeRaw`
-    UPDATE vms SET deleted_at = clock_timestamp() WHERE id = ${vmId}::uuid AND deleted_at IS NULL`;
+    UPDATE vms SET deleted_at = clock_timestamp(), vm_group_id = NULL
+     WHERE id = ${vmId}::uuid AND deleted_at IS NULL`;
   await tx.$executeRaw`DELETE FROM ports WHERE vm_id = ${vmId}::uuid`;
 }
 
