@@ -139,22 +139,26 @@ const networkWith = (fields: object): Case['call'] =>
 const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
 const ruleWith = (fields: object): Case['call'] =>
   post('/v1/security-groups', { name: 'web', rules: [{ direction: 'ingress', ...fields }] });
-const vmGroupWith = (...rules: object[]): Case['call'] => post('/v1/vm-groups', { name: 'web', rules });
 const APART = { kind: 'anti-affinity', level: 'host' };
-const VM_GROUPS: Case[] = [
-  wrong('a VM group without rules', vmGroupWith(), 'body.rules'),
-  wrong('a rule of no kind', vmGroupWith({ ...APART, kind: 'apart' }), 'body.rules.0.kind'),
-  wrong('a rule at no level', vmGroupWith({ ...APART, level: 'floor' }), 'body.rules.0.level'),
-  wrong('a rule of no strength', vmGroupWith({ ...APART, strength: 'firm' }), 'body.rules.0.strength'),
-  wrong('a skew of a rule that has none', vmGroupWith({ ...APART, skewMax: 2 }), 'body.rules.0.skewMax'),
-  wrong('a skew of nothing', vmGroupWith({ kind: 'spread', level: 'rack', skewMax: 0 }), 'body.rules.0.skewMax'),
-  wrong('a rule twice', vmGroupWith(APART, { ...APART, strength: 'soft' }), 'body.rules.1'),
-  wrong(
-    'VMs of one rack that are to be in many',
-    vmGroupWith({ kind: 'anti-affinity', level: 'zone' }, { kind: 'affinity', level: 'rack' }),
-    'body.rules.1',
-  ),
-];
+const VM_GROUPS = (
+  [
+    ['no rules', [], ''],
+    ['a rule of no kind', [{ ...APART, kind: 'apart' }], '.0.kind'],
+    ['a rule at no level', [{ ...APART, level: 'floor' }], '.0.level'],
+    ['a rule of no strength', [{ ...APART, strength: 'firm' }], '.0.strength'],
+    ['a skew of a rule that has none', [{ ...APART, skewMax: 2 }], '.0.skewMax'],
+    ['a skew of nothing', [{ kind: 'spread', level: 'rack', skewMax: 0 }], '.0.skewMax'],
+    ['a rule twice', [APART, { ...APART, strength: 'soft' }], '.1'],
+    [
+      'VMs of one rack in many',
+      [
+        { ...APART, level: 'zone' },
+        { kind: 'affinity', level: 'rack' },
+      ],
+      '.1',
+    ],
+  ] as const
+).map(([what, rules, field]) => wrong(what, post('/v1/vm-groups', { name: 'web', rules }), `body.rules${field}`));
 const NETWORKS: Case[] = [
   ...[
     '10.20.0.1/24',

@@ -18,6 +18,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   imageId: idOf(3),
   hostId: idOf(4),
   hostName: 'host-a',
+  vmGroupId: null,
   vcpuCount: 2,
   memoryBytes: 2 * GIB,
   runsOn: {

@@ -53,9 +53,7 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
     const eventSignal = new ListeningEventSignal(databaseUrl, log);
     opened.push(() => eventSignal.close());
     const traitSets = new TraitSets();
-    const fleet = new DatabaseFleetSnapshot((claimed, since) =>
-      readFleetChanges(fleetDatabase, traitSets, claimed, since),
-    );
+    const fleet = new DatabaseFleetSnapshot((...asked) => readFleetChanges(fleetDatabase, traitSets, ...asked));
     const { gatewayAddress, enrolAddress } = config;
     const imageSources = config.imageSources ?? IMAGE_SOURCES_DEFAULT;
     const parts = { database, bell, agents, authority, images, imageSources, siteId, fleet, eventSignal, log, clock };

@@ -78,8 +78,8 @@ function* placesToTry(requests: readonly PlacementRequest[], fleet: Fleet): Gene
   yield null;
   const groupIds = new Set(requests.flatMap(({ groupIds: ids = [] }) => ids));
   for (const groupId of [...groupIds].sort()) {
-    const group = fleet.placementGroups.get(groupId);
-    if (group?.kind !== 'affinity' || group.strength !== 'hard') continue;
+    const group = fleet.rulesOf(groupId).find(({ kind, strength }) => kind === 'affinity' && strength === 'hard');
+    if (group === undefined) continue;
     const { domains, countOf } = membersByDomain(group, undefined, fleet);
     if (countOf.size > 0) continue;
     const freeBytes = new Float64Array(domains.names.length);

@@ -2,6 +2,7 @@ import { GIB } from '@kvorum/schema';
 import {
   Fleet,
   type FleetFacts,
+  type HostGroup,
   type HostRow,
   NO_AMOUNTS,
   type NumaNodeFree,
@@ -67,7 +68,8 @@ export const aRequest = (random: Random): PlacementRequest => {
 /** A fleet that changes, and the same fleet without a past. */
 export class History {
   readonly fleet: Fleet;
-  readonly #facts: FleetFacts;
+  #hostGroups: readonly HostGroup[];
+  #groups = GROUPS;
   readonly #rows: HostRow[];
   readonly #random: Random;
   #vms: PlacedVm[] = [];
@@ -76,13 +78,16 @@ export class History {
   constructor(random: Random) {
     this.#random = random;
     this.#rows = Array.from({ length: 3 + random.below(12) }, (_, at) => aRow(random, at));
-    const hostGroups = [0, 1].map((at) => ({
+    this.#hostGroups = [0, 1].map((at) => ({
       hostGroupId: `group-${at}`,
       policy: random.pick(['pack', 'spread', 'balanced'] as const),
       haReserveHostCount: random.below(3),
     }));
-    this.#facts = { hostGroups, placementGroups: GROUPS };
     this.fleet = new Fleet(this.#rows, this.#facts);
+  }
+
+  get #facts(): FleetFacts {
+    return { hostGroups: this.#hostGroups, placementGroups: this.#groups };
   }
 
   withoutPast(): Fleet {
@@ -112,8 +117,10 @@ export class History {
     this.#vms = this.#vms.filter((vm) => vm.vmId !== vmId);
   }
 
-  /** Sometimes a VM goes, sometimes an empty host changes its state. */
+  /** Sometimes a VM goes, a group gets other rules, or an empty host changes its state. */
   happen(): void {
+    if (this.#random.chance(8)) this.#changeHostGroup(this.#random.below(2));
+    if (this.#random.chance(8)) this.#changeRules(this.#random.pick(GROUPS).groupId);
     if (this.#vms.length > 0 && this.#random.chance(15)) this.#remove(this.#random.pick(this.#vms).vmId);
     const at = this.#random.below(this.#rows.length);
     const row = this.#rows[at] as HostRow;
@@ -121,5 +128,22 @@ export class History {
     const changed: HostRow = { ...row, state: row.state === 'active' ? 'cordoned' : 'active' };
     this.#rows[at] = changed;
     this.fleet.applyHostRow(changed);
+  }
+
+  #changeHostGroup(at: number): void {
+    const changed: HostGroup = {
+      hostGroupId: `group-${at}`,
+      policy: this.#random.pick(['pack', 'spread', 'balanced'] as const),
+      haReserveHostCount: this.#random.below(3),
+    };
+    this.#hostGroups = this.#hostGroups.map((group, index) => (index === at ? changed : group));
+    this.fleet.applyHostGroup(changed);
+  }
+
+  /** One rule or two, of any kind. */
+  #changeRules(groupId: string): void {
+    const rules = Array.from({ length: 1 + this.#random.below(2) }, () => ({ ...this.#random.pick(GROUPS), groupId }));
+    this.#groups = [...this.#groups.filter((group) => group.groupId !== groupId), ...rules];
+    this.fleet.applyPlacementGroup(groupId, rules);
   }
 }

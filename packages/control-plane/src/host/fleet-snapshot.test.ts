@@ -27,12 +27,13 @@ class Hosts {
   rows: HostRow[] = [];
   committed = new Set<string>();
   readCount = 0;
+  vmChanges: FleetChanges['vmChanges'] = { vms: [], groups: [], areAllGroups: false, groupCount: 0 };
   #held: (() => void)[] | null = null;
 
   read = async (asked: readonly string[]): Promise<FleetChanges> => {
     this.readCount += 1;
     const countedVmIds = new Set(asked.filter((id) => this.committed.has(id)));
-    const answer = { hosts: this.rows, horizonXactId: BigInt(this.readCount), countedVmIds };
+    const answer = { hosts: this.rows, horizonXactId: BigInt(this.readCount), countedVmIds, vmChanges: this.vmChanges };
     if (this.#held !== null) await new Promise<void>((resolve) => this.#held?.push(resolve));
     return answer;
   };

@@ -4,6 +4,7 @@ import {
   type Fleet,
   fleetOf,
   type HostRow,
+  type PlacedVm,
   type Placement,
   type PlacementRequest,
   place,
@@ -11,6 +12,7 @@ import {
 import type { Accelerator } from '@kvorum/schema';
 import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
 import { FEED_START, type FleetChanges } from './fleet.store.js';
+import type { VmChanges } from './fleet-vms.store.js';
 
 /**
  * Older numbers are brought up to date before they are used. That reads what has changed and nothing else, so it may be often:
@@ -48,6 +50,8 @@ interface Claim {
   readonly vmId: string;
   readonly hostId: string;
   readonly amounts: Amounts;
+  /** As others' placement sees the VM; null: no placement looks at it. */
+  readonly vm: PlacedVm | null;
   isCommitted: boolean;
   /** Is it taken off the numbers we hold now? */
   isSubtracted: boolean;
@@ -59,13 +63,19 @@ interface Current {
   readonly readAtMs: number;
 }
 
-type ReadChanges = (claimedVmIds: readonly string[], sinceXactId: bigint) => Promise<FleetChanges>;
+type ReadChanges = (
+  claimedVmIds: readonly string[],
+  sinceXactId: bigint,
+  wantsAllGroups: boolean,
+) => Promise<FleetChanges>;
 
 export class DatabaseFleetSnapshot implements FleetSnapshot {
   readonly #read: ReadChanges;
   readonly #ageMsMax: number;
   readonly #claims = new Map<string, Claim>();
   #current: Current | null = null;
+  /** Some group that is known was deleted. */
+  #knowsDeletedGroup = false;
   #reading: Promise<Current> | null = null;
   #next: Promise<Current> | null = null;
   #waiters: (() => void)[] = [];
@@ -88,6 +98,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
       vmId,
       hostId: placement.hostId,
       amounts: amountsOf(request),
+      vm: isLookedAt(request) ? { vmId, hostId: placement.hostId, request, numa: null, mobility: BEING_PLACED } : null,
       isCommitted: false,
       isSubtracted: false,
     };
@@ -142,11 +153,15 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const readAtMs = performance.now();
     const committedBefore = new Set([...this.#claims.values()].filter((claim) => claim.isCommitted));
     const since = this.#current?.horizonXactId ?? FEED_START;
-    const { hosts, horizonXactId, countedVmIds } = await this.#read([...this.#claims.keys()], since);
+    const changes = await this.#read([...this.#claims.keys()], since, this.#knowsDeletedGroup);
+    const { hosts, horizonXactId, countedVmIds, vmChanges } = changes;
     // From here on without waiting: whoever proposes sees either all of the change or nothing of it.
     // Off, and on again afterwards: rows replace numbers.
     if (this.#current !== null) for (const claim of this.#claims.values()) addBack(this.#current, claim);
-    const current = { fleet: withRows(this.#current?.fleet ?? fleetOf([]), hosts), horizonXactId, readAtMs };
+    const fleet = withRows(this.#current?.fleet ?? fleetOf([]), hosts);
+    withVms(fleet, vmChanges);
+    this.#knowsDeletedGroup = fleet.placementGroups.size > vmChanges.groupCount;
+    const current = { fleet, horizonXactId, readAtMs };
     for (const claim of [...this.#claims.values()]) {
       // Committed before the read: it is in the numbers, or it was released since. Either way we need not carry it.
       if (committedBefore.has(claim)) this.#claims.delete(claim.vmId);
@@ -168,15 +183,36 @@ function withRows(fleet: Fleet, rows: readonly HostRow[]): Fleet {
     return fleet;
   }
   const all = new Map([...fleet.rows(), ...rows].map((row) => [row.hostId, row]));
-  return fleetOf([...all.values()].filter(({ state }) => state !== 'revoked'));
+  return fleetOf(
+    [...all.values()].filter(({ state }) => state !== 'revoked'),
+    { placementGroups: [...fleet.placementGroups.values()].flat(), vms: [...fleet.vms.all()] },
+  );
 }
+
+function withVms(fleet: Fleet, { vms, groups, areAllGroups }: VmChanges): void {
+  for (const { vmId, vm } of vms) {
+    if (vm === null) fleet.forgetVm(vmId);
+    else fleet.applyVm(vm);
+  }
+  for (const { groupId, rules } of groups) fleet.applyPlacementGroup(groupId, rules);
+  if (!areAllGroups) return;
+  const present = new Set(groups.map(({ groupId }) => groupId));
+  for (const groupId of fleet.placementGroups.keys()) if (!present.has(groupId)) fleet.forgetPlacementGroup(groupId);
+}
+
+const isLookedAt = ({ groupIds = [] }: PlacementRequest): boolean => groupIds.length > 0;
+const BEING_PLACED = { no: 'it is being placed' } as const;
 
 const subtract = (current: Current, claim: Claim): void => {
   claim.isSubtracted = true;
   current.fleet.reserve(claim.hostId, claim.amounts, -1);
+  if (claim.vm !== null) current.fleet.applyVm(claim.vm);
 };
 
 const addBack = (current: Current, claim: Claim): void => {
-  if (claim.isSubtracted) current.fleet.reserve(claim.hostId, claim.amounts, 1);
+  if (claim.isSubtracted) {
+    current.fleet.reserve(claim.hostId, claim.amounts, 1);
+    if (claim.vm !== null) current.fleet.forgetVm(claim.vmId);
+  }
   claim.isSubtracted = false;
 };

@@ -1,6 +1,7 @@
 import type { HostRow } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
+import { readVmChanges, type VmChanges } from './fleet-vms.store.js';
 
 interface Row {
   readonly id: string;
@@ -32,14 +33,31 @@ type FeedRow = (Row | { readonly id: null }) & {
   readonly counted: readonly string[] | null;
 };
 
-/** What the feed of the fleet tells: rows of hosts as they are now. */
-export interface FleetChanges {
+/** What the feed of the fleet tells of hosts: their rows as they are now. */
+export interface HostChanges {
   /** Changed since the position asked for; perhaps also some that changed before. */
   readonly hosts: readonly HostRow[];
   /** Where to read on. */
   readonly horizonXactId: bigint;
   /** Those of the VMs asked about whose reservations the numbers of the hosts count already. */
   readonly countedVmIds: ReadonlySet<string>;
+}
+
+/** And of what else decisions go by. */
+export interface FleetChanges extends HostChanges {
+  readonly vmChanges: VmChanges;
+}
+
+/** All that has changed since an earlier read's horizon. Two moments: what the second one sees more is told again. */
+export async function readFleetChanges(
+  database: Database,
+  traitSets: TraitSets,
+  claimedVmIds: readonly string[],
+  sinceXactId: bigint,
+  wantsAllGroups = false,
+): Promise<FleetChanges> {
+  const changes = await readHostChanges(database, traitSets, claimedVmIds, sinceXactId);
+  return { ...changes, vmChanges: await readVmChanges(database, sinceXactId, wantsAllGroups) };
 }
 
 /** From here on everything is new. */
@@ -52,12 +70,12 @@ export const FEED_START = 0n;
  * Misses nothing: a transaction that this snapshot does not see is running, or not begun, so its id is not below
  * pg_snapshot_xmin; the rows it changes carry that id (hosts_note_change), and the next read asks from there on.
  */
-export async function readFleetChanges(
+export async function readHostChanges(
   database: Database,
   traitSets: TraitSets,
   claimedVmIds: readonly string[],
   sinceXactId: bigint,
-): Promise<FleetChanges> {
+): Promise<HostChanges> {
   const rows = await database.$queryRaw<FeedRow[]>`
     WITH feed AS MATERIALIZED (
       SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,

@@ -1,26 +1,77 @@
-import { DIMENSIONS, type Fleet, type HostRow, type PlacementRecord, type PlacementRequest } from '@kvorum/scheduler';
+import {
+  DIMENSIONS,
+  type Fleet,
+  type FleetFacts,
+  type HostRow,
+  NO_AMOUNTS,
+  type PlacedVm,
+  type PlacementRecord,
+  type PlacementRequest,
+} from '@kvorum/scheduler';
 
 /**
- * What a decision can be made from once more: the request, and the hosts that its record names as they were then. The other
- * hosts of the fleet are not kept: at 10,000 hosts they would be megabytes with every VM, and only their number is in the
- * record. A host that was chosen over them is chosen over the best of them as well, and those are named.
+ * What a decision can be made from once more: the request, and the hosts that its record names as they were then; of groups
+ * their rules, the VMs in them and the hosts that these are on. The other hosts of the fleet are not kept: at 10,000 hosts
+ * they would be megabytes with every VM, and only their number is in the record. A host that was chosen over them is chosen
+ * over the best of them as well, and those are named.
  */
 export interface DecisionEvidence {
   readonly request: PlacementRequest;
   readonly hosts: readonly HostRow[];
+  /** Left out: there were none. */
+  readonly facts?: FleetFacts;
 }
 
 /** Records name at most 20 hosts; some hundred bytes each. */
 const EVIDENCE_BYTES_MAX = 64 * 1024;
+/** More of them never fit; not worth writing down to find that out. */
+const HOST_COUNT_MAX = 200;
 
 /** To be called before the decision's own claim is counted. Null: it would be too large to be kept. */
 export function evidenceOf(request: PlacementRequest, record: PlacementRecord, fleet: Fleet): DecisionEvidence | null {
-  const hosts = record.verdicts.flatMap(({ hostId }) => {
-    const index = fleet.indexOf(hostId);
-    return index < 0 ? [] : [keptOf(request, { ...fleet.rowOf(index), reserved: reservedAt(fleet, index) })];
-  });
-  const evidence = { request, hosts };
+  const indexes = new Set(record.verdicts.map(({ hostId }) => fleet.indexOf(hostId)));
+  const facts = factsOf(request, fleet);
+  for (const { hostId } of facts?.vms ?? []) indexes.add(fleet.indexOf(hostId));
+  for (const index of openHostsFor(facts, fleet)) indexes.add(index);
+  if (indexes.size > HOST_COUNT_MAX) return null;
+  const hosts = [...indexes].flatMap((index) =>
+    index < 0 ? [] : [keptOf(request, { ...fleet.rowOf(index), reserved: reservedAt(fleet, index) })],
+  );
+  const evidence = { request, hosts, ...(facts === null ? {} : { facts }) };
   return JSON.stringify(evidence).length <= EVIDENCE_BYTES_MAX ? evidence : null;
+}
+
+/** What groups add to a decision: their rules, and who is where. Amounts of these VMs are in the rows of their hosts. */
+function factsOf({ groupIds = [] }: PlacementRequest, fleet: Fleet): FleetFacts | null {
+  if (groupIds.length === 0) return null;
+  const vms = new Map<string, PlacedVm>();
+  for (const groupId of groupIds)
+    for (const { vmId, hostId, request } of fleet.vms.membersOf(groupId))
+      vms.set(vmId, { vmId, hostId, request: { ...NOTHING, groupIds: request.groupIds ?? [] }, numa: null });
+  return { placementGroups: groupIds.flatMap((groupId) => [...fleet.rulesOf(groupId)]), vms: [...vms.values()] };
+}
+
+const NOTHING: PlacementRequest = { ...NO_AMOUNTS, accelerator: null, hostId: null, excludedHostIds: [] };
+
+/** Rules of spread look at the domains that could take a VM: an open host of each that has members, and of one that has none. */
+function openHostsFor(facts: FleetFacts | null, fleet: Fleet): number[] {
+  const found: number[] = [];
+  for (const { kind, level } of facts?.placementGroups ?? []) {
+    if (kind !== 'spread') continue;
+    const { domainOf } = fleet.domains(level);
+    const domainAt = (hostId: string): number => domainOf[fleet.indexOf(hostId)] ?? -1;
+    const occupied = new Set((facts?.vms ?? []).map(({ hostId }) => domainAt(hostId)));
+    const seen = new Set<number | 'unoccupied'>();
+    for (let index = 0; index < fleet.hostCount; index += 1) {
+      const { state, connectivity } = fleet.rowOf(index);
+      const domain = domainOf[index] as number;
+      const kindOfDomain = occupied.has(domain) ? domain : 'unoccupied';
+      if (domain < 0 || state !== 'active' || connectivity !== 'connected' || seen.has(kindOfDomain)) continue;
+      seen.add(kindOfDomain);
+      found.push(index);
+    }
+  }
+  return found;
 }
 
 /** A host has hundreds of traits; no rule looks at others than the request asks for. In JSON, which knows no sets. */

@@ -26,7 +26,7 @@ export async function replayPlacement(
   const stored = row.record as unknown as PlacementRecord;
   // As JSON gives it back: what was stored went through it as well.
   const replayed = JSON.parse(
-    JSON.stringify(place(evidence.request, fleetOf(evidence.hosts)).record),
+    JSON.stringify(place(evidence.request, fleetOf(evidence.hosts, evidence.facts)).record),
   ) as PlacementRecord;
   const differences = differencesOf(stored, replayed);
   return {

@@ -11,6 +11,8 @@ import { notFound } from '../token/project-scope.js';
 import { requireLayout } from '../vm/amounts-of-vm.js';
 import { diskBytesOf, rootDiskBytesOf } from '../vm/new-vm-hardware.js';
 import { requestOfVm } from '../vm/request-of-vm.js';
+import { findVmGroup } from '../vm-group/vm-group.store.js';
+import { visibleVmGroup } from '../vm-group/vm-groups.js';
 import { readPopulatedFleet } from './populated-fleet.store.js';
 import { shownDecision } from './shown-decision.js';
 
@@ -26,6 +28,8 @@ export async function simulatePlacement(
     const flavor = await findFlavor(cp.database, vm.flavorId);
     if (flavor === null) throw notFound('the flavor', `body.vms.${index}.flavorId`);
     const at = `body.vms.${index}`;
+    if (vm.vmGroupId !== undefined)
+      visibleVmGroup(actor, await findVmGroup(cp.database, vm.vmGroupId), `body.vms.${index}.vmGroupId`);
     requireLayout({ ...flavor, hardware: vm.hardware }, `${at}.hardware`);
     const wanted = {
       ...requestOfVm(vm, flavor, diskBytesOf(rootDiskBytesOf(vm, flavor, at), vm.hardware.devices)),

@@ -79,6 +79,11 @@ export async function setQuota(tx: Tx, id: string, quota: Quota): Promise<Projec
   return findProject(tx, id);
 }
 
+/** Against everybody who takes quota of it or makes a VM in it, until the transaction ends. */
+export async function lockProject(tx: Tx, id: string): Promise<void> {
+  await tx.$queryRaw`SELECT 1 FROM projects WHERE id = ${id}::uuid FOR NO KEY UPDATE`;
+}
+
 /** What one VM takes from its project. */
 export type Usage = Quota;
 

@@ -2,6 +2,7 @@ import type { GroupRuleLevel, ProjectId, VmGroup, VmGroupId } from '@kvorum/sche
 import type { Database, Tx } from '../database/database.js';
 import { Prisma } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
+import { lockProject } from '../project/project.store.js';
 import { type GroupMember, type OpenDomains, placeOf } from './group-rules.js';
 
 interface GroupRow {
@@ -53,7 +54,7 @@ export async function findVmGroups(
 
 /** Locks the project for those who make groups in it, and counts what it has. */
 export async function lockAndCountVmGroups(tx: Tx, projectId: string): Promise<number> {
-  await tx.$queryRaw`SELECT 1 FROM projects WHERE id = ${projectId}::uuid FOR NO KEY UPDATE`;
+  await lockProject(tx, projectId);
   return tx.vmGroup.count({ where: { projectId } });
 }
 
@@ -67,6 +68,14 @@ export async function lockVmGroups(tx: Tx, ids: readonly string[]): Promise<Read
     SELECT 1 FROM vm_groups WHERE id = ANY (${[...ids]}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
   const rows = await tx.$queryRaw<GroupRow[]>`
     SELECT ${COLUMNS} FROM vm_groups g WHERE g.id = ANY (${[...ids]}::uuid[])`;
+  return new Map(rows.map((row) => [row.id, groupOf(row)]));
+}
+
+/** Kept from being deleted until the transaction ends. */
+export async function holdVmGroups(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, VmGroup>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.$queryRaw<GroupRow[]>`
+    SELECT ${COLUMNS} FROM vm_groups g WHERE g.id = ANY (${[...ids]}::uuid[]) ORDER BY g.id FOR KEY SHARE OF g`;
   return new Map(rows.map((row) => [row.id, groupOf(row)]));
 }
 
@@ -121,7 +130,7 @@ interface MemberRow {
   readonly labels: Record<string, string>;
 }
 
-/** The VMs of groups that hold room on a host, by id; by group. */
+/** The VMs of groups that hold room on a host of the site, by id; by group. */
 export async function findGroupMembers(
   database: Database | Tx,
   groupIds: readonly string[],
@@ -129,7 +138,7 @@ export async function findGroupMembers(
   const rows = await database.$queryRaw<MemberRow[]>`
     SELECT v.id AS vm_id, v.name AS vm_name, v.vm_group_id AS group_id, r.host_id, h.labels
       FROM vms v JOIN reservations r ON r.vm_id = v.id AND r.purpose = 'run' JOIN hosts h ON h.id = r.host_id
-     WHERE v.vm_group_id = ANY (${[...groupIds]}::uuid[]) AND v.deleted_at IS NULL
+     WHERE h.state <> 'revoked' AND v.vm_group_id = ANY (${[...groupIds]}::uuid[]) AND v.deleted_at IS NULL
      ORDER BY v.id`;
   const members = new Map<string, GroupMember[]>(groupIds.map((groupId) => [groupId, []]));
   for (const { vm_id, vm_name, group_id, host_id, labels } of rows)

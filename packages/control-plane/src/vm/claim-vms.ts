@@ -18,6 +18,8 @@ import { claimIdempotencyKeys, findIdempotentAnswer, type IdempotentAnswer } fro
 import { findOperations, recordOperations } from '../operations/operation.store.js';
 import type { OperationWithSteps } from '../operations/operation-row.js';
 import { insertPlacements } from '../placement/placement.store.js';
+import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
+import { holdVmGroups } from '../vm-group/vm-group.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { claimPorts } from './card-ports.js';
 import { createVmOperation } from './create-vm.operation.js';
@@ -82,9 +84,9 @@ export function claimVm(database: Database, claim: VmClaim): Promise<ClaimedVm> 
 class KeyTaken extends Error {}
 
 /**
- * Writes what nobody else knows of yet, and then takes quota and room: locks keys, projects, hosts and addresses, in this
- * order, which is that of an update too, and each in the order of ids. The hosts late: VMs are packed, so many requests want
- * the same host's row, and each waits for as long as the one before it has it.
+ * Writes what nobody else knows of yet, and then takes quota and room: locks keys, projects, VM groups, hosts and
+ * addresses, in this order, which is that of an update too, and each in the order of ids. The hosts late: VMs are packed, so
+ * many requests want the same host's row, and each waits for as long as the one before it has it.
  */
 async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]> {
   if (!(await claimIdempotencyKeys(tx, claims.map(keyOf)))) {
@@ -105,6 +107,7 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
     tx,
     held.map(({ parts }) => parts),
   );
+  if ((await findBrokenRule(tx, held.flatMap(joiningOf))) !== null) throw new RoomLost();
   if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
   await takeAddressesFor(tx, held);
   return held.map(({ ids }) => {
@@ -120,14 +123,16 @@ export const keyOf = ({ actor, idempotency, ids }: NewVmClaim) => ({
   answer: { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId },
 });
 
-/** Held now: flavors and images cannot be deleted any more until the VMs name them. */
+/** Held now: flavors, images and VM groups cannot be deleted any more until the VMs name them. */
 export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readonly Claim[]): Promise<Claim[]> {
   const flavors = await holdFlavors(tx, [...new Set(claims.map(({ request }) => request.flavorId))]);
   const images = await holdImages(tx, [...new Set(claims.flatMap(({ request }) => imageIdsOf(request)))]);
+  const groups = await holdVmGroups(tx, [...new Set(claims.flatMap(({ request }) => request.vmGroupId ?? []))]);
   return claims.map((claim) => {
     const { actor, request, parts } = claim;
+    const vmGroup = groups.get(request.vmGroupId ?? '') ?? null;
     const flavor = flavors.get(request.flavorId) ?? null;
-    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, images }) };
+    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, vmGroup }) };
   });
 }
 
@@ -153,6 +158,9 @@ const placementOf = ({ actor, ids, request, parts, proposed: { record, evidence 
   record,
   evidence,
 });
+
+const joiningOf = ({ ids, request: { vmGroupId }, proposed }: VmClaim): Joining[] =>
+  vmGroupId === undefined ? [] : [{ vmId: ids.vmId, vmGroupId, hostId: proposed.hostId }];
 
 const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmClaim) => ({
   ...requestOfVm(request, parts.flavor, parts.diskBytes),
@@ -229,6 +237,7 @@ const rowOf = (claim: NewVmClaim) => ({
   diskBytes: claim.parts.rootDiskBytes,
   dataDisks: claim.parts.hardware.devices.dataDisks.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
   labels: claim.request.labels,
+  vmGroupId: claim.request.vmGroupId ?? null,
 });
 
 const eventOf = ({ ids, request, parts, proposed }: NewVmClaim) => ({

@@ -8,6 +8,7 @@ import { findOperation, markUnwinding } from '../operations/operation.store.js';
 import { insertPlacement } from '../placement/placement.store.js';
 import { summaryOfCounts } from '../placement/shown-decision.js';
 import { takeQuota } from '../project/project.store.js';
+import { findBrokenRule } from '../vm-group/find-broken-rule.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { bindVmToHost, findWaits, noteWaitReason, takeOverdueWaits, takeWait, type Wait } from './waiting-vm.store.js';
@@ -76,7 +77,7 @@ const noteReason = async (cp: Parts, wait: Wait, reason: string): Promise<void> 
   if (reason !== wait.reason) await noteWaitReason(cp.database, wait.operationId, reason);
 };
 
-/** Locks operation, project and host, in this order. False: somebody else has decided on it. */
+/** Locks operation, project, VM group and host, in this order. False: somebody else has decided on it. */
 async function claim(tx: Tx, wait: Wait, proposed: ProposedHost): Promise<boolean> {
   const { operationId, vmId, projectId, vmName, requestedBy, request } = wait;
   const { hostId, accelerator, record, evidence } = proposed;
@@ -90,6 +91,9 @@ async function claim(tx: Tx, wait: Wait, proposed: ProposedHost): Promise<boolea
   if (!(await takeQuota(tx, projectId, { vmCount: 0, vcpuCount, memoryBytes, diskBytes }))) {
     throw new DomainError('quota_exceeded', 'there is room, but the project has not enough quota');
   }
+  const { vmGroupId } = request;
+  if (vmGroupId !== undefined && (await findBrokenRule(tx, [{ vmId, vmGroupId, hostId }])) !== null)
+    throw new RoomLost();
   const room = {
     ...requestOfVm(request, wait, diskBytes),
     vmId,

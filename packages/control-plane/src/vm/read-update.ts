@@ -23,6 +23,7 @@ import type { VmShape } from './vm-shape.js';
 export interface RequestedShape {
   readonly name: string;
   readonly labels: Record<string, string>;
+  readonly vmGroupId: string | null;
   readonly shape: VmShape;
   /** Of drives that get another medium. */
   readonly images: UpdateVmInput['images'];
@@ -59,7 +60,8 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
   refuseContradiction(shape);
   requireLayout(shape);
   await requireHostCan(tx, vm, current, shape);
-  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, shape, images: media };
+  const { vmGroupId = vm.vmGroupId } = request;
+  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, vmGroupId, shape, images: media };
 }
 
 /** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */

@@ -4,7 +4,7 @@ import { amountsOfVm } from './amounts-of-vm.js';
 
 /** What placement is asked for a VM that may go anywhere. */
 export const requestOfVm = (
-  vm: Pick<CreateVmRequest, 'accelerator' | 'hardware'>,
+  vm: Pick<CreateVmRequest, 'accelerator' | 'hardware'> & { readonly vmGroupId?: string | null | undefined },
   size: Pick<Flavor, 'vcpuCount' | 'memoryBytes'>,
   diskBytes: number,
 ): PlacementRequest => ({
@@ -14,4 +14,5 @@ export const requestOfVm = (
   hostId: null,
   excludedHostIds: [],
   requiredTraits: traitsNeededBy(vm.hardware),
+  ...(vm.vmGroupId == null ? {} : { groupIds: [vm.vmGroupId] }),
 });

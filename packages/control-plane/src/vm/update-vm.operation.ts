@@ -4,7 +4,7 @@ import { releasePorts } from './card-port.store.js';
 import { NeededImage } from './media-of-drives.js';
 import { keepAddresses } from './nic-address.store.js';
 import { settleVm } from './settle-vm.js';
-import { changeHeld, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
+import { changeHeld, writeGroup, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
 import {
   agentOf,
   callOptions,
@@ -17,7 +17,12 @@ import {
 } from './vm-operation.js';
 import { heldBy, VmShape } from './vm-shape.js';
 
-const Identity = z.object({ name: z.string(), labels: z.record(z.string(), z.string()) });
+const Identity = z.object({
+  name: z.string(),
+  labels: z.record(z.string(), z.string()),
+  /** Left out: its group is not spoken of. */
+  vmGroupId: z.uuid().nullable().optional(),
+});
 /** What the VM was before, and is afterwards. */
 const Side = z.object({ identity: Identity, current: VmShape, next: VmShape.nullable() });
 
@@ -146,6 +151,8 @@ export const updateVmOperation = defineVmOperation({
       await releasePorts(tx, input.vmId, shapesOf(after), shapesOf(before));
       // If another VM has taken the former name meanwhile, the new one stays.
       await writeName(tx, input.vmId, before.identity);
+      // Whatever came to its former place meanwhile: what the group's rules then say of it is shown with the group.
+      if (before.identity.vmGroupId !== undefined) await writeGroup(tx, input.vmId, before.identity.vmGroupId);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: false });
     },
   });

@@ -189,6 +189,13 @@ export async function writeName(
   return count === 1;
 }
 
+/** A group that is gone by now is none. */
+export async function writeGroup(tx: Tx, vmId: string, vmGroupId: string | null): Promise<void> {
+  await tx.$executeRaw`
+    UPDATE vms SET vm_group_id = (SELECT g.id FROM vm_groups g WHERE g.id = ${vmGroupId}::uuid)
+     WHERE id = ${vmId}::uuid`;
+}
+
 /** Makes the volumes of a VM the given ones: new ones get a row, sizes follow, what is not named is deleted. */
 export async function writeVolumes(
   tx: Tx,

@@ -23,8 +23,9 @@ import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { planUpdate, type UpdateAnswer } from './plan-update.js';
 import { type RequestedShape, readUpdate } from './read-update.js';
 import { targetOf } from './request-vm.js';
+import { requireGroup } from './require-group.js';
 import { type UpdateVmInput, updateVmOperation } from './update-vm.operation.js';
-import { shapeOf, writeName, writeNextShape, writeVolumes } from './update-vm.store.js';
+import { shapeOf, writeGroup, writeName, writeNextShape, writeVolumes } from './update-vm.store.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import { heldBy, type VmShape } from './vm-shape.js';
 
@@ -102,6 +103,7 @@ interface Decision extends RequestedShape {
 }
 
 async function weigh(tx: Tx, cp: ControlPlane, actor: Actor, vm: VmForIntent, request: UpdateVmRequest) {
+  await requireGroup(tx, vm, request.vmGroupId);
   const current = shapeOf(vm);
   const requested = await readUpdate(tx, { actor, vm, current, request, siteId: cp.siteId });
   const isLive = vm.state === 'running' || vm.state === 'paused';
@@ -151,12 +153,13 @@ function refuseFirst(
   throw new DomainError('conflict_state', `${first.field} ${why}: ${first.reason}`, { details: { fields } });
 }
 
-function identityChanges(vm: VmForIntent, { name, labels }: RequestedShape): VmFieldChange[] {
+function identityChanges(vm: VmForIntent, { name, labels, vmGroupId }: RequestedShape): VmFieldChange[] {
   const changes: VmFieldChange[] = [];
   const add = (field: string, from: unknown, to: unknown) =>
     changes.push({ field, from, to, effect: 'live', reason: 'The record has it at once.' });
   if (name !== vm.name) add('name', vm.name, name);
   if (JSON.stringify(labels) !== JSON.stringify(vm.labels)) add('labels', vm.labels, labels);
+  if (vmGroupId !== vm.vmGroupId) add('vmGroupId', vm.vmGroupId, vmGroupId);
   return changes;
 }
 
@@ -186,12 +189,12 @@ async function record(
   decision: Decision,
   operationId: OperationId,
 ): Promise<void> {
-  const { answer, name, labels, images } = decision;
+  const { answer, name, labels, vmGroupId, images } = decision;
   const current = shapeOf(vm);
   const target = targetOf({ ...vm, ...answer.current, name }, vm.epoch);
   const shapes = [current, vm.nextShape, answer.current, answer.next];
   const held = heldBy(target.rootVolumeId, shapes);
-  // Project and host first, the VM afterwards: the order in which every transaction locks them.
+  // Project, VM group and host first, the VM afterwards: the order in which every transaction locks them.
   await holdGrowth(tx, vm, heldBy(target.rootVolumeId, [current, vm.nextShape]), held);
   const state = 'updating';
   if (!(await recordIntent(tx, vm, { request: 'update', state, epoch: vm.epoch, operationId }))) {
@@ -200,17 +203,27 @@ async function record(
   if (!(await writeName(tx, vm.vmId, { name, labels }))) {
     throw new DomainError('already_exists', `the project has a VM called ${name} already`);
   }
+  if (vmGroupId !== vm.vmGroupId) await writeGroup(tx, vm.vmId, vmGroupId);
   const present = shapes.filter((shape): shape is VmShape => shape !== null);
   const taken = await takeAddresses(tx, cardsOf(vm.vmId, present));
   if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
   await claimPorts(tx, [newCardsOf(actor, vm, { vmName: name, shapes: present, now: cp.clock() })]);
   await writeVolumes(tx, target, held.volumes);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
+  const groupBefore = vmGroupId === vm.vmGroupId ? {} : { vmGroupId: vm.vmGroupId };
   const input: UpdateVmInput = {
     ...target,
     power: vm.state === 'running' || vm.state === 'paused' ? vm.state : 'stopped',
-    before: { identity: { name: vm.name, labels: { ...vm.labels } }, current, next: vm.nextShape },
-    after: { identity: { name, labels }, current: answer.current, next: answer.next },
+    before: {
+      identity: { name: vm.name, labels: { ...vm.labels }, ...groupBefore },
+      current,
+      next: vm.nextShape,
+    },
+    after: {
+      identity: { name, labels, ...(vmGroupId === vm.vmGroupId ? {} : { vmGroupId }) },
+      current: answer.current,
+      next: answer.next,
+    },
     images,
   };
   await recordOperation(tx, {

@@ -5,6 +5,7 @@ import {
   type Flavor,
   type Image,
   type Project,
+  type VmGroup,
   type VmHardware,
 } from '@kvorum/schema';
 import type { Actor } from '../control-plane.js';
@@ -14,6 +15,7 @@ import { findImage } from '../image/image.store.js';
 import { visible } from '../image/images.js';
 import { projectForNew } from '../project/default-project.js';
 import { notFound } from '../token/project-scope.js';
+import { findVmGroup } from '../vm-group/vm-group.store.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { mediaIdsOf, mediaOfDrives, type NeededImage } from './media-of-drives.js';
@@ -24,6 +26,8 @@ export interface VmParts {
   readonly project: Project;
   readonly flavor: Flavor;
   readonly image: Image;
+  /** Null: it is to be in none. */
+  readonly vmGroup: VmGroup | null;
   readonly rootDiskBytes: number;
   /** Of all its disks. */
   readonly diskBytes: number;
@@ -37,12 +41,15 @@ export interface VmParts {
 /** Reads what the request names, without locks. Throws not_found, conflict_state, invalid_request. */
 export async function readVmParts(database: Database, actor: Actor, request: CreateVmRequest): Promise<VmParts> {
   const project = await projectForNew(database, actor, request.projectId);
-  const [flavor, ...images] = await Promise.all([
+  const { vmGroupId } = request;
+  const [flavor, vmGroup, ...images] = await Promise.all([
     findFlavor(database, request.flavorId),
+    vmGroupId === undefined ? null : findVmGroup(database, vmGroupId),
     ...imageIdsOf(request).map((id) => findImage(database, id)),
   ]);
   const found = images.filter((image) => image !== null);
-  return vmPartsOf(actor, request, { project, flavor, images: new Map(found.map((image) => [image.id, image])) });
+  const parts = { project, flavor, vmGroup, images: new Map(found.map((image) => [image.id, image])) };
+  return vmPartsOf(actor, request, parts);
 }
 
 /** Of its root disk, and of what lies in its drives. */
@@ -58,9 +65,10 @@ export function vmPartsOf(
     readonly project: Project;
     readonly flavor: Flavor | null;
     readonly images: ReadonlyMap<string, Image>;
+    readonly vmGroup: VmGroup | null;
   },
 ): VmParts {
-  const { project, flavor, images } = found;
+  const { project, flavor, images, vmGroup } = found;
   if (flavor === null) throw notFound('the flavor', 'body.flavorId');
   const { devices } = request.hardware;
   requireRoom(devices, flavor);
@@ -70,6 +78,8 @@ export function vmPartsOf(
   if (image.state !== 'available' || image.virtualSizeBytes === null) {
     throw new DomainError('conflict_state', `the image is ${image.state}; it can be used once it is available`);
   }
+  if (request.vmGroupId !== undefined && vmGroup?.projectId !== project.id)
+    throw notFound("the VM group of the VM's project", 'body.vmGroupId');
   const rootDiskBytes = rootDiskBytesOf(request, flavor);
   if (rootDiskBytes < image.virtualSizeBytes) throw smallerThanImage(request, rootDiskBytes, image.virtualSizeBytes);
   requireLayout({ ...flavor, hardware: request.hardware });
@@ -79,6 +89,7 @@ export function vmPartsOf(
     project,
     flavor,
     image,
+    vmGroup,
     rootDiskBytes,
     diskBytes: diskBytesOf(rootDiskBytes, devices),
     hardware: withDevices(request.hardware, { ...devices, rootDisk, cdroms }),

@@ -8,6 +8,7 @@ import {
   type OperationId,
   type ProjectId,
   type Vm,
+  type VmGroupId,
   VmHardware,
   type VmId,
   type VmState,
@@ -29,6 +30,7 @@ interface VmRow {
   readonly image_id: string;
   readonly host_id: string | null;
   readonly host_name: string | null;
+  readonly vm_group_id: string | null;
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly runs_on: Vm['runsOn'];
@@ -67,6 +69,7 @@ const vmOf = (row: VmRow): Vm => ({
   imageId: row.image_id as ImageId,
   hostId: row.host_id as HostId | null,
   hostName: row.host_name,
+  vmGroupId: row.vm_group_id as VmGroupId | null,
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   runsOn: row.runs_on,
@@ -111,6 +114,7 @@ const shapeOfRow = (row: VmRow): VmShape => ({
 export interface VmFilter {
   readonly projectId: string | null;
   readonly hostId: string | undefined;
+  readonly vmGroupId: string | undefined;
   readonly state: VmState | undefined;
   readonly name: string | undefined;
 }
@@ -127,6 +131,7 @@ export async function findVms(database: Database | Tx, filter: VmFilter, bounds:
       ...(bounds.afterId === null ? {} : { id: { gt: bounds.afterId } }),
       ...(filter.projectId === null ? {} : { projectId: filter.projectId }),
       ...(filter.hostId === undefined ? {} : { hostId: filter.hostId }),
+      ...(filter.vmGroupId === undefined ? {} : { vmGroupId: filter.vmGroupId }),
       ...(filter.state === undefined ? {} : { state: filter.state }),
       ...(filter.name === undefined ? {} : { name: filter.name }),
     },
@@ -173,6 +178,7 @@ export interface NewVm {
   readonly imageId: string;
   /** Null: it waits for a host. */
   readonly hostId: string | null;
+  readonly vmGroupId: string | null;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   /** Of the root disk. */
@@ -197,13 +203,14 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
               "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
+              "vmGroupId" uuid,
               "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
               "dataDisks" jsonb)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
-                       hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id)
+                       hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id)
       SELECT "vmId", "projectId", name, 'creating', epoch, "flavorId", "imageId", "hostId", "vcpuCount",
-             "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId"
+             "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId", "vmGroupId"
         FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id)

@@ -6,8 +6,8 @@ import { listedProject, notFound, requireProject } from '../token/project-scope.
 import { findVm, findVms } from './vm.store.js';
 
 export async function listVms(cp: ControlPlane, actor: Actor, query: z.infer<typeof ListVmsQuery>): Promise<Page<Vm>> {
-  const { hostId, state, name } = query;
-  const filter = { projectId: listedProject(actor, query.projectId), hostId, state, name };
+  const { hostId, vmGroupId, state, name } = query;
+  const filter = { projectId: listedProject(actor, query.projectId), hostId, vmGroupId, state, name };
   return pageOfRows(await findVms(cp.database, filter, pageBounds(query)), query);
 }
 

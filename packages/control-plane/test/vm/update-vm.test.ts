@@ -5,6 +5,7 @@ import {
   type Project,
   type ProjectId,
   type UpdateVmRequest,
+  VmGroupRule,
   type VmId,
 } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -17,6 +18,7 @@ import { operationDefinitions, type WorkerServices } from '../../src/vm/operatio
 import { requestVm } from '../../src/vm/request-vm.js';
 import { planVmUpdate, updateVm } from '../../src/vm/update-vm.js';
 import { getVm } from '../../src/vm/vms.js';
+import { createVmGroup } from '../../src/vm-group/create-vm-group.js';
 import { makeWorker, proveOperation, workToEnd } from '../operation-harness.js';
 import { aProject, vmRequest } from '../world/fleet-builder.js';
 import { openSimulatedFleet, REPORT_WAIT, type SimulatedFleet } from '../world/simulated-fleet.js';
@@ -86,8 +88,18 @@ const diskCountOf = (vmId: VmId): number =>
 /** What a VM is, in one line; used before and after. */
 async function stateOf(world: World) {
   const vm = await vmOf(world.vmId);
-  const { name, labels, vcpuCount, memoryBytes, hardware, volumes, pendingChanges } = vm;
-  return { name, labels, vcpuCount, memoryBytes, hardware, volumes, pendingChanges, used: await usedBy(world) };
+  const { name, labels, vmGroupId, vcpuCount, memoryBytes, hardware, volumes, pendingChanges } = vm;
+  return {
+    name,
+    labels,
+    vmGroupId,
+    vcpuCount,
+    memoryBytes,
+    hardware,
+    volumes,
+    pendingChanges,
+    used: await usedBy(world),
+  };
 }
 
 const before = new Map<string, Awaited<ReturnType<typeof stateOf>>>();
@@ -115,10 +127,16 @@ proveOperation<World, WorkerServices>({
     before.set(world.vmId, await stateOf(world));
     return world;
   },
-  request: async ({ vmId }) => (await update(vmId, EVERYTHING)).operation.id,
+  request: async ({ vmId, project }) => {
+    const rules = [VmGroupRule.parse({ kind: 'anti-affinity', level: 'host' })];
+    const group = { name: 'web', projectId: project.id, description: '', rules };
+    const { id: vmGroupId } = await createVmGroup(fleet.test.cp, fleet.test.admin, group);
+    return (await update(vmId, { ...EVERYTHING, vmGroupId })).operation.id;
+  },
   expectDone: async (world) => {
     const vm = await vmOf(world.vmId);
     expect(vm).toMatchObject({ state: 'running', name: 'renamed', vcpuCount: 3, memoryBytes: 512 * MIB, epoch: 1 });
+    expect(vm.vmGroupId).not.toBeNull();
     expect(vm.volumes.map(({ role, sizeBytes }) => [role, sizeBytes])).toEqual([
       ['root', 1088 * MIB],
       ['data', 64 * MIB],

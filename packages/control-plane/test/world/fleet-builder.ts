@@ -33,16 +33,17 @@ export interface HostOptions {
   readonly state?: Host['state'];
   readonly connectivity?: Host['connectivity'];
   readonly accelerator?: 'kvm' | 'tcg' | null;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** A host that reports by rows alone. */
 export async function aHost(test: TestControlPlane, options: HostOptions = {}): Promise<string> {
-  const { vmCount = 100, state = 'active', connectivity = 'connected', accelerator = 'tcg' } = options;
+  const { vmCount = 100, state = 'active', connectivity = 'connected', accelerator = 'tcg', labels = {} } = options;
   const id = newId();
   await test.sql(
     `INSERT INTO hosts (id, name, address, state, connectivity, accelerator, capacity_vcpu_count, capacity_memory_bytes,
-                        capacity_disk_bytes, last_report_at)
-     VALUES ($1, $2, '127.0.0.1:1', $3, $4, $5, $6, $7, $8, now())`,
+                        capacity_disk_bytes, labels, last_report_at)
+     VALUES ($1, $2, '127.0.0.1:1', $3, $4, $5, $6, $7, $8, $9, now())`,
     [
       id,
       aName('host'),
@@ -52,6 +53,7 @@ export async function aHost(test: TestControlPlane, options: HostOptions = {}): 
       vmCount * VM_SIZE.vcpuCount,
       vmCount * ordinaryMemoryBytes({ ...VM_SIZE, accelerator: null, hardware: PLAIN_HARDWARE }),
       vmCount * VM_SIZE.rootDiskBytes,
+      JSON.stringify(labels),
     ],
   );
   return id;

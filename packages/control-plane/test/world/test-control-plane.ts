@@ -120,7 +120,7 @@ export async function openTestControlPlane(options: TestControlPlaneOptions = {}
       // Servers of tests are on loopback.
       imageSources: { hosts: ['*'], privateNetworks: ['127.0.0.0/8', '::1/128'] },
       siteId,
-      fleet: new DatabaseFleetSnapshot((claimed, since) => readFleetChanges(fleetDatabase, traitSets, claimed, since)),
+      fleet: new DatabaseFleetSnapshot((...asked) => readFleetChanges(fleetDatabase, traitSets, ...asked)),
       eventSignal,
       gatewayAddress: options.gatewayAddress ?? '127.0.0.1:7081',
       enrolAddress: '127.0.0.1:7082',

@@ -1,4 +1,5 @@
 import type { Filter } from '../filter.js';
+import { nameOfGroup } from '../fleet/host-row.js';
 import { hasHost, keepHosts } from '../fleet/host-set.js';
 import { groupsOf, hostsOf } from '../request/group-members.js';
 
@@ -11,16 +12,17 @@ export const affinity: Filter = {
       .map(({ group, domains, countOf }) => ({ group, admitted: hostsOf(domains, countOf.keys()) }));
     if (rules.length === 0) return null;
     const broken = (index: number) => rules.find(({ admitted }) => !hasHost(admitted, index))?.group;
+    const brokenName = (index: number): string => nameOfGroup(broken(index));
     return {
       restrict: (hosts) => {
         for (const { admitted } of rules) keepHosts(hosts, admitted);
       },
       admits: (index) => rules.every(({ admitted }) => hasHost(admitted, index)),
-      countedAs: (index) => `away from group ${broken(index)?.groupId}`,
-      reason: (index) => `group ${broken(index)?.groupId} must stay on one ${broken(index)?.level}, and is on another`,
+      countedAs: (index) => `away from group ${brokenName(index)}`,
+      reason: (index) => `group ${brokenName(index)} must stay on one ${broken(index)?.level}, and is on another`,
       distance: () => 1,
-      change: (index) => `drop the ${broken(index)?.level} rule of group ${broken(index)?.groupId}`,
-      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${group.groupId}`).join(' and '),
+      change: (index) => `drop the ${broken(index)?.level} rule of group ${brokenName(index)}`,
+      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${nameOfGroup(group)}`).join(' and '),
     };
   },
 };

@@ -1,5 +1,6 @@
 import type { Filter } from '../filter.js';
 import { cell } from '../fleet/fleet.js';
+import { nameOfGroup } from '../fleet/host-row.js';
 import { dropDomains, groupsOf } from '../request/group-members.js';
 
 /** Hard anti-affinity: no domain that has a member already; nor a host whose domain nobody has told. */
@@ -13,22 +14,23 @@ export const antiAffinity: Filter = {
         const domain = cell(domains.domainOf, index);
         return domain < 0 || countOf.has(domain);
       });
+    const brokenName = (index: number): string => nameOfGroup(broken(index)?.group);
     const reason = (index: number): string => {
       const rule = broken(index);
       return rule !== undefined && cell(rule.domains.domainOf, index) < 0
         ? `the ${rule.group.level} of the host is not known`
-        : `group ${rule?.group.groupId} has a VM on this ${rule?.group.level}`;
+        : `group ${brokenName(index)} has a VM on this ${rule?.group.level}`;
     };
     return {
       restrict: (hosts) => {
         for (const { domains, countOf } of rules) dropDomains(hosts, domains, countOf);
       },
       admits: (index) => broken(index) === undefined,
-      countedAs: (index) => `beside group ${broken(index)?.group.groupId}`,
+      countedAs: (index) => `beside group ${brokenName(index)}`,
       reason,
       distance: () => 1,
-      change: (index) => `drop the ${broken(index)?.group.level} rule of group ${broken(index)?.group.groupId}`,
-      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${group.groupId}`).join(' and '),
+      change: (index) => `drop the ${broken(index)?.group.level} rule of group ${brokenName(index)}`,
+      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${nameOfGroup(group)}`).join(' and '),
     };
   },
 };

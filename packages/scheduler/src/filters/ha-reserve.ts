@@ -1,4 +1,5 @@
 import type { Filter } from '../filter.js';
+import { nameOfHostGroup } from '../fleet/host-row.js';
 import { haReserveTrialOf } from '../what-if/ha-reserve-trial.js';
 import { LOSS_SET_COUNT_MAX } from '../what-if/losses.js';
 
@@ -20,10 +21,10 @@ export const haReserve: Filter = {
       isAskedLast: true,
       restrict: () => {},
       admits: (index) => verdictOn(index) === null,
-      countedAs: (index) => `in host group ${groupOf(index)?.hostGroupId}, which would lose its HA reserve`,
+      countedAs: (index) => `in host group ${nameOfHostGroup(groupOf(index))}, which would lose its HA reserve`,
       reason: (index) => verdictOn(index) ?? `at most ${LOSS_SET_COUNT_MAX} losses can be tried`,
       distance: () => 1,
-      change: (index) => `add a host to group ${groupOf(index)?.hostGroupId}, or lower its HA reserve`,
+      change: (index) => `add a host to group ${nameOfHostGroup(groupOf(index))}, or lower its HA reserve`,
       dropped: 'lower the HA reserve',
     };
   },

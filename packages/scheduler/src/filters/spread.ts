@@ -1,5 +1,6 @@
 import type { Filter } from '../filter.js';
 import { cell } from '../fleet/fleet.js';
+import { nameOfGroup } from '../fleet/host-row.js';
 import { dropDomains, groupsOf } from '../request/group-members.js';
 import { fullDomains } from '../request/group-rules.js';
 
@@ -20,16 +21,17 @@ export const spread: Filter = {
         const domain = cell(domains.domainOf, index);
         return domain < 0 || full.has(domain);
       })?.group;
+    const brokenName = (index: number): string => nameOfGroup(broken(index));
     return {
       restrict: (hosts) => {
         for (const { domains, full } of rules) dropDomains(hosts, domains, full);
       },
       admits: (index) => broken(index) === undefined,
-      countedAs: (index) => `in a full ${broken(index)?.level} of group ${broken(index)?.groupId}`,
-      reason: (index) => `group ${broken(index)?.groupId} would be too uneven over its ${broken(index)?.level}s`,
+      countedAs: (index) => `in a full ${broken(index)?.level} of group ${brokenName(index)}`,
+      reason: (index) => `group ${brokenName(index)} would be too uneven over its ${broken(index)?.level}s`,
       distance: () => 1,
-      change: (index) => `drop the ${broken(index)?.level} rule of group ${broken(index)?.groupId}`,
-      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${group.groupId}`).join(' and '),
+      change: (index) => `drop the ${broken(index)?.level} rule of group ${brokenName(index)}`,
+      dropped: rules.map(({ group }) => `drop the ${group.level} rule of group ${nameOfGroup(group)}`).join(' and '),
     };
   },
 };

@@ -12,7 +12,7 @@ export interface Digested {
   readonly numa: NumaColumns;
   readonly vms: PlacedVms;
   readonly hostGroups: ReadonlyMap<string, HostGroup>;
-  readonly placementGroups: ReadonlyMap<string, PlacementGroup>;
+  readonly placementGroups: ReadonlyMap<string, readonly PlacementGroup[]>;
   rowOf(index: number): HostRow;
 }
 
@@ -28,7 +28,6 @@ export class FleetDigest {
   #low = 0;
   #stale: number[] = [];
   #isStale = new Uint8Array(0);
-  /** Groups never change. */
   #groups: string | undefined;
 
   constructor(fleet: Digested) {
@@ -51,10 +50,14 @@ export class FleetDigest {
     this.#stale.push(index);
   }
 
+  forgetGroups(): void {
+    this.#groups = undefined;
+  }
+
   value(): string {
     for (const index of this.#stale) this.#count(index);
     this.#stale = [];
-    this.#groups ??= digestOf([[...this.#fleet.hostGroups.values()], [...this.#fleet.placementGroups.values()]]);
+    this.#groups ??= digestOf([inOrder(this.#fleet.hostGroups), inOrder(this.#fleet.placementGroups)]);
     return hexOf(this.#high) + hexOf(this.#low) + this.#groups;
   }
 
@@ -67,6 +70,10 @@ export class FleetDigest {
     this.#isStale[index] = 0;
   }
 }
+
+/** Whatever the order in which groups were told. */
+const inOrder = <Group>(groups: ReadonlyMap<string, Group>): Group[] =>
+  [...groups].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, group]) => group);
 
 function digestOfHost(fleet: Digested, index: number): Digest {
   const digest = new Digest();

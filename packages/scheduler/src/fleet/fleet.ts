@@ -54,10 +54,10 @@ export class Fleet {
   labels = new LabelSets(0);
   numa: NumaColumns = numaColumnsOf([]);
   readonly vms = new PlacedVms();
-  readonly hostGroups: ReadonlyMap<string, HostGroup>;
   /** Some group of hosts keeps room for lost ones. */
-  readonly hasHaReserve: boolean;
-  readonly placementGroups: ReadonlyMap<string, PlacementGroup>;
+  hasHaReserve = false;
+  readonly #hostGroups = new Map<string, HostGroup>();
+  readonly #placementGroups = new Map<string, readonly PlacementGroup[]>();
   /** Grows with each change; what was derived from the fleet at another version may be out of date. */
   version = 0;
   /** The same per host. */
@@ -68,9 +68,10 @@ export class Fleet {
   readonly #digest = new FleetDigest(this);
 
   constructor(rows: readonly HostRow[], facts: FleetFacts = {}) {
-    this.hostGroups = new Map(facts.hostGroups?.map((group) => [group.hostGroupId, group]));
-    this.hasHaReserve = facts.hostGroups?.some(({ haReserveHostCount }) => haReserveHostCount > 0) ?? false;
-    this.placementGroups = new Map(facts.placementGroups?.map((group) => [group.groupId, group]));
+    for (const group of facts.hostGroups ?? []) this.#hostGroups.set(group.hostGroupId, group);
+    this.#noteReserves();
+    for (const group of facts.placementGroups ?? [])
+      this.#placementGroups.set(group.groupId, [...this.rulesOf(group.groupId), group]);
     this.#build(rows.toSorted(byHostId));
     for (const vm of facts.vms ?? []) this.vms.add(vm);
   }
@@ -86,6 +87,19 @@ export class Fleet {
 
   rows(): readonly HostRow[] {
     return this.#rows;
+  }
+
+  get hostGroups(): ReadonlyMap<string, HostGroup> {
+    return this.#hostGroups;
+  }
+
+  get placementGroups(): ReadonlyMap<string, readonly PlacementGroup[]> {
+    return this.#placementGroups;
+  }
+
+  /** Empty for a group that is not known. */
+  rulesOf(groupId: string): readonly PlacementGroup[] {
+    return this.#placementGroups.get(groupId) ?? [];
   }
 
   domains(level: string): DomainLevel {
@@ -119,6 +133,41 @@ export class Fleet {
 
   removeHost(hostId: string): void {
     if (this.indexOf(hostId) >= 0) this.#build(this.#rows.filter((row) => row.hostId !== hostId));
+  }
+
+  /** A group of hosts as it is now, new or changed. Which hosts are in it, their rows say. */
+  applyHostGroup(group: HostGroup): void {
+    this.#hostGroups.set(group.hostGroupId, group);
+    this.#noteReserves();
+    for (const [index, row] of this.#rows.entries()) if (row.hostGroupId === group.hostGroupId) this.#notePolicy(index);
+    this.#noteGroups();
+  }
+
+  /** For a group that no host is in. */
+  forgetHostGroup(hostGroupId: string): void {
+    this.#hostGroups.delete(hostGroupId);
+    this.#noteReserves();
+    this.#noteGroups();
+  }
+
+  /** All rules of a group from now on. */
+  applyPlacementGroup(groupId: string, rules: readonly PlacementGroup[]): void {
+    this.#placementGroups.set(groupId, rules);
+    this.#noteGroups();
+  }
+
+  forgetPlacementGroup(groupId: string): void {
+    this.#placementGroups.delete(groupId);
+    this.#noteGroups();
+  }
+
+  #noteGroups(): void {
+    this.version += 1;
+    this.#digest.forgetGroups();
+  }
+
+  #noteReserves(): void {
+    this.hasHaReserve = [...this.#hostGroups.values()].some(({ haReserveHostCount }) => haReserveHostCount > 0);
   }
 
   /** A VM is where it is said to be. What it takes is in its host's row, and not counted here. */
@@ -239,7 +288,12 @@ export class Fleet {
       this.free[dimension][index] = capacity - row.reserved[dimension];
       this.#noteOverdrawn(dimension, index);
     }
-    this.policies[index] = POLICIES.indexOf(this.hostGroups.get(row.hostGroupId ?? '')?.policy ?? 'pack');
+    this.#notePolicy(index);
+  }
+
+  #notePolicy(index: number): void {
+    const { hostGroupId = '' } = this.#rows[index] as HostRow;
+    this.policies[index] = POLICIES.indexOf(this.#hostGroups.get(hostGroupId)?.policy ?? 'pack');
     this.#noteTotal(index);
   }
 }

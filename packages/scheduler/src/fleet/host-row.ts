@@ -45,14 +45,18 @@ export type Policy = (typeof POLICIES)[number];
 /** Hosts that are filled by one policy and keep room for each other's VMs. */
 export interface HostGroup {
   readonly hostGroupId: string;
+  /** For people; the id unless given. */
+  readonly name?: string;
   readonly policy: Policy;
   /** So many hosts of the group, whichever, may be lost at once, and its highly available VMs still have a place in it. */
   readonly haReserveHostCount: number;
 }
 
-/** VMs that are to be near each other or apart. The rule is the group's, so it holds for all members alike. */
+/** VMs that are to be near each other or apart: one rule of a group, which has as many as name it. It holds for all members alike. */
 export interface PlacementGroup {
   readonly groupId: string;
+  /** For people; the id unless given. */
+  readonly name?: string;
   /** `affinity`: all members in one domain; `anti-affinity`: no two in one; `spread`: counts differ by at most `skewMax`. */
   readonly kind: 'affinity' | 'anti-affinity' | 'spread';
   /** `host`, or a level of `HostRow.domains`. */
@@ -62,6 +66,9 @@ export interface PlacementGroup {
   /** For `spread`: at least 1. */
   readonly skewMax?: number;
 }
+
+export const nameOfGroup = (group: PlacementGroup | undefined): string => group?.name ?? group?.groupId ?? '';
+export const nameOfHostGroup = (group: HostGroup | undefined): string => group?.name ?? group?.hostGroupId ?? '';
 
 /** Level of a domain that is one host. */
 export const HOST_LEVEL = 'host';

@@ -14,13 +14,15 @@ import type { Trial } from './trial.js';
 /** VMs that can only move together, for a hard rule binds them to one host. Mostly one VM. */
 export type MoveUnit = readonly PlacedVm[];
 
+const bindsToOneHost = ({ kind, strength, level }: PlacementGroup): boolean =>
+  kind === 'affinity' && strength === 'hard' && level === HOST_LEVEL;
+
 /** The VM and those that it must stay with, on the same host; the largest first. */
 export function unitOf(fleet: Fleet, vm: PlacedVm): MoveUnit {
   const unit = new Map([[vm.vmId, vm]]);
   for (const one of unit.values()) {
     for (const groupId of one.request.groupIds ?? []) {
-      const group = fleet.placementGroups.get(groupId);
-      if (group?.kind !== 'affinity' || group.strength !== 'hard' || group.level !== HOST_LEVEL) continue;
+      if (!fleet.rulesOf(groupId).some(bindsToOneHost)) continue;
       for (const other of fleet.vms.membersOf(groupId)) if (other.hostId === vm.hostId) unit.set(other.vmId, other);
     }
   }
@@ -73,7 +75,7 @@ export function moveUnit(trial: Trial, unit: MoveUnit, to: number, reason: strin
 
 const spreadGroupsOf = (unit: MoveUnit, fleet: Fleet): PlacementGroup[] =>
   [...new Set(unit.flatMap(({ request }) => request.groupIds ?? []))]
-    .flatMap((groupId) => fleet.placementGroups.get(groupId) ?? [])
+    .flatMap((groupId) => fleet.rulesOf(groupId))
     .filter(({ kind, strength }) => kind === 'spread' && strength === 'hard');
 
 /** By how many members the fullest domain is above the emptiest open one. */

@@ -1,7 +1,7 @@
 import { GIB, MIB } from '@kvorum/schema';
 import { DIMENSIONS, type Dimension } from '../fleet/amounts.js';
 import type { Fleet } from '../fleet/fleet.js';
-import { HOST_LEVEL, type PlacementGroup } from '../fleet/host-row.js';
+import { HOST_LEVEL, nameOfGroup, type PlacementGroup } from '../fleet/host-row.js';
 import { LABEL } from '../fleet/labels.js';
 import { formatBytes } from '../format-bytes.js';
 import { type PlacementRequest, SMT_POLICIES } from './placement-request.js';
@@ -54,7 +54,7 @@ function rulesAgainstEachOther(request: PlacementRequest, fleet: Fleet): string[
     found.push(`hostId: ${hostId} is both requested and excluded`);
   for (const [level, names] of Object.entries(request.domains ?? {}))
     if (names.length === 0) found.push(`domains.${level}: no ${level} is allowed`);
-  const groups = (request.groupIds ?? []).flatMap((groupId) => fleet.placementGroups.get(groupId) ?? []);
+  const groups = (request.groupIds ?? []).flatMap((groupId) => fleet.rulesOf(groupId));
   const hard = groups.filter(({ strength }) => strength === 'hard');
   for (const near of hard.filter(({ kind }) => kind === 'affinity'))
     for (const far of hard.filter(({ kind }) => kind === 'anti-affinity'))
@@ -67,7 +67,7 @@ function conflict(near: PlacementGroup, far: PlacementGroup, request: PlacementR
   if (near.level !== far.level && near.level !== HOST_LEVEL) return [];
   for (const member of fleet.vms.membersOf(near.groupId)) {
     if (member.vmId !== request.vmId && member.request.groupIds?.includes(far.groupId) === true) {
-      const names = `affinity group ${near.groupId} and anti-affinity group ${far.groupId}`;
+      const names = `affinity group ${nameOfGroup(near)} and anti-affinity group ${nameOfGroup(far)}`;
       return [`groupIds: the VM and ${member.vmId} are both in ${names}; leave one of them`];
     }
   }

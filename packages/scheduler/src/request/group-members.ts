@@ -31,9 +31,9 @@ export function groupsOf(
 ): GroupMembers[] {
   const found: GroupMembers[] = [];
   for (const groupId of request.groupIds ?? []) {
-    const group = fleet.placementGroups.get(groupId);
-    if (group?.kind === kind && group.strength === strength)
-      found.push(membersByDomain(group, request.vmId, fleet, moved));
+    for (const group of fleet.rulesOf(groupId))
+      if (group.kind === kind && group.strength === strength)
+        found.push(membersByDomain(group, request.vmId, fleet, moved));
   }
   return found;
 }

@@ -1,5 +1,5 @@
 import type { Fleet } from '../fleet/fleet.js';
-import type { HostGroup } from '../fleet/host-row.js';
+import { type HostGroup, nameOfHostGroup } from '../fleet/host-row.js';
 import { dropHost, type HostSet, membersOf } from '../fleet/host-set.js';
 import { LABEL, type LabelSets } from '../fleet/labels.js';
 import { takenAmounts } from '../fleet/taken-amounts.js';
@@ -23,7 +23,7 @@ export function haReserveTrialOf(fleet: Fleet, group: HostGroup): HaReserveTrial
     kept.set(fleet, ofFleet);
   }
   let trial = ofFleet.get(group.hostGroupId);
-  if (trial === undefined || !trial.isGood()) {
+  if (trial === undefined || !trial.isGood(group)) {
     trial = new HaReserveTrial(fleet, group);
     ofFleet.set(group.hostGroupId, trial);
   }
@@ -73,19 +73,21 @@ export class HaReserveTrial {
     this.#room = new GroupRoom(fleet, this.#hosts);
   }
 
-  /** No host has come, gone or changed what it is. */
-  isGood(): boolean {
-    return this.#fleet.labels === this.#labels && this.#labels.version === this.#labelVersion;
+  /** The group is the same, and no host has come, gone or changed what it is. */
+  isGood(group: HostGroup): boolean {
+    return this.#group === group && this.#fleet.labels === this.#labels && this.#labels.version === this.#labelVersion;
   }
 
   /** Why the VM must not go to the host of the group; null: nothing speaks against it. */
   objection(request: PlacementRequest, index: number): string | null {
-    const { hostGroupId, haReserveHostCount } = this.#group;
+    const { haReserveHostCount } = this.#group;
+    const name = nameOfHostGroup(this.#group);
     const hostCount = this.#hosts.length;
     const count = lossSetCount(hostCount, haReserveHostCount);
     if (count > LOSS_SET_COUNT_MAX)
-      return `group ${hostGroupId} has ${count} sets of ${haReserveHostCount} hosts to lose, more than the ${LOSS_SET_COUNT_MAX} that can be tried`;
-    if (hostCount <= haReserveHostCount) return `group ${hostGroupId} has no more hosts than it may lose`;
+      return `group ${name} has ${count} sets of ${haReserveHostCount} hosts to lose, more than the ${LOSS_SET_COUNT_MAX} that can be tried`;
+    if (hostCount <= haReserveHostCount)
+      return `group ${name} has ${hostCount} hosts and is to bear the loss of ${haReserveHostCount}`;
     const newcomer: PlacedVm = { vmId: NEWCOMER_ID, hostId: this.#fleet.hostIds[index] as string, request, numa: null };
     // The VM may be placed already, and would leave where it is.
     const leaver = request.vmId === undefined ? undefined : this.#fleet.vms.get(request.vmId);
@@ -97,8 +99,8 @@ export class HaReserveTrial {
       const stranded = this.#strandedBy(lost, arrival, moved);
       if (stranded === null) continue;
       const names = lost.map((at) => this.#fleet.names[this.#hosts[at] as number]).join(' and ');
-      const name = stranded.vmId === NEWCOMER_ID ? 'this VM' : `VM ${stranded.vmId}`;
-      return `if ${names} were lost, ${name} would find no place in host group ${hostGroupId}`;
+      const vmName = stranded.vmId === NEWCOMER_ID ? 'this VM' : `VM ${stranded.vmId}`;
+      return `if ${names} were lost, ${vmName} would find no place in host group ${name}`;
     } while (nextLoss(lost, hostCount));
     return null;
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FlavorId, HostId, VmId } from '../ids.js';
+import { FlavorId, HostId, VmGroupId, VmId } from '../ids.js';
 import { Accelerator, DiskBytes } from '../vm/vm.schema.js';
 import { VmHardware } from '../vm/vm-hardware.schema.js';
 import { PlacementDecision } from './placement.schema.js';
@@ -15,6 +15,7 @@ const SimulatedVm = z
     accelerator: Accelerator.optional(),
     hardware: VmHardware.prefault({}),
     hostId: HostId.optional().meta({ description: 'Only this host; needs a token for the whole site' }),
+    vmGroupId: VmGroupId.optional().meta({ description: 'They would be in this VM group' }),
     count: z.int().min(1).max(SIMULATED_VM_COUNT_MAX).default(1),
   })
   .meta({ id: 'SimulatedVm' });

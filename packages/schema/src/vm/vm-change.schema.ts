@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FlavorId, HostId, ImageId, ProjectId } from '../ids.js';
+import { FlavorId, HostId, ImageId, ProjectId, VmGroupId } from '../ids.js';
 import { Labels, ResourceName } from '../names.js';
 import { MachineType } from './machine-type.js';
 import { Accelerator, BalloonRequest } from './vm.schema.js';
@@ -16,6 +16,10 @@ export const UpdateVmRequest = z
   .strictObject({
     name: ResourceName.optional(),
     labels: Labels.optional().meta({ description: 'All of them: what is left out is taken off' }),
+    vmGroupId: VmGroupId.nullable().optional().meta({
+      description:
+        'null: in no group. The VM stays where it is: refused if it would break a hard rule of the group there',
+    }),
     vcpuCount: VcpuCount.optional(),
     memoryBytes: MemoryBytes.optional(),
     rootDiskBytes: DiskBytes.optional().meta({ description: 'Larger only' }),

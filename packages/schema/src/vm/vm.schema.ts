@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
-import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmId, VolumeId } from '../ids.js';
+import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmGroupId, VmId, VolumeId } from '../ids.js';
 import { BALLOON_SHARES_DEFAULT, BALLOON_SHARES_MAX, GRACE_MS_DEFAULT, GRACE_MS_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
@@ -71,6 +71,9 @@ export const CreateVmRequest = z
     waitForCapacity: WaitForCapacity.optional().meta({
       description: 'Without room, wait for it in a queue instead of being refused. Default: refused at once',
     }),
+    vmGroupId: VmGroupId.optional().meta({
+      description: 'The VM is placed by the rules of this group of its project. Default: in none',
+    }),
     labels: Labels.default({}),
   })
   .meta({ id: 'CreateVmRequest' });
@@ -134,6 +137,7 @@ export const Vm = z
     imageId: ImageId,
     hostId: HostId.nullable(),
     hostName: z.string().nullable(),
+    vmGroupId: VmGroupId.nullable().meta({ description: 'By whose rules it is placed; null: it is in no VM group' }),
     vcpuCount: z.int(),
     memoryBytes: z.int(),
     runsOn: VmRunsOn.nullable().meta({ description: 'null: it does not run, or its agent has not said yet' }),
@@ -200,6 +204,7 @@ export type Vm = z.infer<typeof Vm>;
 export const ListVmsQuery = PageQuery.extend({
   projectId: ProjectId.optional(),
   hostId: HostId.optional(),
+  vmGroupId: VmGroupId.optional(),
   state: VmStateShape.optional(),
   name: ResourceName.optional(),
 });

@@ -4,7 +4,7 @@ import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
 import { given, parseCount } from '../../option-values.js';
 import { formatTable } from '../../print-table.js';
-import { resolveFlavor, resolveHost, resolveOptional } from '../../resolve-name.js';
+import { resolveFlavor, resolveHost, resolveOptional, resolveVmGroup } from '../../resolve-name.js';
 import { addDiskOptions, type DiskOptions, dataDisksOf } from '../vm/disk-options.js';
 import { addHardwareOptions, type HardwareOptions, hardwareOf } from '../vm/hardware-options.js';
 
@@ -13,6 +13,7 @@ interface SimulateOptions extends HardwareOptions, DiskOptions {
   readonly count?: number;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
+  readonly group?: string;
   readonly allOrNothing?: boolean;
 }
 
@@ -23,6 +24,7 @@ export const addPlacementSimulate: AddVerb = (placement: Command, cli) => {
     .option('--count <count>', 'how many of them, at most 100; default: 1', parseCount)
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id')
+    .option('--group <group>', 'as if they were in this VM group: name or id')
     .option('--all-or-nothing', 'place all of them, or say why not')
     .addHelpText(
       'after',
@@ -35,10 +37,11 @@ export const addPlacementSimulate: AddVerb = (placement: Command, cli) => {
       const client = cli.connect();
       const flavorId = await resolveFlavor(client, options.flavor);
       const hostId = await resolveOptional(resolveHost, client, options.host);
+      const vmGroupId = await resolveOptional(resolveVmGroup, client, options.group);
       const { count, rootDisk: rootDiskBytes, accelerator } = options;
       const hardware = hardwareOf(options, dataDisksOf(options));
       const mode = options.allOrNothing === true ? 'all-or-nothing' : 'best-effort';
-      const vm = { flavorId, ...given({ hostId, count, rootDiskBytes, accelerator, hardware }) };
+      const vm = { flavorId, ...given({ hostId, vmGroupId, count, rootDiskBytes, accelerator, hardware }) };
       cli.showText(await client.placements.simulate({ vms: [vm], mode }), formatSimulation);
     });
 };

@@ -4,7 +4,14 @@ import type { AddVerb } from '../../cli.js';
 import { parseDurationMs } from '../../duration.js';
 import { examples } from '../../examples.js';
 import { collectLabel, given, parseCount } from '../../option-values.js';
-import { resolveFlavor, resolveHost, resolveImage, resolveOptional, resolveProject } from '../../resolve-name.js';
+import {
+  resolveFlavor,
+  resolveHost,
+  resolveImage,
+  resolveOptional,
+  resolveProject,
+  resolveVmGroup,
+} from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
 import { describeVm } from './describe-vm.js';
@@ -17,6 +24,7 @@ interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOption
   readonly project?: string;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
+  readonly group?: string;
   readonly start: boolean;
   readonly waitForCapacity?: number;
   readonly priority?: number;
@@ -34,6 +42,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .option('--project <project>', "name or id; default: the token's")
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
+    .option('--group <group>', 'a VM group, by whose rules it is placed: name or id')
     .option('--no-start', 'create it stopped')
     .option('--wait-for-capacity <time>', 'without room, wait for it so long, such as 30m', parseDurationMs)
     .option('--priority <number>', 'of those that wait: 0 to 100, the highest first; default: 0', parseCount)
@@ -51,16 +60,17 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .action(async (name: string, options: CreateOptions) => {
       const client = cli.connect();
       const { label: labels, rootDisk: rootDiskBytes, accelerator, start, idempotencyKey } = options;
-      const [flavorId, imageId, projectId, hostId] = await Promise.all([
+      const [flavorId, imageId, projectId, hostId, vmGroupId] = await Promise.all([
         resolveFlavor(client, options.flavor),
         resolveImage(client, options.image),
         resolveOptional(resolveProject, client, options.project),
         resolveOptional(resolveHost, client, options.host),
+        resolveOptional(resolveVmGroup, client, options.group),
       ]);
       const balloon = balloonOf(options);
       const hardware = hardwareOf(options, await newDevicesOf(client, options));
       const waitForCapacity = waitOf(options);
-      const placing = { projectId, hostId, waitForCapacity };
+      const placing = { projectId, hostId, vmGroupId, waitForCapacity };
       const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));

@@ -1,8 +1,9 @@
+import type { KvorumClient } from '@kvorum/client';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
 import { collectLabel, given, parseCount } from '../../option-values.js';
-import { resolveVm } from '../../resolve-name.js';
+import { resolveVm, resolveVmGroup } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
 import { addUpdateEndOptions, endWithUpdate, type UpdateEndOptions } from './end-with-update.js';
@@ -12,6 +13,7 @@ type UpdateOptions = HardwareOptions &
   BalloonOptions &
   UpdateEndOptions & {
     readonly name?: string;
+    readonly group?: string;
     readonly label?: Record<string, string>;
     readonly vcpus?: number;
     readonly memory?: number;
@@ -24,6 +26,7 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
     .description('Change a VM: at once where its running machine can be changed, otherwise at its next start')
     .argument('<vm>', 'name or id')
     .option('--name <name>', 'another name')
+    .option('--group <group>', 'a VM group whose hard rules it keeps where it is; none: out of its group')
     .option('--vcpus <count>', 'while it runs: up to --max-vcpus', parseCount)
     .option('--memory <size>', 'while it runs: up to --max-memory', parseByteSize)
     .option('--root-disk <size>', 'of the root disk: larger only', parseByteSize)
@@ -37,7 +40,7 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
       ),
     )
     .action(async (nameOrId: string, options: UpdateOptions) => {
-      const body = given({
+      const parts = given({
         name: options.name,
         labels: options.label,
         vcpuCount: options.vcpus,
@@ -46,10 +49,15 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
         balloon: balloonOf(options),
         hardware: hardwareOf(options),
       });
-      if (Object.keys(body).length === 0) {
+      if (Object.keys(parts).length === 0 && options.group === undefined) {
         throw usageError('nothing is to be changed', 'Say what, such as --vcpus 4; see: kvorum vm update --help');
       }
       const client = cli.connect();
+      const body = { ...parts, ...(await groupOf(client, options.group)) };
       await endWithUpdate(cli, client, { vmId: await resolveVm(client, nameOrId), body }, options);
     });
 };
+
+/** No group is called `none` here: it is given by its id. */
+const groupOf = async (client: KvorumClient, group: string | undefined): Promise<{ vmGroupId?: string | null }> =>
+  group === undefined ? {} : { vmGroupId: group === 'none' ? null : await resolveVmGroup(client, group) };
