@@ -139,26 +139,6 @@ const networkWith = (fields: object): Case['call'] =>
 const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
 const ruleWith = (fields: object): Case['call'] =>
   post('/v1/security-groups', { name: 'web', rules: [{ direction: 'ingress', ...fields }] });
-const APART = { kind: 'anti-affinity', level: 'host' };
-const VM_GROUPS = (
-  [
-    ['no rules', [], ''],
-    ['a rule of no kind', [{ ...APART, kind: 'apart' }], '.0.kind'],
-    ['a rule at no level', [{ ...APART, level: 'floor' }], '.0.level'],
-    ['a rule of no strength', [{ ...APART, strength: 'firm' }], '.0.strength'],
-    ['a skew of a rule that has none', [{ ...APART, skewMax: 2 }], '.0.skewMax'],
-    ['a skew of nothing', [{ kind: 'spread', level: 'rack', skewMax: 0 }], '.0.skewMax'],
-    ['a rule twice', [APART, { ...APART, strength: 'soft' }], '.1'],
-    [
-      'VMs of one rack in many',
-      [
-        { ...APART, level: 'zone' },
-        { kind: 'affinity', level: 'rack' },
-      ],
-      '.1',
-    ],
-  ] as const
-).map(([what, rules, field]) => wrong(what, post('/v1/vm-groups', { name: 'web', rules }), `body.rules${field}`));
 const NETWORKS: Case[] = [
   ...[
     '10.20.0.1/24',
@@ -551,7 +531,6 @@ describe.each([
   ['bodies', BODIES],
   ['processors', CPUS],
   ['devices', DEVICES],
-  ['VM groups', VM_GROUPS],
   ['networks', NETWORKS],
   ['numbers', NUMBERS],
   ['names', NAMES],

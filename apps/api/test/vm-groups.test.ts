@@ -8,7 +8,8 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 const as = 'projectOperator';
-const rules = [{ kind: 'anti-affinity', level: 'host' }];
+const APART = { kind: 'anti-affinity', level: 'host' };
+const rules = [APART];
 
 describe('VM groups', () => {
   it('are made, found, changed and deleted by an operator of the project', async () => {
@@ -22,7 +23,7 @@ describe('VM groups', () => {
     expect((await site.ask('GET', '/v1/vm-groups?name=web', { as: 'projectViewer' })).body.items).toEqual([listed]);
     const change = {
       as,
-      body: { rules: [{ ...rules[0], strength: 'soft' }] },
+      body: { rules: [{ ...APART, strength: 'soft' }] },
       headers: { 'if-match': '"1"' },
     } as const;
     expect(await site.ask('PATCH', url, change)).toMatchObject({ status: 200, headers: { etag: '"2"' } });
@@ -39,5 +40,30 @@ describe('VM groups', () => {
     const first = await send('rack');
     expect((await send('rack')).body.id).toBe(first.body.id);
     expect(await send('zone')).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+  });
+
+  it.each([
+    ['no rules', [], ''],
+    ['a rule of no kind', [{ ...APART, kind: 'apart' }], '.0.kind'],
+    ['a rule at no level', [{ ...APART, level: 'floor' }], '.0.level'],
+    ['a rule of no strength', [{ ...APART, strength: 'firm' }], '.0.strength'],
+    ['a skew of a rule that has none', [{ ...APART, skewMax: 2 }], '.0.skewMax'],
+    ['a skew of nothing', [{ kind: 'spread', level: 'rack', skewMax: 0 }], '.0.skewMax'],
+    ['a rule twice', [APART, { ...APART, strength: 'soft' }], '.1'],
+    [
+      'VMs of one rack in many',
+      [
+        { ...APART, level: 'zone' },
+        { kind: 'affinity', level: 'rack' },
+      ],
+      '.1',
+    ],
+    ['rules without end', Array.from({ length: 10 }, () => APART), ''],
+  ])('are refused for %s, by field, and nothing is changed', async (_what, wrong, field) => {
+    const before = await site.contents();
+    const refused = await site.ask('POST', '/v1/vm-groups', { as, body: { name: 'bad', rules: wrong } });
+    expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    expect(refused.body.errors.map((error: { field: string }) => error.field)).toContain(`body.rules${field}`);
+    expect(await site.contents()).toEqual(before);
   });
 });
