@@ -15,6 +15,8 @@ const LONGER_THAN_AIMED: readonly string[] = [
   'packages/control-plane/src/operations/operation-runner.ts',
   // One method for each of the port RunningVm, over one run; what is not about that run has files of its own.
   'packages/hypervisor-driver/src/qemu/qemu-vm.ts',
+  // The columns of all hosts and each way in which one changes; two classes would have to keep each other current.
+  'packages/scheduler/src/fleet/fleet.ts',
 ];
 
 const sources = (): SourceFile[] =>
