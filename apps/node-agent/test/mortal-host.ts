@@ -70,6 +70,7 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     consoles: vm.consoles,
     queryPower: () => vm.queryPower(),
     ensureMachine: life.guard((machine) => vm.ensureMachine(machine)),
+    switchDisks: life.guard((switches) => vm.switchDisks(switches)),
     checkMonitor: (timeoutMs) => vm.checkMonitor(timeoutMs),
     pause: life.guard(() => vm.pause()),
     resume: life.guard(() => vm.resume()),

@@ -1,4 +1,5 @@
 import { DomainError } from '@kvorum/schema';
+import { CHAIN_LENGTH_MAX, ownChain, parentOf } from './layer-tree.js';
 import {
   assertChain,
   assertId,
@@ -10,6 +11,7 @@ import {
   topOf,
 } from './open-volume.js';
 import type { ClaimedVolume } from './storage-pool.js';
+import { type VolumeRecord, volumeOf } from './volume-record.js';
 
 /**
  * Port: StoragePool.claimVolume. The epoch is a fencing token: whoever gives out a higher one has made sure that the holder of the
@@ -30,9 +32,26 @@ export async function claimVolume(pool: DirectoryPool, volumeId: string, epoch: 
     assertUsable(pool, claimed);
     const done = await finishPending(pool, await put(pool, claimed), descriptors);
     const topId = topOf(done);
-    await assertChain(pool, done, topId);
-    return { path: pool.layers.pathOf(topId), sizeBytes: done.sizeBytes };
+    const [path = '', ...basePaths] = (await wholeChain(pool, done, topId)).map((id) => pool.layers.pathOf(id));
+    return { path, basePaths, sizeBytes: done.sizeBytes };
   });
+}
+
+/** From the layer down to the one that rests on nothing, through the volumes that this one was cloned from. */
+async function wholeChain(pool: DirectoryPool, record: VolumeRecord, layerId: string): Promise<string[]> {
+  const chain: string[] = [];
+  let [volume, at]: [VolumeRecord, string | null] = [record, layerId];
+  while (at !== null && chain.length < CHAIN_LENGTH_MAX * 2) {
+    await assertChain(pool, volume, at);
+    chain.push(...ownChain(volume, at));
+    at = parentOf(volume, chain.at(-1) ?? at);
+    if (at === null) return chain;
+    const owner: VolumeRecord | null = await pool.records.find(volumeOf(at));
+    if (owner === null)
+      throw new DomainError('host_fault', `layer ${at}, on which volume ${record.id} rests, has no owner`);
+    volume = owner;
+  }
+  throw new DomainError('host_fault', `the layers of volume ${record.id} do not end`);
 }
 
 /** Port: StoragePool.releaseVolume. */

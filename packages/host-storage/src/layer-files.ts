@@ -1,4 +1,4 @@
-import { chmod, open, readdir, rm, stat } from 'node:fs/promises';
+import { chmod, chown, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DomainError } from '@kvorum/schema';
 import { moveFile, removeFile, syncPath } from './durable-file.js';
@@ -109,7 +109,9 @@ export class LayerFiles {
     return length;
   }
 
+  /** For reading alone from now on. A VM's user that owned it could make it writable again, so it is taken from it. */
   async freeze(layerId: string): Promise<void> {
+    if (process.getuid?.() === 0) await chown(this.pathOf(layerId), 0, 0);
     await chmod(this.pathOf(layerId), FROZEN_MODE);
   }
 

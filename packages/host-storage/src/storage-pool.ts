@@ -123,6 +123,8 @@ export interface VolumeFacts {
 export interface ClaimedVolume {
   /** qcow2 file that a VM writes to. */
   readonly path: string;
+  /** qcow2 files that lie under it, the nearest first, as the records say: a VM's process is to open these and no others. */
+  readonly basePaths: readonly string[];
   readonly sizeBytes: number;
 }
 export interface SweepReport {

@@ -15,6 +15,8 @@ export const LayerId = z.string().refine((text) => {
   const [volumeId, ownId, ...rest] = text.split('.');
   return Id.safeParse(volumeId).success && Id.safeParse(ownId).success && rest.length === 0;
 });
+/** The volume whose layer it is. */
+export const volumeOf = (layerId: string): string => layerId.split('.')[0] ?? '';
 export const layerIdOf = (volumeId: string, id: string): string => `${volumeId}.${id}`;
 const SizeBytes = z.int().min(DISK_BYTES_MIN).max(DISK_BYTES_MAX);
 const TimeMs = z.int().min(0);

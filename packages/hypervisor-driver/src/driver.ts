@@ -2,10 +2,10 @@ import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
-import type { MachineSpec } from './machine-spec.js';
+import type { DiskSwitch, MachineSpec } from './machine-spec.js';
 
 export type { TapOfCard } from './network/open-tap.js';
-export type { DeviceEvent, MachineSpec };
+export type { DeviceEvent, DiskSwitch, MachineSpec };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -151,6 +151,12 @@ export interface RunningVm {
    * block_resize, blockdev-insert-medium.
    */
   ensureMachine(machine: MachineSpec): Promise<void>;
+  /**
+   * From one instant on, has the guest write to other files, each an overlay of what it writes to now: a snapshot of several
+   * disks. All of them or none; those that write to theirs already are left alone. `conflict_state`: it has no such disk.
+   * The next `ensureMachine` is to name the new files. QMP transaction, blockdev-snapshot-sync.
+   */
+  switchDisks(switches: readonly DiskSwitch[]): Promise<void>;
   /**
    * Asks the monitor for a sign of life, connecting to it anew if the connection is lost. Safe to call at any rate: at
    * most one question is under way. `deadline_exceeded`: no answer within `timeoutMs`, the process lives; `host_fault`:

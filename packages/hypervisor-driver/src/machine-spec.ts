@@ -5,6 +5,8 @@ import type { TapOfCard } from './network/open-tap.js';
 interface Attachments {
   /** By the id of a data disk. */
   readonly disks: Readonly<Record<string, string>>;
+  /** By the id of a data disk: qcow2 files that lie under its own, the nearest first. Left out: none. */
+  readonly bases?: Readonly<Record<string, readonly string[]>>;
   /** By the SHA-256 of an image in a drive. */
   readonly media: Readonly<Record<string, string>>;
   /** By the id of a network card on a network; left out: no card is. */
@@ -20,4 +22,13 @@ export interface MachineSpec {
   readonly diskPath: string;
   /** Left out: no device needs any. */
   readonly attachments?: Attachments;
+}
+
+/** Paths are absolute. The overlay has the size of the disk and rests on `basePath`. */
+export interface DiskSwitch {
+  /** Of a data disk. */
+  readonly diskId: string;
+  /** What it writes to now. */
+  readonly basePath: string;
+  readonly path: string;
 }

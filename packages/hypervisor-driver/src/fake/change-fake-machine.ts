@@ -1,5 +1,5 @@
 import { DomainError, HOT_MEMORY_BLOCK_BYTES } from '@kvorum/schema';
-import type { MachineSpec } from '../driver.js';
+import type { DiskSwitch, MachineSpec } from '../driver.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** What QEMU refuses of a change, by the same codes and in the same order (qemu/devices/ensure-machine.ts). */
@@ -32,6 +32,16 @@ export function changeFakeMachine(process: FakeProcess, machine: MachineSpec): v
   process.balloonBytes += machine.memoryBytes - before.memoryBytes;
   for (const { id, sizeBytes } of devices.dataDisks) grow(process, machine.attachments?.disks[id ?? ''], sizeBytes);
   grow(process, machine.diskPath, devices.rootDisk.sizeBytes);
+}
+
+/** All or none, as a QMP transaction. */
+export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwitch[]): void {
+  const { attachments = { disks: {}, media: {} } } = process.machine;
+  const due = switches.filter(({ diskId, path }) => attachments.disks[diskId] !== path);
+  const missing = due.find(({ diskId, basePath }) => attachments.disks[diskId] !== basePath);
+  if (missing !== undefined) throw refusal(`the running VM has no disk ${missing.diskId} on that file`);
+  const turned = Object.fromEntries(due.map(({ diskId, path }) => [diskId, path]));
+  process.machine = { ...process.machine, attachments: { ...attachments, disks: { ...attachments.disks, ...turned } } };
 }
 
 /** As block_resize: larger only. */

@@ -3,6 +3,7 @@ import type { ConsolePort } from '../console-port.js';
 import type {
   CpuPlacement,
   DeviceEvent,
+  DiskSwitch,
   GuestAnswer,
   GuestMemoryStats,
   MachineSpec,
@@ -15,9 +16,10 @@ import type {
 } from '../driver.js';
 import type { GuestPort } from '../guest-port.js';
 import { deferred } from '../process/deferred.js';
+import { assertSwitches } from '../qemu/devices/switch-disks.js';
 import { assertMachine } from '../qemu/launch-refusal.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
-import { changeFakeMachine } from './change-fake-machine.js';
+import { changeFakeMachine, switchFakeDisks } from './change-fake-machine.js';
 import { FakeConsoles } from './fake-consoles.js';
 import { type FakeGuest, FakeGuestPort } from './fake-guest.js';
 import type { FakeProcess } from './fake-machine.js';
@@ -81,6 +83,12 @@ export class FakeVm implements RunningVm {
     assertMachine(machine);
     await this.#assertAnswers();
     changeFakeMachine(this.#process, machine);
+  }
+
+  async switchDisks(switches: readonly DiskSwitch[]): Promise<void> {
+    assertSwitches(switches);
+    await this.#assertAnswers();
+    switchFakeDisks(this.#process, switches);
   }
 
   async checkMonitor(): Promise<MonitorAnswer> {

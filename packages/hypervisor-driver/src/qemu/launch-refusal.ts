@@ -79,6 +79,7 @@ function machineRefusals({
   const paths = [
     ...devices.dataDisks.map(({ id }) => attachments?.disks[id ?? '']),
     ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
+    ...Object.values(attachments?.bases ?? {}).flat(),
   ];
   const { maxVcpuCount, maxMemoryBytes } = devices;
   const lacksTap = devices.nics.some(

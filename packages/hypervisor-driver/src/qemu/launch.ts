@@ -169,7 +169,7 @@ async function spawnQemu(
   folder: RunFolder,
   { qemuPath, vmUids, ovmfFolder }: QemuOptions,
 ): Promise<QemuChild> {
-  const { disks = {}, media = {}, taps = {} } = spec.attachments ?? {};
+  const { disks = {}, bases = {}, media = {}, taps = {} } = spec.attachments ?? {};
   const opened: FileHandle[] = [];
   const { otherCpus } = spec.placement;
   // Root's CAP_IPC_LOCK is worth any limit (mlockall(2)).
@@ -193,7 +193,7 @@ async function spawnQemu(
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
-    await admitFiles(uid, Object.values(disks), Object.values(media));
+    await admitFiles(uid, Object.values(disks), [...Object.values(media), ...Object.values(bases).flat()]);
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);
     const args = buildArguments(spec, disk, { kvmFd, tapFds, pathOf }, ovmfFolder, cpu);

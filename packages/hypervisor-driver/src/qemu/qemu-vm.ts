@@ -5,6 +5,7 @@ import { bindThreads, readThreads } from '../cpu/process-threads.js';
 import type {
   CpuPlacement,
   DeviceEvent,
+  DiskSwitch,
   GuestAnswer,
   GuestMemoryStats,
   MachineSpec,
@@ -31,6 +32,7 @@ import { queryBalloon, setBalloon } from './balloon.js';
 import { BALLOON_ID } from './build-arguments.js';
 import { changeMachine } from './devices/change-machine.js';
 import type { Ask } from './devices/machine-change.js';
+import { switchDisks } from './devices/switch-disks.js';
 import { DiskFaults } from './disk-faults.js';
 import { deriveExit, type ExitStatus } from './exit-reason.js';
 import { GuestAgent } from './guest-agent.js';
@@ -147,6 +149,10 @@ export class QemuVm implements RunningVm {
     const { cgroups, vmUids } = this.#run;
     const run = { ask: this.#asker, record: this.#record, cgroups, vmUids, guestTimeoutMs: this.#guestTimeoutMs };
     await changeMachine(run, machine);
+  }
+
+  switchDisks(switches: readonly DiskSwitch[]): Promise<void> {
+    return switchDisks({ ask: this.#asker, vmId: this.vmId, vmUids: this.#run.vmUids }, switches);
   }
 
   async checkMonitor(timeoutMs: number): Promise<MonitorAnswer> {

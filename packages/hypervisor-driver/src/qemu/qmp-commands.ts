@@ -40,6 +40,8 @@ export interface QmpCommands {
   'object-del': { arguments: { id: string }; answer: undefined };
   'blockdev-add': { arguments: Readonly<Record<string, unknown>>; answer: undefined };
   'blockdev-del': { arguments: { 'node-name': string }; answer: undefined };
+  /** qapi/transaction.json: all of the actions or none. */
+  transaction: { arguments: { actions: readonly SnapshotAction[] }; answer: undefined };
   block_resize: { arguments: { 'node-name': string; size: number }; answer: undefined };
   'blockdev-open-tray': { arguments: { id: string }; answer: undefined };
   'blockdev-close-tray': { arguments: { id: string }; answer: undefined };
@@ -58,6 +60,18 @@ export interface QmpCommands {
   system_reset: { arguments: undefined; answer: undefined };
   system_powerdown: { arguments: undefined; answer: undefined };
   quit: { arguments: undefined; answer: undefined };
+}
+
+/** qapi/block-core.json: BlockdevSnapshotSync. */
+interface SnapshotAction {
+  readonly type: 'blockdev-snapshot-sync';
+  readonly data: {
+    readonly 'node-name': string;
+    readonly 'snapshot-file': string;
+    readonly 'snapshot-node-name': string;
+    readonly format: 'qcow2';
+    readonly mode: 'existing';
+  };
 }
 
 export interface CpuDefinition {

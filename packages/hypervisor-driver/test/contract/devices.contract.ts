@@ -21,6 +21,8 @@ export interface SeenMachine {
 
 export interface LentForDevices {
   driver(): HypervisorDriver;
+  /** Where disks may lie. */
+  folder(): string;
   launch(changes?: Partial<LaunchSpec>): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
   /** Runs Linux with `LINUX_DEVICES`. */
   linuxGuest(): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
@@ -132,6 +134,47 @@ export function describeDeviceContract(lent: LentForDevices): void {
       await vm.ensureMachine(bare);
       await seen(vm, 'neither', ({ diskBytes, macAddresses }) => diskBytes.length === 1 && macAddresses.length === 0);
       await lent.driver().removeDisk(path);
+    });
+
+    it('turns its disks to overlays at one instant, all or none, and once', async () => {
+      const disks = [...diskPlan(8 * MIB, 1), ...diskPlan(8 * MIB, 2)];
+      const folder = lent.folder();
+      const path = (id: unknown, name: string) => join(folder, `${id}-${name}.qcow2`);
+      const sizeBytes = 8 * MIB;
+      for (const { id } of disks) {
+        await lent.driver().ensureDisk({ path: path(id, 'base'), sizeBytes, imagePath: null });
+        await lent.driver().ensureDisk({ path: path(id, 'top'), sizeBytes, imagePath: path(id, 'base') });
+      }
+      const files = Object.fromEntries(disks.map(({ id }) => [String(id), path(id, 'base')]));
+      const { vm, spec } = await lent.launch({
+        hardware: withDevices({ dataDisks: disks }),
+        attachments: { disks: files, media: {} },
+      });
+      const switches = disks.map(({ id }) => ({
+        diskId: String(id),
+        basePath: path(id, 'base'),
+        path: path(id, 'top'),
+      }));
+      const [first, second] = switches as [(typeof switches)[0], (typeof switches)[0]];
+      const wrong = [first, { ...second, basePath: path('another', 'base') }];
+      await expect(vm.switchDisks(wrong)).rejects.toMatchObject({ code: 'conflict_state' });
+      for (const bad of [[first, first], [{ ...first, path: 'top.qcow2' }]]) {
+        await expect(vm.switchDisks(bad)).rejects.toMatchObject({ code: 'invalid_request' });
+      }
+      for (let time = 0; time < 2; time += 1) await vm.switchDisks(switches);
+      // What it writes to now is the overlay: from the former file nothing can be turned any more.
+      const late = { ...first, path: path(first.diskId, 'late') };
+      await lent.driver().ensureDisk({ path: late.path, sizeBytes, imagePath: late.basePath });
+      const next = { ...first, basePath: first.path, path: path(first.diskId, 'next') };
+      await lent.driver().ensureDisk({ path: next.path, sizeBytes, imagePath: null });
+      await vm.switchDisks([next]);
+      const attachments = {
+        disks: { ...files, [first.diskId]: next.path, [second.diskId]: second.path },
+        bases: { [first.diskId]: [next.basePath, first.basePath], [second.diskId]: [second.basePath] },
+        media: {},
+      };
+      await vm.ensureMachine({ ...spec, attachments });
+      await lent.driver().sweep(vm.vmId, spec.runDir);
     });
 
     it('gets a medium into its drive, and an empty drive again', async () => {

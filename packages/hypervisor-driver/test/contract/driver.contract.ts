@@ -450,6 +450,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
     }));
     describeDeviceContract({
       driver: () => driver,
+      folder: () => subject.folder,
       launch,
       linuxGuest,
       see: (vm) => subject.see(vm),

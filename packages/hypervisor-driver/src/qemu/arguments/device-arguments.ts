@@ -25,8 +25,10 @@ export interface DeviceFiles {
 /** Everything that can be plugged in while the VM runs, and the room for it; see device-plan.ts. */
 export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf, tapFds }: DeviceFiles): string[] {
   const { devices } = launch.hardware;
-  const { disks = {}, media = {}, taps = {} } = launch.attachments ?? {};
-  const plans = pluggedDisks(devices).map((disk) => planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect));
+  const { disks = {}, bases = {}, media = {}, taps = {} } = launch.attachments ?? {};
+  const plans = pluggedDisks(devices).map((disk) =>
+    planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect, (bases[disk.id] ?? []).map(pathOf)),
+  );
   const hotMemory = planHotMemory(launch.memoryBytes, devices.maxMemoryBytes);
   const digests = new Set(devices.cdroms.map(({ imageSha256 }) => imageSha256).filter((sha256) => sha256 !== null));
   return [

@@ -26,22 +26,23 @@ export interface ChangedRun {
 export async function changeMachine(run: ChangedRun, machine: MachineSpec): Promise<void> {
   assertMachine(machine);
   const { record, cgroups, vmUids } = run;
-  const { disks = {}, media = {}, taps = {} } = machine.attachments ?? {};
+  const { disks = {}, bases = {}, media = {}, taps = {} } = machine.attachments ?? {};
   const cwd = dirname(machine.diskPath);
   const nameOf = (path: string): string => (vmUids === null ? path : relative(cwd, path));
   const named = Object.fromEntries(Object.entries(media).map(([sha256, path]) => [sha256, nameOf(path)]));
   const plans = await asHostFault('the files of the devices cannot be used', async () => {
-    if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), Object.values(media));
+    const read = [...Object.values(media), ...Object.values(bases).flat()];
+    if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), read);
     await cgroups?.change(record.vmId, limitsOf(largerOf(machine, record)));
     const planned = pluggedDisks(machine.hardware.devices).map(async (disk) => {
       const path = disks[disk.id] ?? '';
-      return planDisk(disk, nameOf(path), await takesDirectIo(path));
+      return planDisk(disk, nameOf(path), await takesDirectIo(path), (bases[disk.id] ?? []).map(nameOf));
     });
     return Promise.all(planned);
   });
   await ensureMachine({
     ask: run.ask,
-    machine: { ...machine, attachments: { disks, media: named, taps } },
+    machine: { ...machine, attachments: { disks, bases, media: named, taps } },
     accelerator: record.accelerator,
     bootMemoryBytes: record.memoryBytes,
     disks: plans,

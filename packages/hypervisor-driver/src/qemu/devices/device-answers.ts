@@ -51,6 +51,7 @@ export const DEVICE_READERS = {
   'object-del': done,
   'blockdev-add': done,
   'blockdev-del': done,
+  transaction: done,
   block_resize: done,
   'blockdev-open-tray': done,
   'blockdev-close-tray': done,

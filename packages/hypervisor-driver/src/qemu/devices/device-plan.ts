@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
 import type { DataDisk, DiskThrottle, Nic, Plugged, VmDevices } from '@kvorum/schema';
 import { HOT_MEMORY_BLOCK_BYTES, HOTPLUG_SLOT_COUNT, isPlugged, MIB } from '@kvorum/schema';
 
@@ -63,13 +65,44 @@ export const throttled = (node: string, limitsId: string, file: string | QemuObj
   file,
 });
 
-/** `path` as the process names it. `isDirect`: its file system takes O_DIRECT. */
-export function planDisk(disk: Plugged<DataDisk>, path: string, isDirect: boolean): DiskPlan {
+/** Of one file of a disk, by which a snapshot finds it. At most 31 bytes. Goes with the disk's outermost node. */
+export function layerNode(diskId: string, path: string): string {
+  const digest = createHash('sha256')
+    .update(`${diskId}/${basename(path)}`)
+    .digest('hex');
+  return `q-${digest.slice(0, NODE_HEX_LENGTH)}`;
+}
+
+/** Paths as the process names them; `bases` lie under it, the nearest first. `isDirect`: its file system takes O_DIRECT. */
+export function planDisk(
+  disk: Plugged<DataDisk>,
+  path: string,
+  isDirect: boolean,
+  bases: readonly string[] = [],
+): DiskPlan {
   const direct = disk.cache === 'page-cache' ? false : isDirect;
   const discard = disk.discard ? 'unmap' : 'ignore';
-  const file = { driver: 'file', filename: path, cache: { direct }, aio: direct ? 'native' : 'threads', discard };
-  // backing null: nothing that the file's header says can make QEMU open another file.
-  const qcow2 = { driver: 'qcow2', file, cache: { direct }, discard, backing: null };
+  const file = { driver: 'file', cache: { direct }, aio: direct ? 'native' : 'threads' };
+  // backing is always given: nothing that a file's header says can make QEMU open another file.
+  const backing = bases.reduceRight<QemuObject | null>(
+    (below, base) => ({
+      driver: 'qcow2',
+      'node-name': layerNode(disk.id, base),
+      'read-only': true,
+      file: { ...file, filename: base, 'read-only': true },
+      cache: { direct },
+      backing: below,
+    }),
+    null,
+  );
+  const qcow2 = {
+    driver: 'qcow2',
+    'node-name': layerNode(disk.id, path),
+    file: { ...file, filename: path, discard },
+    cache: { direct },
+    discard,
+    backing,
+  };
   const id = `${DISK_PREFIX}${disk.id}`;
   const limitsId = `limit-${disk.id}`;
   const node = `d-${hexOf(disk.id)}`;
