@@ -134,6 +134,24 @@ describe.skipIf(process.getuid?.() !== 0)('two Linux guests with cards on a netw
     await eventually('web reaches db', SEEN_MS_MAX, async () => (await ping('web', address)).code === 0);
   });
 
+  test('lose a card while they run, and their hosts its tap and their network its port', async () => {
+    const { address } = await portOf('db');
+    const body = { hardware: { devices: { nics: [] } }, onlyLive: true };
+    const answer = await site.rest.expect(202, 'PATCH', `/v1/vms/${vmIds.db}`, body);
+    const { id } = answer.body['operation'] as { id: string };
+    expect(await operationEnd(site.rest, id, BOOT_MS_MAX)).toMatchObject({ state: 'succeeded' });
+    expect((await inGuest('db', 'ls /sys/class/net')).words).toBe('lo\n');
+    const { body: ports } = await site.rest.expect(200, 'GET', `/v1/networks/${networkId}/ports`);
+    expect((ports['items'] as Port[]).map(({ name }) => name)).toEqual(['web']);
+    const host = places.hosts[1];
+    await eventually(
+      'its host has no tap',
+      SEEN_MS_MAX,
+      async () => !(await host?.run('ip', '-br', 'link'))?.includes('kvt'),
+    );
+    expect((await ping('web', address)).code).not.toBe(0);
+  });
+
   test('leave nothing on their hosts', async () => {
     for (const guest of GUESTS) {
       const answer = await site.rest.expect(202, 'DELETE', `/v1/vms/${vmIds[guest]}`);

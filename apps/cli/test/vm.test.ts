@@ -107,13 +107,31 @@ describe('kvorum vm create', () => {
     ['--disk ,serial=logs', 'Give a size first'],
     ['--disk 10GiB,serial', 'After the comma go serial=, iops=, rate=.'],
     ['--disk 10GiB,iops=1,iops=2', 'iops= is there twice.'],
-    ['--nic bridge', 'A card is of the kind isolated.'],
+    ['--nic bridge', 'A card is of the kind isolated; for one on a network give --network.'],
+    [`--security-group ${idOf(5)}`, 'Add --network, or change the port.'],
   ])('refuses %s before anything is sent', async (flags, message) => {
     const { run, calls } = await openDouble(routes);
     const { exitCode, stderr } = await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${flags}`);
     expect(exitCode).toBe(2);
     expect(stderr).toContain(message);
     expect(calls).toEqual([]);
+  });
+
+  it('makes it with cards on networks: new ports with groups, and a port that is there', async () => {
+    const { run, calls } = await openDouble(routes);
+    const cards = `--network ${idOf(4)} --security-group ${idOf(5)} --port ${idOf(6)} --nic isolated`;
+    expect((await run(`vm create web-1 --flavor ${idOf(2)} --image ${idOf(3)} ${cards}`)).exitCode).toBe(0);
+    expect(calls.find(({ call }) => call === 'POST /v1/vms')?.body).toMatchObject({
+      hardware: {
+        devices: {
+          nics: [
+            { backend: { kind: 'isolated' } },
+            { backend: { kind: 'network', networkId: idOf(4), securityGroupIds: [idOf(5)] } },
+            { backend: { kind: 'network', portId: idOf(6) } },
+          ],
+        },
+      },
+    });
   });
 
   it('can be told to keep all its memory', async () => {

@@ -43,6 +43,9 @@ const NIC_KINDS = ['isolated'] as const;
 function collectNic(text: string, nics: readonly NewNic[] = []): readonly NewNic[] {
   const [asked, { mac: macAddress }] = partsOf(text, ['mac']);
   const kind = NIC_KINDS.find((known) => known === asked);
-  if (kind === undefined) throw new InvalidArgumentError(`A card is of the kind ${NIC_KINDS.join(', ')}.`);
+  if (kind === undefined)
+    throw new InvalidArgumentError(
+      `A card is of the kind ${NIC_KINDS.join(', ')}; for one on a network give --network.`,
+    );
   return [...nics, { backend: { kind }, ...given({ macAddress }) }];
 }
