@@ -188,7 +188,7 @@ async function assemble({
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
   const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, log });
-  const writer = new ReportWriter({ directory, ...keepers, inventory, counter, address });
+  const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });

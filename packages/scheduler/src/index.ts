@@ -24,6 +24,7 @@ export { planRebalance, type RebalanceOptions, type RebalancePlan } from './plan
 export { type Replay, replay } from './replay.js';
 export { findContradictions } from './request/find-contradictions.js';
 export type {
+  GuestNodeNeed,
   NumaPlan,
   NumaShare,
   PlacedVm,

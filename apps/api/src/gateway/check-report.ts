@@ -48,6 +48,8 @@ export function checkReport(report: HostReport): HostReport {
   const vms = report.vms.map(checkVm);
   if (new Set(vms.map((vm) => vm.vmId)).size !== vms.length) throw refusal('vms', 'names a VM twice');
   if ((report.capacity?.vcpuCount ?? 0) > INT_MAX) throw refusal('capacity.vcpuCount', `more than ${INT_MAX}`);
+  const nodeCount = report.capacity?.nodes.length ?? 0;
+  if (nodeCount > FACT_COUNT_MAX) throw refusal('capacity.nodes', `more than ${FACT_COUNT_MAX}`);
   return {
     ...report,
     agentVersion: text('agentVersion', report.agentVersion),

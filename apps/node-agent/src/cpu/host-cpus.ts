@@ -1,6 +1,7 @@
 import type { VmPlacement } from '@kvorum/hypervisor-driver';
 import { DomainError, type VmSize } from '@kvorum/schema';
 import type { HostTopology } from './host-topology.js';
+import { type NodeRoom, nodeRooms } from './node-room.js';
 import { type HostClaim, NO_CLAIM, planPinning } from './plan-pinning.js';
 
 /**
@@ -45,6 +46,11 @@ export class HostCpus {
 
   release(vmId: string): void {
     this.#claims.delete(vmId);
+  }
+
+  /** What nobody has of each node now. */
+  rooms(): NodeRoom[] {
+    return nodeRooms(this.#topology, [...this.#claims.values()]);
   }
 
   /** Where a VM's threads and memory belong now. Others' claims change it: `otherCpus` is what nobody has for himself. */

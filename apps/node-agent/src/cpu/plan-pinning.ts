@@ -22,7 +22,7 @@ export type PinningPlan =
   | { readonly kind: 'refused'; readonly message: string; readonly neededCpus: number; readonly freeCpus: number };
 
 /** Of each node, what bound VMs may fill: the rest is for the kernel, page cache and VMs that are not bound. */
-const BINDABLE_SHARE = 0.95;
+export const BINDABLE_SHARE = 0.95;
 /** Guest nodes times host nodes is 64 on machines of today: more tries than this only tell of a host that is almost full. */
 const TRIES_MAX = 10_000;
 

@@ -1,6 +1,7 @@
-import type { HostReport, VmReport } from '@kvorum/schema/agent-wire';
+import type { Capacity, HostReport, VmReport } from '@kvorum/schema/agent-wire';
 import { AGENT_VERSION } from '../agent-version.js';
 import type { BalloonKeeper } from '../balloon/balloon-keeper.js';
+import type { HostCpus } from '../cpu/host-cpus.js';
 import type { OverheadMeter } from '../cpu/overhead-meter.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
@@ -16,6 +17,7 @@ export interface ReportSources {
   readonly balloons: BalloonKeeper;
   readonly overheads: OverheadMeter;
   readonly inventory: HostInventory;
+  readonly cpus: HostCpus;
   readonly counter: ReportCounter;
   /** Where the control plane reaches this agent. */
   readonly address: string;
@@ -52,14 +54,22 @@ export class ReportWriter {
     return this.#hostReport(actors, false, false);
   }
 
+  /**
+   * What VMs may reserve, and what is free of each NUMA node. Taken in the same step as the VMs of a report: a VM has its
+   * claim before it runs, so the nodes' room never lacks the claim of a VM that is reported to run.
+   */
+  capacity(): Capacity {
+    return { ...this.#sources.inventory.latest.capacity, nodes: this.#sources.cpus.rooms() };
+  }
+
   #hostReport(actors: readonly VmActor[], isFull: boolean, hasFacts: boolean): HostReport {
     const reportGeneration = this.#sources.counter.next();
-    const { facts, accelerators, capacity } = this.#sources.inventory.latest;
+    const { facts, accelerators } = this.#sources.inventory.latest;
     return {
       reportGeneration,
       facts: hasFacts ? toWireFacts(facts) : undefined,
       accelerator: toWireAccelerator(accelerators[0]),
-      capacity,
+      capacity: this.capacity(),
       agentVersion: AGENT_VERSION,
       address: this.#sources.address,
       isFull,

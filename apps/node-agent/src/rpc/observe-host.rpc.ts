@@ -3,13 +3,13 @@ import { AGENT_VERSION } from '../agent-version.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
 import type { AgentServices } from './agent-services.js';
 
-export async function observeHost({ inventory }: AgentServices): Promise<ObserveHostResponse> {
+export async function observeHost({ inventory, writer }: AgentServices): Promise<ObserveHostResponse> {
   await inventory.refresh();
-  const { facts, accelerators, capacity } = inventory.latest;
+  const { facts, accelerators } = inventory.latest;
   return {
     facts: toWireFacts(facts),
     accelerator: toWireAccelerator(accelerators[0]),
-    capacity,
+    capacity: writer.capacity(),
     agentVersion: AGENT_VERSION,
   };
 }

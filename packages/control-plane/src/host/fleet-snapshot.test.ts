@@ -78,6 +78,36 @@ describe('the fleet snapshot', () => {
     expect(hosts.readCount).toBe(before);
   });
 
+  it('counts a proposal on the nodes it would lie on, until it is in the rows or given up', async () => {
+    const hosts = new Hosts();
+    const node = (dedicatedCpuCount: number) => ({
+      dedicatedCpuCount,
+      memoryBytes: 100,
+      hugePages2MibBytes: 0,
+      hugePages1GibBytes: 0,
+    });
+    const host = aHostRow('a', 100);
+    hosts.rows = [{ ...host, capacity: { ...host.capacity, dedicatedCpuCount: 8 }, numaNodes: [node(4), node(4)] }];
+    const fleet = new DatabaseFleetSnapshot(hosts.read);
+    const guestNode = { cpuCount: 2, memoryBytes: 1, hugePages2MibBytes: 0, hugePages1GibBytes: 0 };
+    const split = { ...NEEDED, dedicatedCpuCount: 4, guestNodes: [guestNode, guestNode] };
+    const whole = {
+      ...NEEDED,
+      dedicatedCpuCount: 3,
+      guestNodes: [
+        { ...guestNode, cpuCount: 3 },
+        { ...guestNode, cpuCount: 0 },
+      ],
+    };
+    const first = await fleet.propose('1', split, 'fresh');
+    expect(first.kind).toBe('placed');
+    // Two CPUs are free on each node, four in sum: three on one node are not, however often the rows are read.
+    expect((await fleet.propose('2', whole, 'recent')).kind).toBe('refused');
+    expect((await fleet.propose('2', whole, 'fresh')).kind).toBe('refused');
+    if (first.kind === 'placed') first.settle('given up');
+    expect((await fleet.propose('2', whole, 'recent')).kind).toBe('placed');
+  });
+
   it('gives room back when a claim is given up', async () => {
     const hosts = new Hosts();
     hosts.rows = [aHostRow('a', 1)];

@@ -4,10 +4,12 @@ import {
   type Fleet,
   fleetOf,
   type HostRow,
+  type NumaPlan,
   type PlacedVm,
   type Placement,
   type PlacementRequest,
   place,
+  planNuma,
 } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
 import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
@@ -49,9 +51,12 @@ export type Proposal =
 interface Claim {
   readonly vmId: string;
   readonly hostId: string;
+  readonly request: PlacementRequest;
   readonly amounts: Amounts;
   /** As others' placement sees the VM; null: no placement looks at it. */
   readonly vm: PlacedVm | null;
+  /** Where in the host, as it was counted; a proposal like the amounts. */
+  numa: NumaPlan;
   isCommitted: boolean;
   /** Is it taken off the numbers we hold now? */
   isSubtracted: boolean;
@@ -97,8 +102,10 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const claim: Claim = {
       vmId,
       hostId: placement.hostId,
+      request,
       amounts: amountsOf(request),
       vm: isLookedAt(request) ? { vmId, hostId: placement.hostId, request, numa: null, mobility: BEING_PLACED } : null,
+      numa: [],
       isCommitted: false,
       isSubtracted: false,
     };
@@ -205,13 +212,16 @@ const BEING_PLACED = { no: 'it is being placed' } as const;
 
 const subtract = (current: Current, claim: Claim): void => {
   claim.isSubtracted = true;
-  current.fleet.reserve(claim.hostId, claim.amounts, -1);
+  const index = current.fleet.indexOf(claim.hostId);
+  // Anew for the numbers of now: the nodes that were free when it was proposed need not be.
+  claim.numa = index < 0 ? [] : (planNuma(current.fleet, index, claim.request) ?? []);
+  current.fleet.reserve(claim.hostId, claim.amounts, -1, claim.numa);
   if (claim.vm !== null) current.fleet.applyVm(claim.vm);
 };
 
 const addBack = (current: Current, claim: Claim): void => {
   if (claim.isSubtracted) {
-    current.fleet.reserve(claim.hostId, claim.amounts, 1);
+    current.fleet.reserve(claim.hostId, claim.amounts, 1, claim.numa);
     if (claim.vm !== null) current.fleet.forgetVm(claim.vmId);
   }
   claim.isSubtracted = false;

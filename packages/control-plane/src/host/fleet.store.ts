@@ -1,7 +1,9 @@
-import type { HostRow } from '@kvorum/scheduler';
+import type { HostRow, NumaNodeFree } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
+import { Prisma } from '../database/generated/client.js';
 import { readVmChanges, type VmChanges } from './fleet-vms.store.js';
+import { type VmWithoutNodes, withFreeNodes } from './free-nodes.js';
 
 interface Row {
   readonly id: string;
@@ -17,6 +19,8 @@ interface Row {
   readonly capacity_huge_pages_2mib_bytes: bigint;
   readonly capacity_huge_pages_1gib_bytes: bigint;
   readonly threads_per_core: number;
+  readonly numa_nodes: readonly NumaNodeFree[] | null;
+  readonly without_nodes: readonly VmWithoutNodes[] | null;
   readonly reserved_vcpu_count: number;
   readonly reserved_memory_bytes: bigint;
   readonly reserved_disk_bytes: bigint;
@@ -87,7 +91,8 @@ export async function readHostChanges(
                capacity_vcpu_count, capacity_memory_bytes, capacity_disk_bytes, capacity_dedicated_cpu_count,
                capacity_huge_pages_2mib_bytes, capacity_huge_pages_1gib_bytes,
                reserved_vcpu_count, reserved_memory_bytes, reserved_disk_bytes, reserved_dedicated_cpu_count,
-               reserved_huge_pages_2mib_bytes, reserved_huge_pages_1gib_bytes, traits_sha256,
+               reserved_huge_pages_2mib_bytes, reserved_huge_pages_1gib_bytes, traits_sha256, numa_nodes,
+               CASE WHEN numa_nodes IS NOT NULL THEN (${VMS_WITHOUT_NODES}) END AS without_nodes,
                CASE WHEN traits_sha256 = ANY (${traitSets.hashes()}::text[])
                       OR row_number() OVER (PARTITION BY traits_sha256) > 1 THEN NULL
                     ELSE traits END AS traits
@@ -102,6 +107,18 @@ export async function readHostChanges(
     countedVmIds: new Set(first.counted ?? []),
   };
 }
+
+/**
+ * VMs with room on the host for CPUs of their own or huge pages that its agent does not report to run: what they take is in no
+ * node's numbers yet. Their claim is in the nodes' numbers no later than they are reported (`ReportWriter.capacity`), and both
+ * come in one transaction, so a VM is counted at least once.
+ */
+const VMS_WITHOUT_NODES = Prisma.sql`
+  SELECT jsonb_agg(jsonb_build_object('vcpuCount', v.vcpu_count, 'memoryBytes', v.memory_bytes,
+                                      'accelerator', v.accelerator, 'hardware', v.hardware) ORDER BY v.id)
+    FROM reservations r JOIN vms v ON v.id = r.vm_id
+   WHERE r.host_id = hosts.id AND r.purpose = 'run' AND v.runs_on IS NULL
+     AND (r.dedicated_cpu_count > 0 OR r.huge_pages_2mib_bytes > 0 OR r.huge_pages_1gib_bytes > 0)`;
 
 /** Labels of hosts that say what fails together. Others are for people. */
 const DOMAIN_LABELS = ['zone', 'rack'] as const;
@@ -134,7 +151,10 @@ export class TraitSets {
 
 const NO_TRAITS: ReadonlySet<string> = new Set();
 
-const hostRowOf = (row: Row, traits: ReadonlySet<string>): HostRow => ({
+const hostRowOf = (row: Row, traits: ReadonlySet<string>): HostRow =>
+  withFreeNodes(amountsRowOf(row, traits), row.numa_nodes, row.without_nodes ?? []);
+
+const amountsRowOf = (row: Row, traits: ReadonlySet<string>): HostRow => ({
   traits,
   hostId: row.id,
   name: row.name,

@@ -42,6 +42,7 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
              coalesce(${capacity?.hugePages2MibBytes ?? null}::bigint, capacity_huge_pages_2mib_bytes),
            capacity_huge_pages_1gib_bytes =
              coalesce(${capacity?.hugePages1GibBytes ?? null}::bigint, capacity_huge_pages_1gib_bytes),
+           numa_nodes = CASE WHEN ${capacity === null} THEN numa_nodes ELSE ${nodesOf(capacity)}::jsonb END,
            threads_per_core = coalesce(${capacity?.threadsPerCore ?? null}::int, threads_per_core),
            accelerator = CASE WHEN ${accelerator !== undefined} THEN ${accelerator ?? null}::text ELSE accelerator END,
            agent_version = coalesce(${agentVersion}::text, agent_version),
@@ -51,6 +52,10 @@ export async function touchHost(tx: Tx, hostId: string, report: CheckedReport): 
     RETURNING hosts.name, before.connectivity AS previous_connectivity`;
   return row === undefined ? null : { name: row.name, previousConnectivity: row.previous_connectivity };
 }
+
+/** Null: not told, and then its agent alone judges. */
+const nodesOf = (capacity: CheckedReport['capacity']): string | null =>
+  capacity === null || capacity.nodes.length === 0 ? null : JSON.stringify(capacity.nodes);
 
 const hashOfTraits = (traits: readonly string[]): string =>
   createHash('sha256').update(traits.join('\n')).digest('hex');

@@ -45,6 +45,18 @@ const Capacity = z.object({
   dedicatedCpuCount: Amount(HOST_VCPU_COUNT_MAX),
   hugePages2MibBytes: Amount(HOST_MEMORY_BYTES_MAX),
   hugePages1GibBytes: Amount(HOST_MEMORY_BYTES_MAX),
+  /** What is free of each NUMA node. Empty: an agent that does not say. */
+  nodes: z
+    .array(
+      z.object({
+        dedicatedCpuCount: Amount(HOST_VCPU_COUNT_MAX),
+        wholeCoreCount: Amount(HOST_VCPU_COUNT_MAX),
+        memoryBytes: Amount(HOST_MEMORY_BYTES_MAX),
+        hugePages2MibBytes: Amount(HOST_MEMORY_BYTES_MAX),
+        hugePages1GibBytes: Amount(HOST_MEMORY_BYTES_MAX),
+      }),
+    )
+    .max(HOST_NODE_MAX + 1),
   /** An agent that does not say is one without SMT. */
   threadsPerCore: Amount(THREADS_PER_CORE_MAX).transform((count) => Math.max(1, count)),
 });

@@ -34,9 +34,7 @@ export function evidenceOf(request: PlacementRequest, record: PlacementRecord, f
   for (const { hostId } of facts?.vms ?? []) indexes.add(fleet.indexOf(hostId));
   for (const index of openHostsFor(facts, fleet)) indexes.add(index);
   if (indexes.size > HOST_COUNT_MAX) return null;
-  const hosts = [...indexes].flatMap((index) =>
-    index < 0 ? [] : [keptOf(request, { ...fleet.rowOf(index), reserved: reservedAt(fleet, index) })],
-  );
+  const hosts = [...indexes].flatMap((index) => (index < 0 ? [] : [keptOf(request, rowAt(fleet, index))]));
   const evidence = { request, hosts, ...(facts === null ? {} : { facts }) };
   return JSON.stringify(evidence).length <= EVIDENCE_BYTES_MAX ? evidence : null;
 }
@@ -78,6 +76,11 @@ function openHostsFor(facts: FleetFacts | null, fleet: Fleet): number[] {
 const keptOf = ({ requiredTraits = [] }: PlacementRequest, row: HostRow): HostRow => {
   const traits = new Set(row.traits);
   return { ...row, traits: requiredTraits.filter((trait) => traits.has(trait)) };
+};
+
+const rowAt = (fleet: Fleet, index: number): HostRow => {
+  const numaNodes = fleet.numaNodesOf(index);
+  return { ...fleet.rowOf(index), reserved: reservedAt(fleet, index), ...(numaNodes && { numaNodes }) };
 };
 
 /** With the claims that the process had open: the row alone does not have them. */

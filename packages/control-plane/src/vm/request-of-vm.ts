@@ -1,5 +1,13 @@
 import type { PlacementRequest } from '@kvorum/scheduler';
-import { type CreateVmRequest, type Flavor, traitsNeededBy } from '@kvorum/schema';
+import {
+  type CreateVmRequest,
+  type Flavor,
+  GIB,
+  guestNodesOf,
+  MIB,
+  traitsNeededBy,
+  type VmHardware,
+} from '@kvorum/schema';
 import { amountsOfVm } from './amounts-of-vm.js';
 
 /** What placement is asked for a VM that may go anywhere. */
@@ -9,6 +17,7 @@ export const requestOfVm = (
   diskBytes: number,
 ): PlacementRequest => ({
   ...amountsOfVm(vm, size, diskBytes),
+  ...guestNodesOfVm(vm.hardware, size),
   smt: vm.hardware.cpuPolicy.smt,
   accelerator: vm.accelerator ?? null,
   hostId: null,
@@ -16,3 +25,23 @@ export const requestOfVm = (
   requiredTraits: traitsNeededBy(vm.hardware),
   ...(vm.vmGroupId == null ? {} : { groupIds: [vm.vmGroupId] }),
 });
+
+/** Of a VM for which a host's agent keeps parts of its nodes: CPUs, huge pages, memory near them. Others go anywhere. */
+function guestNodesOfVm(
+  hardware: VmHardware,
+  size: Pick<Flavor, 'vcpuCount' | 'memoryBytes'>,
+): Pick<PlacementRequest, 'guestNodes'> {
+  const { hugePageBytes } = hardware.memory;
+  const nodes = guestNodesOf({ ...size, hardware });
+  const isDedicated = hardware.cpuPolicy.policy === 'dedicated';
+  if (!isDedicated && hugePageBytes === null && nodes.length === 1) return {};
+  const inPages = (bytes: number, pageBytes: number | null): number => (hugePageBytes === pageBytes ? bytes : 0);
+  return {
+    guestNodes: nodes.map(({ vcpuCount, memoryBytes }) => ({
+      cpuCount: isDedicated ? vcpuCount : 0,
+      memoryBytes: inPages(memoryBytes, null),
+      hugePages2MibBytes: inPages(memoryBytes, 2 * MIB),
+      hugePages1GibBytes: inPages(memoryBytes, GIB),
+    })),
+  };
+}

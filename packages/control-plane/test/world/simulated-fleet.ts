@@ -46,6 +46,7 @@ export async function openSimulatedFleet(options: {
   hostCpuCount?: number;
   /** Of each host; without, hosts make no networks. */
   overlayAddresses?: readonly string[];
+  facts?: Partial<HostFacts>;
 }): Promise<SimulatedFleet> {
   const gatewayAddress = `127.0.0.1:${await findFreePort()}`;
   const test = await openTestControlPlane({ agents: 'grpc', gatewayAddress });
@@ -53,7 +54,8 @@ export async function openSimulatedFleet(options: {
   const folder = await mkdtemp(join(tmpdir(), 'kv-'));
   const agents = new Map<string, Agent>();
   const hosts: SimulatedHost[] = [];
-  const facts = options.hostCpuCount === undefined ? {} : { hostCpuCount: options.hostCpuCount };
+  const { hostCpuCount } = options;
+  const facts = { ...(hostCpuCount === undefined ? {} : { hostCpuCount }), ...options.facts };
   for (let index = 0; index < options.hostCount; index += 1) {
     const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
     const overlayAddress = options.overlayAddresses?.[index] ?? null;

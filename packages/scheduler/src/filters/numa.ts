@@ -1,6 +1,8 @@
 import type { Filter } from '../filter.js';
 import { cell } from '../fleet/fleet.js';
-import { nodeFits, nodeNeedOf, planNuma } from '../request/plan-numa.js';
+import { nodeFits } from '../request/node-share.js';
+import { nodeNeedOf, planNuma } from '../request/plan-numa.js';
+import { bindGuestNodes } from './numa-guest-nodes.js';
 import { keepAdmitted } from './smt.js';
 
 /**
@@ -11,6 +13,7 @@ import { keepAdmitted } from './smt.js';
 export const numa: Filter = {
   name: 'numa',
   bind(request, fleet) {
+    if (request.guestNodes !== undefined) return bindGuestNodes(request, request.guestNodes, fleet);
     const setAside = request.dedicatedCpuCount + request.hugePages2MibBytes + request.hugePages1GibBytes;
     if (request.numaNodeCount === undefined && setAside === 0) return null;
     const need = nodeNeedOf(request);

@@ -1,4 +1,4 @@
-import type { PlacedVm } from '../request/placement-request.js';
+import type { NumaPlan, PlacedVm } from '../request/placement-request.js';
 import { totalOfAmounts } from '../scores/score-amounts.js';
 import { type AmountColumns, type Amounts, amountColumns, DIMENSIONS, type Dimension, NO_AMOUNTS } from './amounts.js';
 import { type DomainLevel, FaultDomains, type OpenDomains } from './fault-domains.js';
@@ -14,7 +14,7 @@ import {
 } from './host-row.js';
 import { addHost, dropHost, type HostSet } from './host-set.js';
 import { LabelSets, labelsOf } from './labels.js';
-import { countNuma, type NumaColumns, numaColumnsOf, writeNuma } from './numa-columns.js';
+import { countNuma, type NumaColumns, nodesOf, numaColumnsOf, writeNuma } from './numa-columns.js';
 import { PlacedVms } from './placed-vms.js';
 import { setPerDimension } from './set-per-dimension.js';
 import { takenAmounts } from './taken-amounts.js';
@@ -195,11 +195,18 @@ export class Fleet {
     return vm;
   }
 
-  /** Takes (or with sign 1 gives back) amounts alone. Hosts that are not there are passed over. */
-  reserve(hostId: string, amounts: Amounts, sign: -1 | 1 = -1): void {
+  /** What the NUMA nodes of a host have free now; undefined: it tells of none. May be below zero. */
+  numaNodesOf(index: number): HostRow['numaNodes'] {
+    const nodes = this.rowOf(index).numaNodes;
+    return nodes && nodesOf(this.numa, index);
+  }
+
+  /** Takes (or with sign 1 gives back) amounts, and what of them lies on which node. Hosts that are not there are passed over. */
+  reserve(hostId: string, amounts: Amounts, sign: -1 | 1 = -1, plan: NumaPlan = []): void {
     const index = this.indexOf(hostId);
     if (index < 0) return;
     for (const dimension of DIMENSIONS) this.#add(dimension, index, sign * amounts[dimension]);
+    countNuma(this.numa, index, plan, sign);
     this.#noteTotal(index);
     this.#touch(index);
   }

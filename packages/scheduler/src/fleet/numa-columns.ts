@@ -46,6 +46,22 @@ export function writeNuma(columns: NumaColumns, index: number, row: HostRow): vo
   }
 }
 
+/** The reverse of `writeNuma`. */
+export function nodesOf(columns: NumaColumns, index: number): NumaNodeFree[] {
+  const nodes: NumaNodeFree[] = [];
+  const end = columns.firstNode[index + 1] as number;
+  for (let at = columns.firstNode[index] as number; at < end; at += 1) {
+    nodes.push({
+      memoryBytes: columns.memoryBytes[at] as number,
+      dedicatedCpuCount: columns.cpuCount[at] as number,
+      wholeCoreCount: columns.wholeCoreCount[at] as number,
+      hugePages2MibBytes: columns.hugePages2MibBytes[at] as number,
+      hugePages1GibBytes: columns.hugePages1GibBytes[at] as number,
+    });
+  }
+  return nodes;
+}
+
 const wholeCoresOf = (node: NumaNodeFree, threadsPerCore: number): number =>
   node.wholeCoreCount ?? Math.floor(node.dedicatedCpuCount / threadsPerCore);
 

@@ -31,9 +31,23 @@ export interface PlacementRequest extends Amounts {
   readonly groupIds?: readonly string[];
   /** The VM's CPUs and memory lie evenly on so many NUMA nodes of the host; 1: on one. */
   readonly numaNodeCount?: number;
+  /**
+   * What each NUMA node of the guest takes of one node of the host; several may lie on the same. One alone may be spread
+   * where no node holds it. Not together with `numaNodeCount`, which asks for nodes of the host that differ.
+   */
+  readonly guestNodes?: readonly GuestNodeNeed[];
   readonly smt?: SmtPolicy;
   /** Its host may fail, and it must find another one in the group. */
   readonly isHighlyAvailable?: boolean;
+}
+
+/** `memoryBytes` is ordinary memory that is bound to the node, without what the hypervisor needs. */
+export interface GuestNodeNeed {
+  /** CPUs of its own, before those that its SMT policy leaves idle. */
+  readonly cpuCount: number;
+  readonly memoryBytes: number;
+  readonly hugePages2MibBytes: number;
+  readonly hugePages1GibBytes: number;
 }
 
 /** A VM where it is. */

@@ -13,6 +13,7 @@ const OPTIONAL = [
   'hostGroupId',
   'groupIds',
   'numaNodeCount',
+  'guestNodes',
   'smt',
   'isHighlyAvailable',
 ] as const satisfies readonly (keyof PlacementRequest)[];

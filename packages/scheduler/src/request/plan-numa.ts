@@ -1,16 +1,7 @@
 import { cell, type Fleet } from '../fleet/fleet.js';
-import { takenCpuCount } from '../fleet/taken-amounts.js';
+import { type NodeNeed, nodeFits, shareOf } from './node-share.js';
 import type { NumaPlan, NumaShare, PlacementRequest, SmtPolicy } from './placement-request.js';
-
-/** What each of the nodes that a VM is split over must have. */
-export interface NodeNeed {
-  readonly nodeCount: number;
-  readonly cpuCount: number;
-  readonly smt: SmtPolicy;
-  readonly memoryBytes: number;
-  readonly hugePages2MibBytes: number;
-  readonly hugePages1GibBytes: number;
-}
+import { planGuestNodes } from './plan-guest-nodes.js';
 
 export function nodeNeedOf(request: PlacementRequest): NodeNeed {
   const nodeCount = request.numaNodeCount ?? 1;
@@ -24,23 +15,6 @@ export function nodeNeedOf(request: PlacementRequest): NodeNeed {
   };
 }
 
-/** `node` counts over all hosts. */
-export function nodeFits({ numa }: Fleet, node: number, threadsPerCore: number, need: NodeNeed): boolean {
-  return (
-    cell(numa.memoryBytes, node) >= need.memoryBytes &&
-    hasCpus(numa, node, threadsPerCore, need) &&
-    cell(numa.hugePages2MibBytes, node) >= need.hugePages2MibBytes &&
-    cell(numa.hugePages1GibBytes, node) >= need.hugePages1GibBytes
-  );
-}
-
-function hasCpus(numa: Fleet['numa'], node: number, threadsPerCore: number, { cpuCount, smt }: NodeNeed): boolean {
-  if (smt === 'prefer') return cell(numa.cpuCount, node) >= cpuCount;
-  const coreCount = smt === 'isolate' ? cpuCount : Math.ceil(cpuCount / threadsPerCore);
-  // Both: after VMs that shared a core have gone, counts alone may show more whole cores than there are free threads.
-  return cell(numa.wholeCoreCount, node) >= coreCount && cell(numa.cpuCount, node) >= coreCount * threadsPerCore;
-}
-
 /**
  * The nodes of a host that a VM would lie on, or null where it does not fit. Of the nodes that fit, those with the least
  * free are taken, so that large holes stay. A VM that asks for no nodes but has CPUs of its own takes them from one node
@@ -49,6 +23,7 @@ function hasCpus(numa: Fleet['numa'], node: number, threadsPerCore: number, { cp
 export function planNuma(fleet: Fleet, index: number, request: PlacementRequest): NumaPlan | null {
   const first = cell(fleet.numa.firstNode, index);
   const end = cell(fleet.numa.firstNode, index + 1);
+  if (request.guestNodes !== undefined) return planGuest(fleet, index, request, request.guestNodes.length);
   if (first === end) return (request.numaNodeCount ?? 1) === 1 ? [] : null;
   const threadsPerCore = cell(fleet.numa.threadsPerCore, index);
   const need = nodeNeedOf(request);
@@ -60,6 +35,14 @@ export function planNuma(fleet: Fleet, index: number, request: PlacementRequest)
     .slice(0, need.nodeCount)
     .sort((left, right) => left - right)
     .map((node) => shareOf(fleet, node - first, node, threadsPerCore, need));
+}
+
+/** A host that tells no nodes is for its agent to judge. */
+function planGuest(fleet: Fleet, index: number, request: PlacementRequest, guestNodeCount: number): NumaPlan | null {
+  if (cell(fleet.numa.firstNode, index) === cell(fleet.numa.firstNode, index + 1)) return [];
+  const plan = planGuestNodes(fleet, index, request);
+  if (plan !== null || guestNodeCount > 1) return plan;
+  return spreadOver(fleet, index, { ...nodeNeedOf(request), memoryBytes: 0 });
 }
 
 const tightestFirst = ({ numa }: Fleet, nodes: readonly number[]): number[] =>
@@ -114,35 +97,4 @@ function cpusOffered(numa: Fleet['numa'], node: number, threadsPerCore: number, 
   if (smt === 'prefer') return Math.max(0, cell(numa.cpuCount, node));
   const cores = Math.max(0, cell(numa.wholeCoreCount, node));
   return smt === 'isolate' ? cores : cores * threadsPerCore;
-}
-
-function shareOf(fleet: Fleet, offset: number, node: number, threadsPerCore: number, need: NodeNeed): NumaShare {
-  const { numa } = fleet;
-  const cpuCount = takenCpuCount(need.cpuCount, need.smt, threadsPerCore);
-  return {
-    node: offset,
-    cpuCount,
-    wholeCoreCount: wholeCoresTaken(
-      cpuCount,
-      cell(numa.cpuCount, node),
-      cell(numa.wholeCoreCount, node),
-      threadsPerCore,
-    ),
-    memoryBytes: need.memoryBytes,
-    hugePages2MibBytes: need.hugePages2MibBytes,
-    hugePages1GibBytes: need.hugePages1GibBytes,
-  };
-}
-
-/** Pairs of threads come from whole cores while there are some; a thread over takes a half core first, and else breaks one. */
-function wholeCoresTaken(
-  cpuCount: number,
-  freeCpuCount: number,
-  freeCoreCount: number,
-  threadsPerCore: number,
-): number {
-  const full = Math.min(Math.floor(cpuCount / threadsPerCore), freeCoreCount);
-  const rest = cpuCount - full * threadsPerCore;
-  const halves = Math.max(0, freeCpuCount - freeCoreCount * threadsPerCore);
-  return full + Math.max(0, rest - halves);
 }

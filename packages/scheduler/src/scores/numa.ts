@@ -1,5 +1,6 @@
 import { cell, type Fleet } from '../fleet/fleet.js';
-import { type NodeNeed, nodeFits, nodeNeedOf } from '../request/plan-numa.js';
+import { type NodeNeed, nodeFits } from '../request/node-share.js';
+import { nodeNeedOf } from '../request/plan-numa.js';
 import type { Score } from '../score.js';
 
 /**

@@ -46,7 +46,8 @@ function oneByOne(trial: Trial, request: PlacementRequest, add: (index: number, 
 /** Without rules between VMs, hosts do not depend on each other. */
 function hostByHost(trial: Trial, request: PlacementRequest, add: (index: number, count: number) => void): number {
   const { filters, fitting } = scanHosts(request, trial.fleet);
-  const needsPlan = request.numaNodeCount !== undefined || request.dedicatedCpuCount > 0;
+  const needsPlan =
+    request.numaNodeCount !== undefined || request.guestNodes !== undefined || request.dedicatedCpuCount > 0;
   let sum = 0;
   for (const index of membersOf(fitting)) {
     let count = 0;

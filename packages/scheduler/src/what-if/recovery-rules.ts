@@ -13,6 +13,7 @@ export const isBoundByGroups = ({ request }: PlacedVm): boolean => (request.grou
 /** NUMA nodes, CPUs or huge pages of its own: it is not enough to sum amounts up. */
 export const isBoundInHost = ({ request }: PlacedVm): boolean =>
   request.numaNodeCount !== undefined ||
+  request.guestNodes !== undefined ||
   request.dedicatedCpuCount + request.hugePages2MibBytes + request.hugePages1GibBytes > 0;
 
 /** What beside vCPUs, memory, disk and sets of hosts decides where a VM goes; null: nothing. */
