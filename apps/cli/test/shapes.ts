@@ -19,6 +19,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   hostId: idOf(4),
   hostName: 'host-a',
   vmGroupId: null,
+  highAvailability: false,
   vcpuCount: 2,
   memoryBytes: 2 * GIB,
   runsOn: {

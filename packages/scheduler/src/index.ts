@@ -34,3 +34,4 @@ export type {
 export { planNuma } from './request/plan-numa.js';
 export { countMore, type RoomForMore } from './what-if/count-more.js';
 export { type Loss, loseDomain } from './what-if/lose-hosts.js';
+export { LOSS_SET_COUNT_MAX, lossSetCount } from './what-if/losses.js';

@@ -49,7 +49,9 @@ function plainObjection(request: PlacementRequest, fleet: Fleet, group: HostGrou
       const stranded = tried(fleet, (inner) => plainlyStranded(inner, hosts, names));
       if (stranded === undefined) continue;
       const name = stranded.vmId.startsWith('\u0000') ? 'this VM' : `VM ${stranded.vmId}`;
-      return `if ${names.map((at) => fleet.names[at]).join(' and ')} were lost, ${name} would find no place in host group ${group.hostGroupId}`;
+      const lostNames = names.map((at) => fleet.names[at]).join(' and ');
+      const kept = `host group ${group.hostGroupId} keeps room for the loss of any ${group.haReserveHostCount} of its ${hosts.length} hosts`;
+      return `${kept}: if ${lostNames} were lost, ${name} would find no place in it`;
     } while (nextLoss(lost, hosts.length));
     return null;
   });

@@ -1,3 +1,4 @@
+import { LOSS_SET_COUNT_MAX, lossSetCount } from '@kvorum/scheduler';
 import {
   type BaselinePreview,
   type CreateHostGroupRequest,
@@ -31,9 +32,10 @@ export async function createHostGroup(
 ): Promise<HostGroup> {
   requireWholeSite(actor);
   const id = newId<HostGroupId>();
-  const { name, description, hostIds, allowBaselineLoss } = request;
+  const { name, description, policy, reserve, hostIds, allowBaselineLoss } = request;
   return withTransaction(cp.database, async (tx) => {
-    if (!(await insertHostGroup(tx, { id, name, description, now: cp.clock() }))) throw nameTaken(name);
+    if (!(await insertHostGroup(tx, { id, name, description, policy, reserve, now: cp.clock() })))
+      throw nameTaken(name);
     await join(tx, id, hostIds, { allowBaselineLoss, field: 'body.hostIds' });
     return changed(tx, actor, id, 'created');
   });
@@ -60,11 +62,12 @@ export async function updateHostGroup(
         details: { generation: before.generation },
       });
     }
-    const { name, description, addHostIds, removeHostIds, allowBaselineLoss } = request;
+    const { name, description, policy, reserve, addHostIds, removeHostIds, allowBaselineLoss } = request;
     // First out, then in: one request may replace a host that takes something away.
     if (removeHostIds.length > 0) await removeMembers(tx, groupId, removeHostIds);
     await join(tx, groupId, addHostIds, { allowBaselineLoss, field: 'body.addHostIds' });
-    if (!(await writeHostGroup(tx, groupId, { name, description, now: cp.clock() }))) throw nameTaken(name ?? '');
+    if (!(await writeHostGroup(tx, groupId, { name, description, policy, reserve, now: cp.clock() })))
+      throw nameTaken(name ?? '');
     return changed(tx, actor, groupId, 'changed');
   });
 }
@@ -133,14 +136,25 @@ function some(names: readonly string[], what: string): string[] {
 async function changed(tx: Tx, actor: Actor, groupId: string, what: 'created' | 'changed'): Promise<HostGroup> {
   const group = await findHostGroup(tx, groupId);
   if (group === null) throw new TypeError(`host group ${groupId} is locked by this transaction`);
+  requireTriable(group);
   await recordChange(tx, actor, group, what);
   return group;
+}
+
+/** Each set of hosts that may be lost is tried at each decision. Throws conflict_state. */
+function requireTriable({ name, hostIds, reserve: { hostFailures } }: HostGroup): void {
+  const count = lossSetCount(hostIds.length, hostFailures);
+  if (count <= LOSS_SET_COUNT_MAX) return;
+  const message = `${hostIds.length} hosts can be lost ${hostFailures} at a time in ${count} ways, and ${LOSS_SET_COUNT_MAX} can be tried`;
+  throw new DomainError('conflict_state', `host group ${name}: ${message}. Ask for less, or split the group`, {
+    details: { fields: [{ field: 'body.reserve.hostFailures', message }] },
+  });
 }
 
 const recordChange = (
   tx: Tx,
   actor: Actor,
-  { id, name, hostIds }: HostGroup,
+  { id, name, policy, reserve, hostIds }: HostGroup,
   what: 'created' | 'changed' | 'deleted',
 ): Promise<void> =>
   recordEvent(tx, {
@@ -148,7 +162,7 @@ const recordChange = (
     projectId: null,
     resourceKind: 'host-group',
     resourceId: id,
-    data: { name, hostCount: hostIds.length, by: actor.tokenName },
+    data: { name, policy, reserve, hostCount: hostIds.length, by: actor.tokenName },
   });
 
 const nameTaken = (name: string): DomainError =>

@@ -1,4 +1,12 @@
-import type { Accelerator, HostFacts, HostGroup, HostGroupId, HostId, VmId } from '@kvorum/schema';
+import type {
+  Accelerator,
+  HostFacts,
+  HostGroup,
+  HostGroupId,
+  HostId,
+  UpdateHostGroupRequest,
+  VmId,
+} from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import { storedFactsOf } from '../host/hardware-shapes.js';
 import type { PageBounds } from '../page-cursor.js';
@@ -13,6 +21,8 @@ const groupOf = (row: GroupRow): HostGroup => ({
   id: row.id as HostGroupId,
   name: row.name,
   description: row.description,
+  policy: row.policy as HostGroup['policy'],
+  reserve: { hostFailures: row.reserveHostFailures },
   hostIds: row.hosts.map(({ id }) => id as HostId),
   generation: Number(row.generation),
   createdAt: row.createdAt.toISOString(),
@@ -44,11 +54,12 @@ export async function findHostGroups(
 /** False: the name is taken. */
 export async function insertHostGroup(
   tx: Tx,
-  group: { id: HostGroupId; name: string; description: string; now: Date },
+  group: Pick<HostGroup, 'id' | 'name' | 'description' | 'policy' | 'reserve'> & { now: Date },
 ): Promise<boolean> {
   const count = await tx.$executeRaw`
-    INSERT INTO host_groups (id, name, description, created_at, updated_at)
-    VALUES (${group.id}::uuid, ${group.name}, ${group.description}, ${group.now}::timestamptz, ${group.now}::timestamptz)
+    INSERT INTO host_groups (id, name, description, policy, reserve_host_failures, created_at, updated_at)
+    VALUES (${group.id}::uuid, ${group.name}, ${group.description}, ${group.policy},
+            ${group.reserve.hostFailures}::int, ${group.now}::timestamptz, ${group.now}::timestamptz)
     ON CONFLICT (name) DO NOTHING`;
   return count === 1;
 }
@@ -66,12 +77,14 @@ export async function lockHostGroup(tx: Tx, id: string): Promise<HostGroup | nul
 export async function writeHostGroup(
   tx: Tx,
   id: string,
-  change: { name: string | undefined; description: string | undefined; now: Date },
+  change: Pick<UpdateHostGroupRequest, 'name' | 'description' | 'policy' | 'reserve'> & { now: Date },
 ): Promise<boolean> {
   const count = await tx.$executeRaw`
     UPDATE host_groups
        SET name = coalesce(${change.name ?? null}::text, name),
            description = coalesce(${change.description ?? null}::text, description),
+           policy = coalesce(${change.policy ?? null}::text, policy),
+           reserve_host_failures = coalesce(${change.reserve?.hostFailures ?? null}::int, reserve_host_failures),
            generation = generation + 1, updated_at = ${change.now}::timestamptz
      WHERE id = ${id}::uuid
        AND NOT EXISTS (SELECT FROM host_groups o WHERE o.name = ${change.name ?? null}::text AND o.id <> ${id}::uuid)`;

@@ -36,7 +36,14 @@ async function aKnownHost(models: readonly string[], machineTypes = ['pc-q35-10.
   return id;
 }
 const aGroup = (hostIds: HostId[] = []) =>
-  createHostGroup(test.cp, test.admin, { name: aName('group'), description: '', hostIds, allowBaselineLoss: false });
+  createHostGroup(test.cp, test.admin, {
+    name: aName('group'),
+    description: '',
+    policy: 'pack',
+    reserve: { hostFailures: 0 },
+    hostIds,
+    allowBaselineLoss: false,
+  });
 const change = (changes: object) => ({ addHostIds: [], removeHostIds: [], allowBaselineLoss: false, ...changes });
 const withModel = (model: string) => VmHardware.parse({ cpu: { model } });
 
@@ -114,6 +121,8 @@ describe('the baseline of a group', () => {
     const group = await createHostGroup(test.cp, test.admin, {
       name: aName('group'),
       description: '',
+      policy: 'pack',
+      reserve: { hostFailures: 0 },
       hostIds: [await aKnownHost(NEW, ['pc-q35-10.0', 'pc-q35-9.2']), await aKnownHost(OLD)],
       allowBaselineLoss: false,
     });

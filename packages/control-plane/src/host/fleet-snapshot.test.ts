@@ -27,7 +27,7 @@ class Hosts {
   rows: HostRow[] = [];
   committed = new Set<string>();
   readCount = 0;
-  vmChanges: FleetChanges['vmChanges'] = { vms: [], groups: [], areAllGroups: false, groupCount: 0 };
+  vmChanges: FleetChanges['vmChanges'] = { vms: [], groups: [], areAllGroups: false, groupCount: 0, hostGroups: [] };
   #held: (() => void)[] | null = null;
 
   read = async (asked: readonly string[]): Promise<FleetChanges> => {

@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Amounts,
   amountsOf,
   type Fleet,
   fleetOf,
+  type HostGroup,
   type HostRow,
   type NumaPlan,
   type PlacedVm,
@@ -192,11 +194,16 @@ function withRows(fleet: Fleet, rows: readonly HostRow[]): Fleet {
   const all = new Map([...fleet.rows(), ...rows].map((row) => [row.hostId, row]));
   return fleetOf(
     [...all.values()].filter(({ state }) => state !== 'revoked'),
-    { placementGroups: [...fleet.placementGroups.values()].flat(), vms: [...fleet.vms.all()] },
+    {
+      hostGroups: [...fleet.hostGroups.values()],
+      placementGroups: [...fleet.placementGroups.values()].flat(),
+      vms: [...fleet.vms.all()],
+    },
   );
 }
 
-function withVms(fleet: Fleet, { vms, groups, areAllGroups }: VmChanges): void {
+function withVms(fleet: Fleet, { vms, groups, areAllGroups, hostGroups }: VmChanges): void {
+  withHostGroups(fleet, hostGroups);
   for (const { vmId, vm } of vms) {
     if (vm === null) fleet.forgetVm(vmId);
     else fleet.applyVm(vm);
@@ -207,7 +214,15 @@ function withVms(fleet: Fleet, { vms, groups, areAllGroups }: VmChanges): void {
   for (const groupId of fleet.placementGroups.keys()) if (!present.has(groupId)) fleet.forgetPlacementGroup(groupId);
 }
 
-const isLookedAt = ({ groupIds = [] }: PlacementRequest): boolean => groupIds.length > 0;
+function withHostGroups(fleet: Fleet, hostGroups: readonly HostGroup[]): void {
+  const present = new Set(hostGroups.map(({ hostGroupId }) => hostGroupId));
+  for (const id of fleet.hostGroups.keys()) if (!present.has(id)) fleet.forgetHostGroup(id);
+  for (const group of hostGroups)
+    if (!isDeepStrictEqual(fleet.hostGroups.get(group.hostGroupId), group)) fleet.applyHostGroup(group);
+}
+
+const isLookedAt = ({ groupIds = [], isHighlyAvailable = false }: PlacementRequest): boolean =>
+  groupIds.length > 0 || isHighlyAvailable;
 const BEING_PLACED = { no: 'it is being placed' } as const;
 
 const subtract = (current: Current, claim: Claim): void => {

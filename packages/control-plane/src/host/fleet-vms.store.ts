@@ -1,4 +1,4 @@
-import type { PlacedVm, PlacementGroup } from '@kvorum/scheduler';
+import type { HostGroup, PlacedVm, PlacementGroup, Policy } from '@kvorum/scheduler';
 import { type Accelerator, VmHardware } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
 import { Prisma } from '../database/generated/client.js';
@@ -15,12 +15,13 @@ export interface PlacedVmRow {
   readonly hardware: unknown;
   readonly machine_type: string | null;
   readonly vm_group_id: string | null;
+  readonly is_highly_available: boolean;
 }
 
 /** Of `vms v` and its reservation `r`. */
 export const PLACED_VM_COLUMNS = Prisma.sql`
   v.id AS vm_id, r.host_id, v.accelerator, v.vcpu_count, v.memory_bytes, v.hardware, v.machine_type, v.vm_group_id,
-  r.disk_bytes`;
+  v.is_highly_available, r.disk_bytes`;
 
 export function placedVmOf(row: PlacedVmRow): Omit<PlacedVm, 'mobility'> {
   const hardware = VmHardware.parse(row.hardware);
@@ -30,6 +31,7 @@ export function placedVmOf(row: PlacedVmRow): Omit<PlacedVm, 'mobility'> {
     accelerator: row.accelerator ?? undefined,
     hardware: { ...hardware, machineType },
     vmGroupId: row.vm_group_id,
+    highAvailability: row.is_highly_available,
   };
   const size = { vcpuCount: row.vcpu_count, memoryBytes: Number(row.memory_bytes) };
   return { vmId: row.vm_id, hostId: row.host_id, request: requestOfVm(vm, size, Number(row.disk_bytes)), numa: null };
@@ -49,6 +51,8 @@ export interface VmChanges {
   readonly areAllGroups: boolean;
   /** Of all groups there are: a reader that knows more of them knows some that were deleted, and asks for all of them. */
   readonly groupCount: number;
+  /** All that there are. */
+  readonly hostGroups: readonly HostGroup[];
 }
 
 type VmFeedRow = Omit<PlacedVmRow, 'host_id' | 'disk_bytes'> & {
@@ -75,13 +79,34 @@ export async function readVmChanges(
       FROM vms v LEFT JOIN reservations r ON r.vm_id = v.id AND r.purpose = 'run'
      WHERE v.placement_xact_id >= ${sinceXactId}::bigint`;
   const { groups, groupCount } = await readGroupRules(database, wantsAllGroups ? EVERYTHING : sinceXactId);
-  return { vms: rows.map(vmChangeOf), groups, areAllGroups: wantsAllGroups, groupCount };
+  return {
+    vms: rows.map(vmChangeOf),
+    groups,
+    areAllGroups: wantsAllGroups,
+    groupCount,
+    hostGroups: await readHostGroups(database),
+  };
 }
 
 function vmChangeOf(row: VmFeedRow): VmChanges['vms'][number] {
-  const { vm_id: vmId, host_id, disk_bytes, vm_group_id } = row;
-  if (host_id === null || disk_bytes === null || vm_group_id === null) return { vmId, vm: null };
+  const { vm_id: vmId, host_id, disk_bytes } = row;
+  const isLookedAt = row.vm_group_id !== null || row.is_highly_available;
+  if (host_id === null || disk_bytes === null || !isLookedAt) return { vmId, vm: null };
   return { vmId, vm: { ...placedVmOf({ ...row, host_id, disk_bytes }), mobility: NOT_MOVED } };
+}
+
+/** In the words of the scheduler. They are few, so all of them are read each time. */
+export async function readHostGroups(database: Database): Promise<HostGroup[]> {
+  const rows = await database.hostGroup.findMany({
+    select: { id: true, name: true, policy: true, reserveHostFailures: true },
+    orderBy: { id: 'asc' },
+  });
+  return rows.map(({ id, name, policy, reserveHostFailures }) => ({
+    hostGroupId: id,
+    name,
+    policy: policy as Policy,
+    haReserveHostCount: reserveHostFailures,
+  }));
 }
 
 interface GroupRow {

@@ -2,6 +2,7 @@ import {
   DIMENSIONS,
   type Fleet,
   type FleetFacts,
+  type HostGroup,
   type HostRow,
   NO_AMOUNTS,
   type PlacedVm,
@@ -30,24 +31,60 @@ const HOST_COUNT_MAX = 200;
 /** To be called before the decision's own claim is counted. Null: it would be too large to be kept. */
 export function evidenceOf(request: PlacementRequest, record: PlacementRecord, fleet: Fleet): DecisionEvidence | null {
   const indexes = new Set(record.verdicts.map(({ hostId }) => fleet.indexOf(hostId)));
-  const facts = factsOf(request, fleet);
+  const facts = factsOf(request, fleet, indexes);
   for (const { hostId } of facts?.vms ?? []) indexes.add(fleet.indexOf(hostId));
   for (const index of openHostsFor(facts, fleet)) indexes.add(index);
   if (indexes.size > HOST_COUNT_MAX) return null;
-  const hosts = [...indexes].flatMap((index) => (index < 0 ? [] : [keptOf(request, rowAt(fleet, index))]));
+  const traits = new Set([request, ...(facts?.vms ?? []).map((vm) => vm.request)].flatMap(traitsOf));
+  const hosts = [...indexes].flatMap((index) => (index < 0 ? [] : [keptOf(traits, rowAt(fleet, index))]));
   const evidence = { request, hosts, ...(facts === null ? {} : { facts }) };
   return JSON.stringify(evidence).length <= EVIDENCE_BYTES_MAX ? evidence : null;
 }
 
-/** What groups add to a decision: their rules, and who is where. Amounts of these VMs are in the rows of their hosts. */
-function factsOf({ groupIds = [] }: PlacementRequest, fleet: Fleet): FleetFacts | null {
-  if (groupIds.length === 0) return null;
+const traitsOf = ({ requiredTraits = [] }: PlacementRequest): readonly string[] => requiredTraits;
+
+/**
+ * What groups add to a decision: their rules and policies, and who is where. Hosts of a group with a reserve are all added to
+ * those kept, for the loss of each is tried.
+ */
+function factsOf(request: PlacementRequest, fleet: Fleet, indexes: Set<number>): FleetFacts | null {
+  const hostGroups = new Map<string, HostGroup>();
+  for (const index of indexes) {
+    const group = index < 0 ? undefined : fleet.hostGroups.get(fleet.rowOf(index).hostGroupId ?? '');
+    if (group !== undefined) hostGroups.set(group.hostGroupId, group);
+  }
+  const inReserve = vmsInReserve(fleet, hostGroups, indexes);
+  const groupIds = [...new Set([request, ...inReserve.map((vm) => vm.request)].flatMap(groupIdsOf))];
+  if (groupIds.length === 0 && hostGroups.size === 0) return null;
   const vms = new Map<string, PlacedVm>();
+  // Of the others it counts alone where they are: their amounts are in the rows of their hosts.
   for (const groupId of groupIds)
-    for (const { vmId, hostId, request } of fleet.vms.membersOf(groupId))
-      vms.set(vmId, { vmId, hostId, request: { ...NOTHING, groupIds: request.groupIds ?? [] }, numa: null });
-  return { placementGroups: groupIds.flatMap((groupId) => [...fleet.rulesOf(groupId)]), vms: [...vms.values()] };
+    for (const vm of fleet.vms.membersOf(groupId))
+      vms.set(vm.vmId, { ...vm, request: { ...NOTHING, groupIds: groupIdsOf(vm.request) } });
+  for (const vm of inReserve) vms.set(vm.vmId, vm);
+  return {
+    hostGroups: [...hostGroups.values()],
+    placementGroups: groupIds.flatMap((groupId) => [...fleet.rulesOf(groupId)]),
+    vms: [...vms.values()],
+  };
 }
+
+const groupIdsOf = ({ groupIds = [] }: PlacementRequest): readonly string[] => groupIds;
+
+function vmsInReserve(fleet: Fleet, hostGroups: ReadonlyMap<string, HostGroup>, indexes: Set<number>): PlacedVm[] {
+  const withReserve = new Set([...hostGroups.values()].flatMap(reserveIdOf));
+  if (withReserve.size === 0) return [];
+  const vms: PlacedVm[] = [];
+  for (const [index, { hostId, hostGroupId }] of fleet.rows().entries()) {
+    if (hostGroupId === undefined || !withReserve.has(hostGroupId)) continue;
+    indexes.add(index);
+    for (const vm of fleet.vms.eachOnHost(hostId)) if (vm.request.isHighlyAvailable === true) vms.push(vm);
+  }
+  return vms;
+}
+
+const reserveIdOf = ({ hostGroupId, haReserveHostCount }: HostGroup): string[] =>
+  haReserveHostCount > 0 ? [hostGroupId] : [];
 
 const NOTHING: PlacementRequest = { ...NO_AMOUNTS, accelerator: null, hostId: null, excludedHostIds: [] };
 
@@ -72,10 +109,10 @@ function openHostsFor(facts: FleetFacts | null, fleet: Fleet): number[] {
   return found;
 }
 
-/** A host has hundreds of traits; no rule looks at others than the request asks for. In JSON, which knows no sets. */
-const keptOf = ({ requiredTraits = [] }: PlacementRequest, row: HostRow): HostRow => {
+/** A host has hundreds of traits; no rule looks at others than the VMs ask for. In JSON, which knows no sets. */
+const keptOf = (asked: ReadonlySet<string>, row: HostRow): HostRow => {
   const traits = new Set(row.traits);
-  return { ...row, traits: requiredTraits.filter((trait) => traits.has(trait)) };
+  return { ...row, traits: [...asked].filter((trait) => traits.has(trait)) };
 };
 
 const rowAt = (fleet: Fleet, index: number): HostRow => {

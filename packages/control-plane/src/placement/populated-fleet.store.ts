@@ -2,7 +2,13 @@ import { type Fleet, fleetOf, type PlacedVm } from '@kvorum/scheduler';
 import type { VmState } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
 import { FEED_START, readHostChanges, TraitSets } from '../host/fleet.store.js';
-import { PLACED_VM_COLUMNS, type PlacedVmRow, placedVmOf, readGroupRules } from '../host/fleet-vms.store.js';
+import {
+  PLACED_VM_COLUMNS,
+  type PlacedVmRow,
+  placedVmOf,
+  readGroupRules,
+  readHostGroups,
+} from '../host/fleet-vms.store.js';
 
 /**
  * The fleet with its VMs, for questions about what would be. Placing VMs needs those alone that are in groups, and has a
@@ -22,7 +28,10 @@ interface PopulatedRow extends PlacedVmRow {
  * Reads all hosts and all VMs that hold room. Several statements, so several moments: a VM that came between them is on a
  * host whose numbers do not have it yet. What rests on it is a forecast, never a reservation.
  */
-export async function readPopulatedFleet(database: Database): Promise<PopulatedFleet> {
+export async function readPopulatedFleet(
+  database: Database,
+  highlyAvailable: 'all' | 'that-run' = 'all',
+): Promise<PopulatedFleet> {
   const { hosts } = await readHostChanges(database, new TraitSets(), [], FEED_START);
   const rows = await database.$queryRaw<PopulatedRow[]>`
     SELECT ${PLACED_VM_COLUMNS}, v.name, v.state
@@ -32,16 +41,20 @@ export async function readPopulatedFleet(database: Database): Promise<PopulatedF
   const placementGroups = groups.flatMap(({ rules }) => rules);
   const present = hosts.filter(({ state }) => state !== 'revoked');
   return {
-    fleet: fleetOf(present, { placementGroups, vms: rows.map(populatedVmOf) }),
+    fleet: fleetOf(present, {
+      hostGroups: await readHostGroups(database),
+      placementGroups,
+      vms: rows.map((row) => populatedVmOf(row, highlyAvailable)),
+    }),
     vmNames: new Map(rows.map((row) => [row.vm_id, row.name])),
   };
 }
 
-/** What runs is to restart when its host is lost. */
-function populatedVmOf(row: PopulatedRow): PlacedVm {
-  const vm = placedVmOf(row);
-  const request = { ...vm.request, isHighlyAvailable: MOVABLE_LIVE.includes(row.state) };
-  return { ...vm, request, mobility: mobilityOf(row.state) };
+/** What does not run has nothing to restart, though room is kept for it. */
+function populatedVmOf(row: PopulatedRow, highlyAvailable: 'all' | 'that-run'): PlacedVm {
+  const counts = highlyAvailable === 'all' || MOVABLE_LIVE.includes(row.state);
+  const vm = placedVmOf({ ...row, is_highly_available: row.is_highly_available && counts });
+  return { ...vm, mobility: mobilityOf(row.state) };
 }
 
 const MOVABLE_LIVE: readonly VmState[] = ['running', 'paused'];

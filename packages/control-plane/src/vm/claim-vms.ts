@@ -99,14 +99,10 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
   const held = await holdParts(tx, claims);
   await recordVms(tx, held);
   await insertPlacements(tx, held.map(placementOf));
-  const operations = await findOperations(
-    tx,
-    held.map(({ ids }) => ids.operationId),
-  );
-  await takeQuotaFor(
-    tx,
-    held.map(({ parts }) => parts),
-  );
+  const operationIds = held.map(({ ids }) => ids.operationId);
+  const operations = await findOperations(tx, operationIds);
+  const parts = held.map((claim) => claim.parts);
+  await takeQuotaFor(tx, parts);
   if ((await findBrokenRule(tx, held.flatMap(joiningOf))) !== null) throw new RoomLost();
   if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
   await takeAddressesFor(tx, held);
@@ -138,10 +134,8 @@ export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readon
 
 /** Of all their network cards. Throws already_exists that names the card. */
 export async function takeAddressesFor(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
-  const taken = await takeAddresses(
-    tx,
-    claims.flatMap(({ ids, parts }) => cardsOf(ids.vmId, [parts])),
-  );
+  const cards = claims.flatMap(({ ids, parts }) => cardsOf(ids.vmId, [parts]));
+  const taken = await takeAddresses(tx, cards);
   if (taken === null) return;
   const index = claims
     .flatMap(({ parts }) => [parts.hardware.devices.nics.findIndex(({ macAddress }) => macAddress === taken)])
@@ -238,6 +232,7 @@ const rowOf = (claim: NewVmClaim) => ({
   dataDisks: claim.parts.hardware.devices.dataDisks.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
   labels: claim.request.labels,
   vmGroupId: claim.request.vmGroupId ?? null,
+  highAvailability: claim.request.highAvailability,
 });
 
 const eventOf = ({ ids, request, parts, proposed }: NewVmClaim) => ({

@@ -24,6 +24,7 @@ export interface RequestedShape {
   readonly name: string;
   readonly labels: Record<string, string>;
   readonly vmGroupId: string | null;
+  readonly highAvailability: boolean;
   readonly shape: VmShape;
   /** Of drives that get another medium. */
   readonly images: UpdateVmInput['images'];
@@ -60,8 +61,9 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
   refuseContradiction(shape);
   requireLayout(shape);
   await requireHostCan(tx, vm, current, shape);
-  const { vmGroupId = vm.vmGroupId } = request;
-  return { name: request.name ?? vm.name, labels: request.labels ?? { ...vm.labels }, vmGroupId, shape, images: media };
+  const { name = vm.name, labels = { ...vm.labels }, vmGroupId = vm.vmGroupId } = request;
+  const { highAvailability = vm.highAvailability } = request;
+  return { name, labels, vmGroupId, highAvailability, shape, images: media };
 }
 
 /** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */

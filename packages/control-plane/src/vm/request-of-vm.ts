@@ -12,7 +12,10 @@ import { amountsOfVm } from './amounts-of-vm.js';
 
 /** What placement is asked for a VM that may go anywhere. */
 export const requestOfVm = (
-  vm: Pick<CreateVmRequest, 'accelerator' | 'hardware'> & { readonly vmGroupId?: string | null | undefined },
+  vm: Pick<CreateVmRequest, 'accelerator' | 'hardware'> & {
+    readonly vmGroupId?: string | null | undefined;
+    readonly highAvailability?: boolean | undefined;
+  },
   size: Pick<Flavor, 'vcpuCount' | 'memoryBytes'>,
   diskBytes: number,
 ): PlacementRequest => ({
@@ -23,6 +26,7 @@ export const requestOfVm = (
   hostId: null,
   excludedHostIds: [],
   requiredTraits: traitsNeededBy(vm.hardware),
+  ...(vm.highAvailability === true ? { isHighlyAvailable: true } : {}),
   ...(vm.vmGroupId == null ? {} : { groupIds: [vm.vmGroupId] }),
 });
 

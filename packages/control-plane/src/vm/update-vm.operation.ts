@@ -4,7 +4,15 @@ import { releasePorts } from './card-port.store.js';
 import { NeededImage } from './media-of-drives.js';
 import { keepAddresses } from './nic-address.store.js';
 import { settleVm } from './settle-vm.js';
-import { changeHeld, writeGroup, writeName, writeNextShape, writeShape, writeVolumes } from './update-vm.store.js';
+import {
+  changeHeld,
+  writeAvailability,
+  writeGroup,
+  writeName,
+  writeNextShape,
+  writeShape,
+  writeVolumes,
+} from './update-vm.store.js';
 import {
   agentOf,
   callOptions,
@@ -22,6 +30,7 @@ const Identity = z.object({
   labels: z.record(z.string(), z.string()),
   /** Left out: its group is not spoken of. */
   vmGroupId: z.uuid().nullable().optional(),
+  highAvailability: z.boolean().optional(),
 });
 /** What the VM was before, and is afterwards. */
 const Side = z.object({ identity: Identity, current: VmShape, next: VmShape.nullable() });
@@ -153,6 +162,8 @@ export const updateVmOperation = defineVmOperation({
       await writeName(tx, input.vmId, before.identity);
       // Whatever came to its former place meanwhile: what the group's rules then say of it is shown with the group.
       if (before.identity.vmGroupId !== undefined) await writeGroup(tx, input.vmId, before.identity.vmGroupId);
+      const { highAvailability } = before.identity;
+      if (highAvailability !== undefined) await writeAvailability(tx, input.vmId, highAvailability);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: false });
     },
   });

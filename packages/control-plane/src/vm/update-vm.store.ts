@@ -196,6 +196,10 @@ export async function writeGroup(tx: Tx, vmId: string, vmGroupId: string | null)
      WHERE id = ${vmId}::uuid`;
 }
 
+export async function writeAvailability(tx: Tx, vmId: string, highAvailability: boolean): Promise<void> {
+  await tx.$executeRaw`UPDATE vms SET is_highly_available = ${highAvailability} WHERE id = ${vmId}::uuid`;
+}
+
 /** Makes the volumes of a VM the given ones: new ones get a row, sizes follow, what is not named is deleted. */
 export async function writeVolumes(
   tx: Tx,

@@ -25,7 +25,8 @@ import { type RequestedShape, readUpdate } from './read-update.js';
 import { targetOf } from './request-vm.js';
 import { requireGroup } from './require-group.js';
 import { type UpdateVmInput, updateVmOperation } from './update-vm.operation.js';
-import { shapeOf, writeGroup, writeName, writeNextShape, writeVolumes } from './update-vm.store.js';
+import { shapeOf, writeNextShape, writeVolumes } from './update-vm.store.js';
+import { identityChanges, identityOf, writeIdentity } from './vm-identity.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import { heldBy, type VmShape } from './vm-shape.js';
 
@@ -153,16 +154,6 @@ function refuseFirst(
   throw new DomainError('conflict_state', `${first.field} ${why}: ${first.reason}`, { details: { fields } });
 }
 
-function identityChanges(vm: VmForIntent, { name, labels, vmGroupId }: RequestedShape): VmFieldChange[] {
-  const changes: VmFieldChange[] = [];
-  const add = (field: string, from: unknown, to: unknown) =>
-    changes.push({ field, from, to, effect: 'live', reason: 'The record has it at once.' });
-  if (name !== vm.name) add('name', vm.name, name);
-  if (JSON.stringify(labels) !== JSON.stringify(vm.labels)) add('labels', vm.labels, labels);
-  if (vmGroupId !== vm.vmGroupId) add('vmGroupId', vm.vmGroupId, vmGroupId);
-  return changes;
-}
-
 /** Of the shapes, the cards that the VM did not have before, nor was to have. */
 function newCardsOf(
   actor: Actor,
@@ -189,7 +180,9 @@ async function record(
   decision: Decision,
   operationId: OperationId,
 ): Promise<void> {
-  const { answer, name, labels, vmGroupId, images } = decision;
+  const { answer, images } = decision;
+  const identity = identityOf(decision);
+  const { name } = identity;
   const current = shapeOf(vm);
   const target = targetOf({ ...vm, ...answer.current, name }, vm.epoch);
   const shapes = [current, vm.nextShape, answer.current, answer.next];
@@ -200,30 +193,18 @@ async function record(
   if (!(await recordIntent(tx, vm, { request: 'update', state, epoch: vm.epoch, operationId }))) {
     throw new DomainError('conflict_state', 'another request for this VM came in between; look at it anew');
   }
-  if (!(await writeName(tx, vm.vmId, { name, labels }))) {
-    throw new DomainError('already_exists', `the project has a VM called ${name} already`);
-  }
-  if (vmGroupId !== vm.vmGroupId) await writeGroup(tx, vm.vmId, vmGroupId);
+  await writeIdentity(tx, vm, identity);
   const present = shapes.filter((shape): shape is VmShape => shape !== null);
   const taken = await takeAddresses(tx, cardsOf(vm.vmId, present));
   if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
   await claimPorts(tx, [newCardsOf(actor, vm, { vmName: name, shapes: present, now: cp.clock() })]);
   await writeVolumes(tx, target, held.volumes);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
-  const groupBefore = vmGroupId === vm.vmGroupId ? {} : { vmGroupId: vm.vmGroupId };
   const input: UpdateVmInput = {
     ...target,
     power: vm.state === 'running' || vm.state === 'paused' ? vm.state : 'stopped',
-    before: {
-      identity: { name: vm.name, labels: { ...vm.labels }, ...groupBefore },
-      current,
-      next: vm.nextShape,
-    },
-    after: {
-      identity: { name, labels, ...(vmGroupId === vm.vmGroupId ? {} : { vmGroupId }) },
-      current: answer.current,
-      next: answer.next,
-    },
+    before: { identity: identityOf(vm), current, next: vm.nextShape },
+    after: { identity, current: answer.current, next: answer.next },
     images,
   };
   await recordOperation(tx, {

@@ -20,6 +20,7 @@ export interface VmForIntent {
   readonly epoch: number;
   readonly hostId: string | null;
   readonly vmGroupId: string | null;
+  readonly highAvailability: boolean;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly hardware: VmHardware;
@@ -49,6 +50,7 @@ interface Row {
   readonly epoch: bigint;
   readonly host_id: string | null;
   readonly vm_group_id: string | null;
+  readonly is_highly_available: boolean;
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly hardware: unknown;
@@ -76,6 +78,7 @@ const intentOf = (row: Row): VmForIntent => ({
   epoch: Number(row.epoch),
   hostId: row.host_id,
   vmGroupId: row.vm_group_id,
+  highAvailability: row.is_highly_available,
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   hardware: VmHardware.parse(row.hardware),
@@ -99,7 +102,7 @@ const intentOf = (row: Row): VmForIntent => ({
 /** The VM, deleted ones too. */
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
-    SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vm_group_id, v.vcpu_count, v.memory_bytes,
+    SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vm_group_id, v.is_highly_available, v.vcpu_count, v.memory_bytes,
            v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
            v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.size_bytes FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1)

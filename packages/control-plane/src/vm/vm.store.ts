@@ -31,6 +31,7 @@ interface VmRow {
   readonly host_id: string | null;
   readonly host_name: string | null;
   readonly vm_group_id: string | null;
+  readonly is_highly_available: boolean;
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly runs_on: Vm['runsOn'];
@@ -69,6 +70,7 @@ const vmOf = (row: VmRow): Vm => ({
   imageId: row.image_id as ImageId,
   hostId: row.host_id as HostId | null,
   hostName: row.host_name,
+  highAvailability: row.is_highly_available,
   vmGroupId: row.vm_group_id as VmGroupId | null,
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
@@ -179,6 +181,7 @@ export interface NewVm {
   /** Null: it waits for a host. */
   readonly hostId: string | null;
   readonly vmGroupId: string | null;
+  readonly highAvailability: boolean;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   /** Of the root disk. */
@@ -203,14 +206,16 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
               "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
-              "vmGroupId" uuid,
+              "vmGroupId" uuid, "highAvailability" boolean,
               "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
               "dataDisks" jsonb)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
-                       hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id)
+                       hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id,
+                       is_highly_available)
       SELECT "vmId", "projectId", name, 'creating', epoch, "flavorId", "imageId", "hostId", "vcpuCount",
-             "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId", "vmGroupId"
+             "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId", "vmGroupId",
+             "highAvailability"
         FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id)

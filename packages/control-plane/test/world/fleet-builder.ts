@@ -100,6 +100,7 @@ export const vmRequest = (from: Ingredients, changes: Partial<CreateVmRequest> =
   imageId: from.imageId,
   hardware: PLAIN_HARDWARE,
   start: true,
+  highAvailability: false,
   labels: {},
   ...changes,
 });

@@ -100,7 +100,7 @@ export class HaReserveTrial {
       if (stranded === null) continue;
       const names = lost.map((at) => this.#fleet.names[this.#hosts[at] as number]).join(' and ');
       const vmName = stranded.vmId === NEWCOMER_ID ? 'this VM' : `VM ${stranded.vmId}`;
-      return `if ${names} were lost, ${vmName} would find no place in host group ${name}`;
+      return `host group ${name} keeps room for the loss of any ${haReserveHostCount} of its ${hostCount} hosts: if ${names} were lost, ${vmName} would find no place in it`;
     } while (nextLoss(lost, hostCount));
     return null;
   }

@@ -1,8 +1,10 @@
 import type { Fleet } from '../fleet/fleet.js';
-import { dropHost, fillHosts, type HostSet, hasHost, hostSetOf, membersOf } from '../fleet/host-set.js';
+import { dropHost, fillHosts, type HostSet, hasHost, hostSetOf, keepHosts, membersOf } from '../fleet/host-set.js';
+import { LABEL } from '../fleet/labels.js';
 import { place } from '../place.js';
 import { tried } from '../plan/trial.js';
 import { hostsOf } from '../request/group-members.js';
+import type { PlacedVm } from '../request/placement-request.js';
 import { largestFirst, recoverVm, requestToMove } from './recover-vms.js';
 
 export interface Loss {
@@ -21,8 +23,16 @@ export function hostsOfDomain(fleet: Fleet, level: string, name: string): HostSe
   return hostsOf(domains, [domain]);
 }
 
-/** What would happen if these hosts were gone now. Nothing is changed. */
-export function loseDomain(fleet: Fleet, level: string, name: string): Loss {
+export interface LossOptions {
+  /** Of VMs that are not highly available: whether somebody would start them again. They come after those that are. */
+  readonly alsoRestarts?: (vm: PlacedVm) => boolean;
+}
+
+/**
+ * What would happen if these hosts were gone now: highly available VMs first, inside their group if it has a reserve for
+ * them. Nothing is changed.
+ */
+export function loseDomain(fleet: Fleet, level: string, name: string, { alsoRestarts }: LossOptions = {}): Loss {
   const lost = hostsOfDomain(fleet, level, name);
   return tried(fleet, (trial) => {
     const vms = [...membersOf(lost)].flatMap((index) => fleet.vms.onHost(fleet.hostIds[index] as string));
@@ -30,18 +40,30 @@ export function loseDomain(fleet: Fleet, level: string, name: string): Loss {
     const within = allBut(fleet, lost);
     const restarts: Loss['restarts'][number][] = [];
     const stranded: Loss['stranded'][number][] = [];
-    for (const vm of largestFirst(vms)) {
+    const isFirst = ({ request }: PlacedVm): boolean => request.isHighlyAvailable === true;
+    const inOrder = largestFirst(vms);
+    for (const vm of [...inOrder.filter(isFirst), ...inOrder.filter((one) => !isFirst(one))]) {
       const { vmId, hostId: fromHostId } = vm;
-      if (vm.request.isHighlyAvailable !== true) {
+      if (!isFirst(vm) && alsoRestarts?.(vm) !== true) {
         stranded.push({ vmId, fromHostId, reason: 'it is not highly available' });
         continue;
       }
-      const index = recoverVm(trial, vm, within);
-      if (index === null) stranded.push({ vmId, fromHostId, reason: reasonAgainst(fleet, vm, within) });
+      const hosts = isFirst(vm) ? withReserve(fleet, vm, within) : within;
+      const index = recoverVm(trial, vm, hosts);
+      if (index === null) stranded.push({ vmId, fromHostId, reason: reasonAgainst(fleet, vm, hosts) });
       else restarts.push({ vmId, fromHostId, toHostId: fleet.hostIds[index] as string });
     }
     return { lostHostIds: [...membersOf(lost)].map((index) => fleet.hostIds[index] as string), restarts, stranded };
   });
+}
+
+/** The hosts that keep room for the VM; all, if none do. */
+function withReserve(fleet: Fleet, { hostId }: PlacedVm, within: HostSet): HostSet {
+  const { hostGroupId = '' } = fleet.rowOf(fleet.indexOf(hostId));
+  if ((fleet.hostGroups.get(hostGroupId)?.haReserveHostCount ?? 0) === 0) return within;
+  const hosts = within.slice();
+  keepHosts(hosts, fleet.labels.of(LABEL.hostGroup(hostGroupId)));
+  return hosts;
 }
 
 const reasonAgainst = (fleet: Fleet, vm: Parameters<typeof requestToMove>[0], within: HostSet): string =>

@@ -11,6 +11,20 @@ const HOSTS_PER_CHANGE_MAX = 100;
 /** A preview names so many VMs and counts the rest. */
 export const AFFECTED_VMS_SHOWN_MAX = 50;
 
+/** Each set of so many hosts of a group is tried: C(100, 2) are 4,950. */
+const HOST_FAILURES_MAX = 4;
+
+const PlacementPolicy = z.enum(['pack', 'spread', 'balanced']).meta({
+  description:
+    'pack: fill hosts one after the other; spread: keep all about as full; balanced: go by the shape of what is left alone',
+});
+const Reserve = z.strictObject({
+  hostFailures: z.int().min(0).max(HOST_FAILURES_MAX).meta({
+    description:
+      'So many hosts of the group, whichever, may be lost at once, and its highly available VMs still have room in it; 0: none',
+  }),
+});
+
 const Description = z
   .string()
   .max(255)
@@ -25,6 +39,8 @@ export const HostGroup = z
     id: HostGroupId,
     name: ResourceName,
     description: z.string(),
+    policy: PlacementPolicy,
+    reserve: Reserve,
     hostIds: z.array(HostId).meta({ description: 'Its members, in the order of their ids' }),
     generation: z.int().meta({ description: 'Counts changes; the ETag of the group' }),
     createdAt: z.iso.datetime(),
@@ -37,6 +53,8 @@ export const CreateHostGroupRequest = z
   .strictObject({
     name: ResourceName,
     description: Description.default(''),
+    policy: PlacementPolicy.default('pack'),
+    reserve: Reserve.default({ hostFailures: 0 }),
     hostIds: HostIds.default([]),
     allowBaselineLoss: AllowBaselineLoss,
   })
@@ -47,6 +65,8 @@ export const UpdateHostGroupRequest = z
   .strictObject({
     name: ResourceName.optional(),
     description: Description.optional(),
+    policy: PlacementPolicy.optional(),
+    reserve: Reserve.optional(),
     addHostIds: HostIds.default([]).meta({ description: 'A host is in one group at the most' }),
     removeHostIds: HostIds.default([]),
     allowBaselineLoss: AllowBaselineLoss,

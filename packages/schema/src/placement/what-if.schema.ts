@@ -15,6 +15,7 @@ const SimulatedVm = z
     accelerator: Accelerator.optional(),
     hardware: VmHardware.prefault({}),
     hostId: HostId.optional().meta({ description: 'Only this host; needs a token for the whole site' }),
+    highAvailability: z.boolean().optional().meta({ description: 'Default: false' }),
     vmGroupId: VmGroupId.optional().meta({ description: 'They would be in this VM group' }),
     count: z.int().min(1).max(SIMULATED_VM_COUNT_MAX).default(1),
   })
@@ -79,14 +80,29 @@ export const SimulatedFailure = z
   .object({
     lostHosts: z.array(NamedHost),
     restarts: z.array(
-      z.object({ vmId: VmId, vmName: z.string(), fromHostId: HostId, toHostId: HostId, toHostName: z.string() }),
+      z.object({
+        vmId: VmId,
+        vmName: z.string(),
+        fromHostId: HostId,
+        isHighlyAvailable: z.boolean(),
+        toHostId: HostId,
+        toHostName: z.string(),
+      }),
     ),
-    stranded: z.array(z.object({ vmId: VmId, vmName: z.string(), fromHostId: HostId, reason: z.string() })),
+    stranded: z.array(
+      z.object({
+        vmId: VmId,
+        vmName: z.string(),
+        fromHostId: HostId,
+        isHighlyAvailable: z.boolean(),
+        reason: z.string(),
+      }),
+    ),
   })
   .meta({
     id: 'SimulatedFailure',
     description:
-      'Which running VMs would find room elsewhere, the largest first. Room alone: where disks are is not looked at',
+      'Which running VMs would find room elsewhere: highly available ones first, inside their host group if that has a reserve; the largest first. Room alone: where disks are is not looked at',
   });
 export type SimulatedFailure = z.infer<typeof SimulatedFailure>;
 

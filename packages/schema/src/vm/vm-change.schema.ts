@@ -16,6 +16,7 @@ export const UpdateVmRequest = z
   .strictObject({
     name: ResourceName.optional(),
     labels: Labels.optional().meta({ description: 'All of them: what is left out is taken off' }),
+    highAvailability: z.boolean().optional(),
     vmGroupId: VmGroupId.nullable().optional().meta({
       description:
         'null: in no group. The VM stays where it is: refused if it would break a hard rule of the group there',

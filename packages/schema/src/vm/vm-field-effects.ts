@@ -46,6 +46,10 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   live('name', 'The record has it at once; the name of the process on the host follows at the next start.'),
   live('labels', 'Nothing of the machine changes.'),
   live(
+    'highAvailability',
+    'From the next decision on room is kept for it, or not any more. Nothing of the machine changes.',
+  ),
+  live(
     'vmGroupId',
     'The VM stays where it is: refused, with the rule, if it would break a hard rule of the group there.',
   ),

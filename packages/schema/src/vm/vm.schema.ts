@@ -74,6 +74,10 @@ export const CreateVmRequest = z
     vmGroupId: VmGroupId.optional().meta({
       description: 'The VM is placed by the rules of this group of its project. Default: in none',
     }),
+    highAvailability: z.boolean().default(false).meta({
+      description:
+        'true: room is kept for it in a host group with a reserve, should its host be lost. This release does not restart it by itself',
+    }),
     labels: Labels.default({}),
   })
   .meta({ id: 'CreateVmRequest' });
@@ -137,6 +141,7 @@ export const Vm = z
     imageId: ImageId,
     hostId: HostId.nullable(),
     hostName: z.string().nullable(),
+    highAvailability: z.boolean().meta({ description: 'Room is kept for it, should its host be lost' }),
     vmGroupId: VmGroupId.nullable().meta({ description: 'By whose rules it is placed; null: it is in no VM group' }),
     vcpuCount: z.int(),
     memoryBytes: z.int(),

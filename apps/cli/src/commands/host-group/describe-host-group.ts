@@ -12,10 +12,15 @@ export const describeHostGroup = (group: HostGroup): readonly Field[] => [
   ['name', group.name],
   ['id', group.id],
   ['description', group.description],
+  ['policy', group.policy],
+  ['host failures to bear', group.reserve.hostFailures],
   ['hosts', group.hostIds.join(', ') || 'none'],
   ['created', group.createdAt],
   ['changed', group.updatedAt],
 ];
+
+export const reserveOf = (hostFailures: number | undefined): { hostFailures: number } | undefined =>
+  hostFailures === undefined ? undefined : { hostFailures };
 
 const listed = (names: readonly string[]): string => names.join(', ') || 'none';
 

@@ -1,12 +1,15 @@
+import { Option } from 'commander';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
-import { collectText, given } from '../../option-values.js';
+import { collectText, given, parseCount } from '../../option-values.js';
 import { resolveHost, resolveHostGroup } from '../../resolve-name.js';
-import { describeHostGroup } from './describe-host-group.js';
+import { describeHostGroup, reserveOf } from './describe-host-group.js';
 
 interface UpdateOptions {
   readonly name?: string;
   readonly description?: string;
+  readonly policy?: 'pack' | 'spread' | 'balanced';
+  readonly hostFailures?: number;
   readonly addHost?: readonly string[];
   readonly removeHost?: readonly string[];
   readonly allowBaselineLoss?: boolean;
@@ -19,6 +22,12 @@ export const addHostGroupUpdate: AddVerb = (group, cli) => {
     .argument('<group>', 'name or id')
     .option('--name <name>', 'a DNS label')
     .option('--description <text>', 'for people')
+    .addOption(new Option('--policy <policy>', 'how its hosts are filled').choices(['pack', 'spread', 'balanced']))
+    .option(
+      '--host-failures <count>',
+      'so many hosts may be lost, and highly available VMs still have room',
+      parseCount,
+    )
     .option('--add-host <host>', 'name or id; may be given several times', collectText)
     .option('--remove-host <host>', 'name or id; may be given several times', collectText)
     .option('--allow-baseline-loss', 'let hosts join although the group loses something by them')
@@ -26,9 +35,13 @@ export const addHostGroupUpdate: AddVerb = (group, cli) => {
     .action(async (nameOrId: string, options: UpdateOptions) => {
       const client = cli.connect();
       const idsOf = (hosts: readonly string[] = []) => Promise.all(hosts.map((host) => resolveHost(client, host)));
-      const { name, description, allowBaselineLoss } = options;
+      const { name, description, policy, hostFailures, allowBaselineLoss } = options;
       const [addHostIds, removeHostIds] = [await idsOf(options.addHost), await idsOf(options.removeHost)];
-      const body = { addHostIds, removeHostIds, ...given({ name, description, allowBaselineLoss }) };
+      const body = {
+        addHostIds,
+        removeHostIds,
+        ...given({ name, description, policy, allowBaselineLoss, reserve: reserveOf(hostFailures) }),
+      };
       cli.show(await client.hostGroups.update(await resolveHostGroup(client, nameOrId), body), describeHostGroup);
     });
 };

@@ -35,6 +35,7 @@ function formatFailure({ lostHosts, restarts, stranded }: SimulatedFailure, head
           restarts,
           [
             { title: 'VM', of: ({ vmName }) => vmName },
+            { title: 'HA', of: ({ isHighlyAvailable }) => (isHighlyAvailable ? 'yes' : 'no') },
             { title: 'ON', of: ({ toHostName }) => toHostName },
           ],
           head,
@@ -46,6 +47,7 @@ function formatFailure({ lostHosts, restarts, stranded }: SimulatedFailure, head
           stranded,
           [
             { title: 'VM', of: ({ vmName }) => vmName },
+            { title: 'HA', of: ({ isHighlyAvailable }) => (isHighlyAvailable ? 'yes' : 'no') },
             { title: 'WHY NOT', of: ({ reason }) => reason },
           ],
           head,

@@ -25,6 +25,7 @@ interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOption
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
   readonly group?: string;
+  readonly highAvailability?: boolean;
   readonly start: boolean;
   readonly waitForCapacity?: number;
   readonly priority?: number;
@@ -43,6 +44,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
     .option('--group <group>', 'a VM group, by whose rules it is placed: name or id')
+    .option('--high-availability', 'room is kept for it in its host group, should its host be lost')
     .option('--no-start', 'create it stopped')
     .option('--wait-for-capacity <time>', 'without room, wait for it so long, such as 30m', parseDurationMs)
     .option('--priority <number>', 'of those that wait: 0 to 100, the highest first; default: 0', parseCount)
@@ -70,7 +72,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       const balloon = balloonOf(options);
       const hardware = hardwareOf(options, await newDevicesOf(client, options));
       const waitForCapacity = waitOf(options);
-      const placing = { projectId, hostId, vmGroupId, waitForCapacity };
+      const placing = { projectId, hostId, vmGroupId, highAvailability: options.highAvailability, waitForCapacity };
       const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));

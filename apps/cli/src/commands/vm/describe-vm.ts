@@ -65,6 +65,7 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['state', vm.state],
   ['may be asked to', vm.allowedRequests.join(', ')],
   ['host', vm.hostName],
+  ...(vm.highAvailability ? [['high availability', 'room is kept for it'] as const] : []),
   ...(vm.vmGroupId === null ? [] : [['VM group', vm.vmGroupId] as const]),
   ...waitingFields(vm),
   ['accelerator', vm.accelerator],

@@ -1,4 +1,5 @@
 import type { KvorumClient } from '@kvorum/client';
+import { Option } from 'commander';
 import { parseByteSize } from '../../byte-size.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
@@ -14,6 +15,7 @@ type UpdateOptions = HardwareOptions &
   UpdateEndOptions & {
     readonly name?: string;
     readonly group?: string;
+    readonly highAvailability?: 'on' | 'off';
     readonly label?: Record<string, string>;
     readonly vcpus?: number;
     readonly memory?: number;
@@ -27,6 +29,7 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
     .argument('<vm>', 'name or id')
     .option('--name <name>', 'another name')
     .option('--group <group>', 'a VM group whose hard rules it keeps where it is; none: out of its group')
+    .addOption(new Option('--high-availability <state>', 'is room kept for it?').choices(['on', 'off']))
     .option('--vcpus <count>', 'while it runs: up to --max-vcpus', parseCount)
     .option('--memory <size>', 'while it runs: up to --max-memory', parseByteSize)
     .option('--root-disk <size>', 'of the root disk: larger only', parseByteSize)
@@ -42,6 +45,7 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
     .action(async (nameOrId: string, options: UpdateOptions) => {
       const parts = given({
         name: options.name,
+        highAvailability: options.highAvailability && options.highAvailability === 'on',
         labels: options.label,
         vcpuCount: options.vcpus,
         memoryBytes: options.memory,
