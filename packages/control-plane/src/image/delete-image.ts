@@ -5,13 +5,13 @@ import { findImage, lockImageAndCountVms, markImageDeleted } from './image.store
 import { recordImageState } from './images.js';
 import { requireOwnImage } from './own-image.js';
 
-/** Throws in_use while a VM was made from it, not_found, forbidden. */
+/** Throws in_use while a VM was made from it or has it in a drive, not_found, forbidden. */
 export async function deleteImage(cp: ControlPlane, actor: Actor, imageId: ImageId): Promise<void> {
   await withTransaction(cp.database, async (tx) => {
     const vmCount = await lockImageAndCountVms(tx, imageId);
     const image = requireOwnImage(actor, await findImage(tx, imageId));
     if (vmCount > 0) {
-      const message = `${vmCount} VMs were made from this image; delete them first`;
+      const message = `${vmCount} VMs were made from this image or have it in a drive; delete them, or take it out, first`;
       throw new DomainError('in_use', message, { details: { vmCount } });
     }
     await markImageDeleted(tx, imageId, cp.clock());

@@ -1,6 +1,6 @@
 import type { Image, ImageId, ImageSourceFormat, ImageState, ProjectId, StoredError } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
-import type { Image as ImageRow } from '../database/generated/client.js';
+import { type Image as ImageRow, Prisma } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
 import type { ImageFacts } from './receive-image.js';
 
@@ -124,10 +124,26 @@ export async function markFailed(tx: Tx, id: string, failure: StoredError): Prom
   return count === 1;
 }
 
-/** Locks the image against `holdImages` and counts the VMs made from it. */
+/**
+ * VM `v` was made from the image, or has it in a drive: now, from its next start on, or once the operation under way is done, of
+ * which only its input knows until then. (What an operation has that ended is in the VM, or was taken back.)
+ */
+const isNeededByVm = (imageId: string) => {
+  const inDrive = Prisma.sql`${JSON.stringify([{ imageId }])}::jsonb`;
+  return Prisma.sql`(
+    v.image_id = ${imageId}::uuid
+    OR v.hardware #> '{devices,cdroms}' @> ${inDrive}
+    OR v.next_shape #> '{hardware,devices,cdroms}' @> ${inDrive}
+    OR EXISTS (SELECT FROM operations o
+                WHERE o.id = v.operation_id AND o.finished_at IS NULL AND o.input -> 'images' @> ${inDrive}))`;
+};
+
+/** Locks the image against `holdImages` and counts the VMs that need it. */
 export async function lockImageAndCountVms(tx: Tx, id: string): Promise<number> {
   await tx.$executeRaw`SELECT FROM images WHERE id = ${id}::uuid FOR UPDATE`;
-  return tx.vm.count({ where: { imageId: id, deletedAt: null } });
+  const rows = await tx.$queryRaw<{ count: bigint }[]>`
+    SELECT count(*) FROM vms v WHERE v.deleted_at IS NULL AND ${isNeededByVm(id)}`;
+  return Number(rows[0]?.count);
 }
 
 export async function markImageDeleted(tx: Tx, id: string, now: Date): Promise<boolean> {
@@ -138,9 +154,12 @@ export async function markImageDeleted(tx: Tx, id: string, now: Date): Promise<b
   return count === 1;
 }
 
-/** Is there a VM on the host that was made from the image? */
+/** Is there a VM on the host that needs the image? */
 export async function isImageNeededBy(database: Database, hostId: string, imageId: string): Promise<boolean> {
-  return (await database.vm.findFirst({ where: { hostId, imageId, deletedAt: null }, select: { id: true } })) !== null;
+  const rows = await database.$queryRaw<object[]>`
+    SELECT 1 AS needed FROM vms v
+     WHERE v.host_id = ${hostId}::uuid AND v.deleted_at IS NULL AND ${isNeededByVm(imageId)} LIMIT 1`;
+  return rows.length > 0;
 }
 
 /** Those of the ids that are not of an image any more. */

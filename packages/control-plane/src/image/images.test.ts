@@ -4,7 +4,7 @@ import { mkdir, readdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import type { CreateImageRequest, ImageId } from '@kvorum/schema';
+import { type CreateImageRequest, type ImageId, newId } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aHost, aName, aProject, aVm, ingredients } from '../../test/world/fleet-builder.js';
 import { aQcow2File } from '../../test/world/qcow2.js';
@@ -239,6 +239,36 @@ describe('deleting an image', () => {
     await deleteImage(test.cp, test.admin, image.id);
     expect(await filesOf(image.id)).toEqual([]);
     await expect(getImage(test.cp, test.admin, image.id)).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  describe('while it lies in a drive of a VM', () => {
+    const drives = (imageId: string | null) => JSON.stringify([{ name: 'install', imageId }]);
+    const inShape = `jsonb_build_object('hardware', jsonb_build_object('devices', jsonb_build_object('cdroms', $2::jsonb)))`;
+    const intoOperation = `WITH o AS (
+      INSERT INTO operations (id, kind, resource_kind, resource_id, state, input, created_by, deadline_at, unwind_deadline_at,
+                              deadline_ms, unwind_deadline_ms)
+      VALUES ('${newId()}', 'vm.update', 'vm', $1, 'running', jsonb_build_object('images', $2::jsonb), 'test', now(), now(), 1, 1)
+      RETURNING id)
+      UPDATE vms SET operation_id = o.id FROM o WHERE vms.id = $1`;
+
+    it.each([
+      ['now', `UPDATE vms SET hardware = jsonb_set(hardware, '{devices,cdroms}', $2::jsonb) WHERE id = $1`],
+      ['from its next start on', `UPDATE vms SET next_shape = ${inShape} WHERE id = $1`],
+      ['once the operation under way has put it there', intoOperation],
+    ])('%s, is refused, and its host gets it', async (_when, put) => {
+      const { bytes, sha256 } = aFile();
+      const image = await announce(sha256);
+      await upload(image.id, bytes);
+      await aHost(test);
+      const { vmId } = await aVm(test, await ingredients(test));
+      const hostId = String((await test.sql('SELECT host_id FROM vms WHERE id = $1', [vmId]))[0]?.['host_id']);
+      await expect(contentOf(readImageFor(test.cp, hostId, image.id, 0))).rejects.toMatchObject({ code: 'not_found' });
+      await test.sql(put, [vmId, drives(image.id)]);
+      expect((await contentOf(readImageFor(test.cp, hostId, image.id, 0))).equals(bytes)).toBe(true);
+      await expect(deleteImage(test.cp, test.admin, image.id)).rejects.toMatchObject({ code: 'in_use' });
+      await test.sql('UPDATE vms SET deleted_at = now() WHERE id = $1', [vmId]);
+      await deleteImage(test.cp, test.admin, image.id);
+    });
   });
 
   it('is made good by the reconciler when it was cut off, and so are uploads that died', async () => {
