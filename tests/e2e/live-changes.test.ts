@@ -54,7 +54,7 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     site = await startSite({ hostNames: ['host-a'] });
     const imageId = await site.uploadImage('tiny', (await guestImage('tiny')).path);
     const flavorId = await site.createFlavor('small', 192, 256);
-    const given = { dataDisks: [{ sizeBytes: 4 * MIB, serial: 'given' }], nics: [{}] };
+    const given = { dataDisks: [{ sizeBytes: 4 * MIB, serial: 'given' }], nics: [{}], cdroms: [{ name: 'install' }] };
     const hardware = { devices: { maxVcpuCount: 2, maxMemoryBytes: 320 * MIB, ...given } };
     const created = await site.createVm({ name: 'growing', imageId, flavorId, hardware });
     vmId = created.vmId;
@@ -117,6 +117,16 @@ describe('a Linux guest whose VM is changed while it runs', () => {
     await change({ hardware: { devices: { dataDisks: [given] } } });
     await eventually('no such disk', SEEN_MS_MAX, async () => (await seen('ls -d /sys/block/vd* | wc -l')) === 2);
     expect((await vm()).volumes.map(({ role }) => role)).toEqual(['root', 'data']);
+  });
+
+  test('gets another image into its drive, which the host had to fetch, and the site keeps it meanwhile', async () => {
+    const imageId = await site.uploadImage('medium', (await guestImage('boot-sector')).path);
+    const inDrive = (id: string | null) =>
+      change({ hardware: { devices: { cdroms: [{ name: 'install', imageId: id }] } } });
+    await inDrive(imageId);
+    expect(await site.rest.send('DELETE', `/v1/images/${imageId}`)).toMatchObject({ status: 409 });
+    await inDrive(null);
+    await site.rest.expect(204, 'DELETE', `/v1/images/${imageId}`);
   });
 
   test('sees a larger root disk', async () => {
