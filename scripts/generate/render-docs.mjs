@@ -129,8 +129,8 @@ with \`memhp_default_state=online_movable\`. A disk that has grown cannot be mad
 
 ## Not built
 
-Devices are added to a VM that is there, not when it is created. A card on a network is not plugged into a VM that runs. A VM with dedicated
-CPUs, huge pages or NUMA nodes changes its vCPUs and memory at its next start only.
+A card on a network is not plugged into a VM that runs. A VM with dedicated CPUs, huge pages or NUMA nodes changes its vCPUs and memory at its
+next start only.
 `;
 
 export const DOCS = [
