@@ -80,10 +80,12 @@ describe('kvorum host check', () => {
 });
 
 it('kvorum host get shows the same findings of a host that joined', async () => {
-  const host = aHost({ facts: FACTS });
+  const networkFaults = [{ networkId: idOf(5), message: 'there is no interface eth7' }];
+  const host = aHost({ facts: FACTS, networkFaults });
   const { run } = await openDouble({ 'GET /v1/hosts': page(host), [`GET /v1/hosts/${idOf(4)}`]: ok(host) });
   const { stdout } = await run('host get host-a');
   expect(stdout).toMatch(/^KVM +disabled: flags without \/dev\/kvm/m);
   expect(stdout).toMatch(/^kvm +disabled \(Turn it on\.\)$/m);
   expect(stdout).toMatch(/^microcode +0x1$/m);
+  expect(stdout).toMatch(/^network 0\S+ +there is no interface eth7$/m);
 });

@@ -111,6 +111,7 @@ export const aHost = (changes: Partial<Host> = {}): Host => ({
   facts: null,
   labels: {},
   lastReportAt: AT,
+  networkFaults: [],
   certificateExpiresAt: AT,
   createdAt: AT,
   ...changes,

@@ -3,14 +3,17 @@ import type { Database, Tx } from '../database/database.js';
 import type { PageBounds } from '../page-cursor.js';
 import { storedFactsOf } from './hardware-shapes.js';
 
-const WITH_CERTIFICATE = {
-  // The newest one is what the host uses: renewals and new enrolments revoke those before it.
-  include: { hostCertificates: { where: { revokedAt: null }, orderBy: { expiresAt: 'desc' }, take: 1 } },
+const WITH_WHAT_IS_ITS_OWN = {
+  include: {
+    // The newest one is what the host uses: renewals and new enrolments revoke those before it.
+    hostCertificates: { where: { revokedAt: null }, orderBy: { expiresAt: 'desc' }, take: 1 },
+    hostNetworks: { select: { faults: true } },
+  },
 } as const;
 
 type HostRow = NonNullable<Awaited<ReturnType<typeof readRow>>>;
 const readRow = (database: Database | Tx, id: string) =>
-  database.host.findUnique({ where: { id }, ...WITH_CERTIFICATE });
+  database.host.findUnique({ where: { id }, ...WITH_WHAT_IS_ITS_OWN });
 
 const hostOf = (row: HostRow): Host => ({
   id: row.id as HostId,
@@ -39,6 +42,7 @@ const hostOf = (row: HostRow): Host => ({
   },
   generation: Number(row.generation),
   facts: storedFactsOf(row.facts),
+  networkFaults: (row.hostNetworks?.faults ?? []) as Host['networkFaults'],
   labels: row.labels as Record<string, string>,
   lastReportAt: row.lastReportAt?.toISOString() ?? null,
   certificateExpiresAt: row.hostCertificates[0]?.expiresAt.toISOString() ?? null,
@@ -64,7 +68,7 @@ export async function findHosts(
     },
     orderBy: { id: 'asc' },
     take: bounds.rowCountMax,
-    ...WITH_CERTIFICATE,
+    ...WITH_WHAT_IS_ITS_OWN,
   });
   return rows.map(hostOf);
 }

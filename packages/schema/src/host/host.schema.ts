@@ -99,6 +99,9 @@ export const Host = z
     reserved: Amounts.meta({ description: 'What VMs have reserved' }),
     generation: z.int(),
     facts: HostFacts.nullable(),
+    networkFaults: z
+      .array(z.object({ networkId: z.string(), message: z.string() }))
+      .meta({ description: 'Networks that the host could not make, by what its agent said last; it goes on trying' }),
     labels: Labels,
     lastReportAt: z.iso.datetime().nullable(),
     certificateExpiresAt: z.iso.datetime().nullable(),

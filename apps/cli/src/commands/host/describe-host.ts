@@ -38,6 +38,7 @@ export const describeHost = (host: Host): readonly Field[] => [
   ...hugePageFields(host),
   ['disk reserved', share(host.reserved.diskBytes, host.capacity.diskBytes, formatByteSize)],
   ...(host.facts === null ? [] : factFields(host.facts)),
+  ...host.networkFaults.map(({ networkId, message }) => [`network ${networkId}`, message] as const),
   ['last report', host.lastReportAt],
   ['certificate ends', host.certificateExpiresAt],
   ['created', host.createdAt],
