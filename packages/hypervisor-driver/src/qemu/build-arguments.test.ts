@@ -117,7 +117,7 @@ describe('the command line of a VM', () => {
       '-smp cpus=4,maxcpus=8,sockets=1,cores=8,threads=1',
       '-m size=2048M,maxmem=3072M',
       '-object {"qom-type":"throttle-group","id":"limit-01900000-0000-7000-8000-0000000000d1","limits":{"iops-total":100,"bps-total":0}}',
-      '-blockdev {"node-name":"d-00000000700080000000000000d1","driver":"throttle","throttle-group":"limit-01900000-0000-7000-8000-0000000000d1","file":{"driver":"qcow2","file":{"driver":"file","filename":"/var/lib/kvorum/disks/d.qcow2","cache":{"direct":true},"aio":"native","discard":"unmap"},"cache":{"direct":true},"discard":"unmap","backing":null}}',
+      '-blockdev {"node-name":"d-00000000700080000000000000d1","driver":"throttle","throttle-group":"limit-01900000-0000-7000-8000-0000000000d1","file":{"driver":"qcow2","node-name":"q-78df840fd84f274d81c28fe3dbd1","file":{"driver":"file","cache":{"direct":true},"aio":"native","filename":"/var/lib/kvorum/disks/d.qcow2","discard":"unmap"},"cache":{"direct":true},"discard":"unmap","backing":null}}',
       '-device {"driver":"virtio-blk-pci","id":"disk-01900000-0000-7000-8000-0000000000d1","bus":"slot-3","drive":"d-00000000700080000000000000d1","serial":"01900000-0000-7000-8"}',
       '-device {"driver":"virtio-net-pci","id":"nic-01900000-0000-7000-8000-0000000000e1","bus":"slot-4","mac":"02:00:00:00:00:01"}',
       `-blockdev {"node-name":"m-${'a'.repeat(28)}","driver":"qcow2","read-only":true,"backing":null,"file":{"driver":"file","filename":"/var/lib/kvorum/images/m.qcow2","read-only":true}}`,
