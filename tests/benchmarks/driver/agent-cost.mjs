@@ -14,7 +14,7 @@ const UTIME_FIELD = 14;
 
 /** The agent of a real site: what it costs without VMs and with 50 whose guests have halted, and what each VM adds to memory. */
 export async function measureAgent(folder) {
-  // Guests that halt need no CPU: an operator may promise more than the usual four per CPU.
+  // Guests that halt need no CPU: more are promised than four per CPU.
   const site = await openBenchSite({ capacityVcpus: VM_COUNT });
   try {
     const empty = await watch(site.agentPid);
