@@ -1,5 +1,6 @@
 // Runs one verb of a storage pool as an agent does, and kills itself by SIGKILL at the nth point: before each change of a name or
-// mode, before each tool is started, and some milliseconds after. Ends with 0 when the verb needed fewer.
+// mode, before each tool is started, and some milliseconds after. Ends with 0, and prints how many points there were, when it was not
+// killed: the verb has fewer, or its tool was done sooner.
 import childProcess from 'node:child_process';
 import fs from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
@@ -30,4 +31,5 @@ const { openDirectoryPool } = await import('@kvorum/host-storage');
 const pool = await openDirectoryPool(options);
 count = 0;
 await pool[verb](...args);
+process.stdout.write(String(count));
 process.exit(0);
