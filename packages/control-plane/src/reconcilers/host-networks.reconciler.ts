@@ -33,9 +33,10 @@ async function tell(cp: Pick<ControlPlane, 'database' | 'agents' | 'log'>, hostI
     }
     return true;
   } catch (error) {
+    // Whatever it is: a host that was never told comes first, so one that cannot be told would take others' turns for ever.
+    await postponeHost(cp.database, hostId, RETRY_MS);
     if (!(error instanceof DomainError)) throw error;
     cp.log.warn({ hostId, code: error.code, reason: error.message }, 'a host did not take its networks');
-    await postponeHost(cp.database, hostId, RETRY_MS);
     return false;
   }
 }

@@ -216,6 +216,24 @@ describe('telling a host', () => {
   });
 });
 
+it('a host that cannot be told for a reason that nobody foresaw waits as others do, and is told later', async () => {
+  const network = await aNetwork('nat');
+  await aPort(network, a);
+  const { agents } = fleet.test.cp;
+  let callCount = 0;
+  const agentOf = (host: Parameters<typeof agents.agentOf>[0]) => {
+    callCount += 1;
+    if (host.id === a.hostId) throw new TypeError('unforeseen');
+    return agents.agentOf(host);
+  };
+  const broken = { ...fleet.test.cp, agents: { ...agents, agentOf } };
+  await expect(reconcileHostNetworks(broken)).rejects.toThrow('unforeseen');
+  expect([await reconcileHostNetworks(broken), callCount]).toEqual([0, 1]);
+  await fleet.test.sql('UPDATE host_networks SET retry_at = now() WHERE host_id = $1', [a.hostId]);
+  await settle();
+  expect(networkOf(a, network)?.ports).toHaveLength(1);
+});
+
 it('a port takes one row more to be recorded, whatever it concerns', async () => {
   const network = await aNetwork('nat');
   await settle();
