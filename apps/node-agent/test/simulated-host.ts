@@ -121,6 +121,7 @@ export class TestVm {
       memoryBytes: 64 * MIB,
       accelerator: Accelerator.ACCELERATOR_TCG,
       rootVolumeId: this.volumeId,
+      pooledVolumes: [],
       balloon: { minimumBytes: 32 * MIB, shares: 1000 },
       hardware: undefined,
       ...changes,

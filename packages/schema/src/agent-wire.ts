@@ -8,4 +8,5 @@ export * from './generated/proto/kvorum/agent/v1/facts.js';
 export * from './generated/proto/kvorum/agent/v1/networks.js';
 export * from './generated/proto/kvorum/agent/v1/node_agent.js';
 export * from './generated/proto/kvorum/agent/v1/site_gateway.js';
+export * from './generated/proto/kvorum/agent/v1/storage.js';
 export * from './wire-error.js';

@@ -9,6 +9,7 @@ import {
   type Hardware,
   type HostFacts,
   type HostReport,
+  type PoolReport,
   PowerState,
   Switch,
   type VmReport,
@@ -29,6 +30,8 @@ const FACT_COUNT_MAX = 1024;
 const CPU_COUNT_MAX = 8192;
 /** The square of the most NUMA nodes that x86 machines are built with. */
 const DISTANCE_COUNT_MAX = 64 * 64;
+/** File systems for VMs of one host: a handful. */
+const POOL_COUNT_MAX = 64;
 /** Counts are PostgreSQL `int`. */
 const INT_MAX = 2_147_483_647;
 const ADDRESS = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$/;
@@ -56,7 +59,19 @@ export function checkReport(report: HostReport): HostReport {
     accelerator: known(Accelerator, report.accelerator),
     facts: report.facts === undefined ? undefined : checkFacts(report.facts),
     vms,
+    pools: report.pools && { pools: checkPools(report.pools.pools) },
   };
+}
+
+function checkPools(pools: readonly PoolReport[]): PoolReport[] {
+  if (pools.length > POOL_COUNT_MAX) throw refusal('pools', `more than ${POOL_COUNT_MAX}`);
+  return pools.map((pool) => ({
+    ...pool,
+    name: text('pools.name', pool.name),
+    poolId: text('pools.poolId', pool.poolId),
+    driver: text('pools.driver', pool.driver),
+    fault: printable(pool.fault.slice(0, TEXT_LENGTH_MAX)),
+  }));
 }
 
 /** host:port, the host a name, an IPv4 address or an IPv6 address in brackets. */

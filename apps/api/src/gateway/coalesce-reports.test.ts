@@ -1,4 +1,4 @@
-import { HostFacts, HostReport, type VmReport } from '@kvorum/schema/agent-wire';
+import { HostFacts, HostReport, PoolReport, type VmReport } from '@kvorum/schema/agent-wire';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { coalesceReports } from './coalesce-reports.js';
@@ -41,6 +41,14 @@ const reportsOfOneAgent = fc
   );
 
 describe('coalescing reports', () => {
+  it('keeps what was told of pools until it is told anew', () => {
+    const pools = { pools: [PoolReport.create({ name: 'fast' })] };
+    const told = HostReport.create({ reportGeneration: 1, pools });
+    const silent = HostReport.create({ reportGeneration: 2 });
+    expect(coalesceReports(told, silent).pools).toEqual(pools);
+    expect(coalesceReports(told, { ...silent, pools: { pools: [] } }).pools).toEqual({ pools: [] });
+  });
+
   it('leads to the same knowledge as storing one after the other', () => {
     fc.assert(
       fc.property(reportsOfOneAgent, (reports) => {

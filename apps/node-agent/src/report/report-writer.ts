@@ -74,6 +74,7 @@ export class ReportWriter {
       address: this.#sources.address,
       isFull,
       vms: actors.map((actor) => this.#vmReport(actor, reportGeneration)).filter((report) => report !== null),
+      pools: undefined,
     };
   }
 

@@ -107,8 +107,24 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     runGuestCommand: unary(context, 'RunGuestCommand', runGuestCommand),
     freezeGuest: unary(context, 'FreezeGuest', freezeGuest),
     thawGuest: unary(context, 'ThawGuest', thawGuest),
+    ensureVolume: unary(context, 'EnsureVolume', refusePool),
+    growVolume: unary(context, 'GrowVolume', refusePool),
+    cloneVolume: streaming(context, 'CloneVolume', refuseClone),
+    snapshotVolumes: unary(context, 'SnapshotVolumes', refusePool),
+    removeVolumeSnapshot: unary(context, 'RemoveVolumeSnapshot', refusePool),
+    revertVolume: unary(context, 'RevertVolume', refusePool),
+    removeVolume: unary(context, 'RemoveVolume', refusePool),
+    restoreVolume: unary(context, 'RestoreVolume', refusePool),
+    purgeVolume: unary(context, 'PurgeVolume', refusePool),
+    observeVolume: unary(context, 'ObserveVolume', refusePool),
+    sweepPool: unary(context, 'SweepPool', refusePool),
   };
 }
+
+/** This agent has no storage pools. */
+const refusePool = (): Promise<never> =>
+  Promise.reject(new DomainError('not_found', 'this host has no such storage pool'));
+const refuseClone = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: refusePool }) });
 
 interface HandlerContext {
   readonly services: AgentServices;

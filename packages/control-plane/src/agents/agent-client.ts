@@ -1,13 +1,8 @@
-import { type ClientReadableStream, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import { type ConsoleKind, DomainError, type HostNetworks, type ThawedVm } from '@kvorum/schema';
-import {
-  type EnsureImageResponse,
-  type EnsureVmRequest,
-  fromServiceError,
-  type NodeAgentClient,
-  PowerState,
-} from '@kvorum/schema/agent-wire';
+import { type EnsureVmRequest, PowerState } from '@kvorum/schema/agent-wire';
 import { cleanLine } from '../plain-text.js';
+import { progressing, unary } from './agent-call.js';
 import type {
   AgentDisk,
   AgentFreeze,
@@ -26,6 +21,7 @@ import type {
 } from './agent-port.js';
 import { joinScreenshot, openConsole } from './console-calls.js';
 import { toWireNetworks } from './network-shapes.js';
+import { VolumeCalls } from './volume-calls.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
 
 /** What is kept of a host's words. */
@@ -33,23 +29,10 @@ const FAULT_LENGTH_MAX = 500;
 /** An observation is answered from the agent's memory. */
 const OBSERVE_TIMEOUT_MS = 5000;
 
-type UnaryCall<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: { deadline: number },
-  callback: (error: ServiceError | null, response: Response) => void,
-) => ClientUnaryCall;
-
-/** AgentPort over gRPC. `connect` gives the client of a connection that is trusted now, or throws host_not_trusted. */
-export class AgentClient implements AgentPort {
-  readonly #connect: () => Promise<NodeAgentClient>;
-
-  constructor(connect: () => Promise<NodeAgentClient>) {
-    this.#connect = connect;
-  }
-
+/** AgentPort over gRPC. */
+export class AgentClient extends VolumeCalls implements AgentPort {
   async observeVm(vmId: string): Promise<ObservedVm | null> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const options = { timeoutMs: OBSERVE_TIMEOUT_MS };
     const { vms } = await unary(client.observeVms.bind(client), { vmIds: [vmId] }, options);
     const report = vms.find((vm) => vm.vmId === vmId);
@@ -60,34 +43,40 @@ export class AgentClient implements AgentPort {
     image: AgentImage,
     options: CallOptions & { onProgress?: (doneBytes: number) => void },
   ): Promise<void> {
-    const client = await this.#connect();
-    options.signal?.throwIfAborted();
-    const deadline = Date.now() + options.timeoutMs;
-    await drain(client.ensureImage({ ...image }, new Metadata(), { deadline }), options);
+    const client = await this.connect();
+    await progressing(client.ensureImage.bind(client), { ...image }, options, {
+      isLast: ({ isComplete }) => isComplete,
+      hear: ({ doneBytes }) => options.onProgress?.(doneBytes),
+    });
   }
 
   async ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const request = { ...disk, imageId: disk.imageId ?? '', imageSha256: disk.imageSha256 ?? '' };
     await unary(client.ensureDisk.bind(client), { intent: { ...intent }, ...request }, options);
   }
 
   async removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void> {
-    const client = await this.#connect();
+    const client = await this.connect();
     await unary(client.removeDisk.bind(client), { intent: { ...intent }, volumeId }, options);
   }
 
   async ensureNetworks(revision: number, desired: HostNetworks, options: CallOptions): Promise<AgentNetworkFault[]> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const { faults } = await unary(client.ensureNetworks.bind(client), toWireNetworks(revision, desired), options);
     return faults.map(({ networkId, message }) => ({ networkId, message: cleanLine(message, FAULT_LENGTH_MAX) }));
   }
 
   async ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const request: EnsureVmRequest = {
       intent: { ...intent },
-      spec: { ...spec, accelerator: toWireAccelerator(spec.accelerator), balloon: spec.balloon ?? undefined },
+      spec: {
+        ...spec,
+        accelerator: toWireAccelerator(spec.accelerator),
+        balloon: spec.balloon ?? undefined,
+        pooledVolumes: spec.pooledVolumes.map((volume) => ({ ...volume })),
+      },
       ...wirePower(wanted),
     };
     const { vm } = await unary(client.ensureVm.bind(client), request, options);
@@ -97,22 +86,22 @@ export class AgentClient implements AgentPort {
   }
 
   async ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const request = { intent: { ...intent }, targetBytes };
     return (await unary(client.ensureBalloon.bind(client), request, options)).actualBytes;
   }
 
   async removeVm(intent: Intent, options: CallOptions): Promise<void> {
-    const client = await this.#connect();
+    const client = await this.connect();
     await unary(client.removeVm.bind(client), { intent: { ...intent } }, options);
   }
 
   async openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream> {
-    return openConsole(await this.#connect(), vmId, kind, backlogBytes);
+    return openConsole(await this.connect(), vmId, kind, backlogBytes);
   }
 
   async takeScreenshot(vmId: string, { timeoutMs }: CallOptions): Promise<Uint8Array> {
-    const client = await this.#connect();
+    const client = await this.connect();
     return joinScreenshot(client.takeScreenshot({ vmId }, new Metadata(), { deadline: Date.now() + timeoutMs }));
   }
 
@@ -121,24 +110,24 @@ export class AgentClient implements AgentPort {
     command: AgentGuestCommand,
     options: CallOptions,
   ): Promise<AgentGuestCommandResult> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const request = { vmId, ...command, args: [...command.args], input: Buffer.from(command.input) };
     const { exitCode, signal, ...result } = await unary(client.runGuestCommand.bind(client), request, options);
     return { ...result, exitCode: exitCode ?? null, signal: signal === 0 ? null : signal };
   }
 
   async freezeGuest(vmId: string, durationMs: number, options: CallOptions): Promise<AgentFreeze> {
-    const client = await this.#connect();
+    const client = await this.connect();
     return unary(client.freezeGuest.bind(client), { vmId, durationMs }, options);
   }
 
   async thawGuest(vmId: string, freezeId: string | null, options: CallOptions): Promise<ThawedVm> {
-    const client = await this.#connect();
+    const client = await this.connect();
     return unary(client.thawGuest.bind(client), { vmId, freezeId: freezeId ?? '' }, options);
   }
 
   async readConsole(vmId: string, offset: number | null, maxBytes: number, options: CallOptions): Promise<ConsolePart> {
-    const client = await this.#connect();
+    const client = await this.connect();
     const request = { vmId, maxBytes, ...(offset === null ? {} : { offset }) };
     return unary(client.readConsole.bind(client), { offset: undefined, ...request }, options);
   }
@@ -150,43 +139,4 @@ function wirePower(wanted: WantedPower): { power: PowerState; graceMs: number; r
   }
   if (wanted.power === 'paused') return { power: PowerState.POWER_STATE_PAUSED, graceMs: 0, reset: false };
   return { power: PowerState.POWER_STATE_STOPPED, graceMs: wanted.graceMs, reset: false };
-}
-
-/** One call with its time limit. An abort cancels it on the wire as well; what the agent did is then unknown. */
-function unary<Request, Response>(
-  call: UnaryCall<Request, Response>,
-  request: Request,
-  { timeoutMs, signal }: CallOptions,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    signal?.throwIfAborted();
-    const running = call(request, new Metadata(), { deadline: Date.now() + timeoutMs }, (error, response) => {
-      signal?.removeEventListener('abort', cancel);
-      if (error === null) resolve(response);
-      else reject(fromServiceError(error));
-    });
-    const cancel = (): void => running.cancel();
-    signal?.addEventListener('abort', cancel, { once: true });
-  });
-}
-
-/** Reads progress until the agent says that the image is whole; a stream that ends before that has failed. */
-async function drain(
-  stream: ClientReadableStream<EnsureImageResponse>,
-  { signal, onProgress }: CallOptions & { onProgress?: (doneBytes: number) => void },
-): Promise<void> {
-  const cancel = (): void => stream.cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
-  let isComplete = false;
-  try {
-    for await (const message of stream as AsyncIterable<EnsureImageResponse>) {
-      isComplete = message.isComplete;
-      onProgress?.(message.doneBytes);
-    }
-  } catch (error) {
-    throw fromServiceError(error as ServiceError);
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-  }
-  if (!isComplete) throw new DomainError('host_unreachable', 'the agent stopped before it had the whole image');
 }

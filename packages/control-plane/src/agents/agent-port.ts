@@ -10,12 +10,13 @@ import type {
   VmHardware,
   VmRunsOn,
 } from '@kvorum/schema';
+import type { AgentPooledVolume, VolumePort } from './volume-port.js';
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
  * is idempotent, has a time limit, and throws DomainError (`host_unreachable`: the outcome is unknown, ask again).
  */
-export interface AgentPort {
+export interface AgentPort extends VolumePort {
   observeVm(vmId: string): Promise<ObservedVm | null>;
   /** Fetches the image into the host's cache; reports bytes as they come. */
   ensureImage(image: AgentImage, options: CallOptions & { onProgress?: (doneBytes: number) => void }): Promise<void>;
@@ -117,6 +118,8 @@ export interface AgentVmSpec {
   /** Null: the VM keeps all its memory. */
   readonly balloon: BalloonPolicy | null;
   readonly hardware: VmHardware;
+  /** Those of its disks that lie on pools. */
+  readonly pooledVolumes: readonly AgentPooledVolume[];
 }
 
 export type WantedPower =

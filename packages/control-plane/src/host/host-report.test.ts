@@ -69,6 +69,23 @@ describe('a report of a host', () => {
     expect(fieldOf(told('', ['gre']))).toBe('invalid_request facts.networking.kinds.0');
   });
 
+  it('tells its storage pools: one that is not open has a fault and no numbers; none is told twice', () => {
+    const poolId = newId();
+    const open = { name: 'fast', poolId, driver: 'dir', capabilities: { isThin: true }, totalBytes: 9, freeBytes: 4 };
+    const shut = { name: 'slow', driver: 'shared-dir', fault: 'is its file system mounted?\u001b[31m' };
+    const told = (...pools: object[]) => aReport({ pools: { pools } });
+    expect(checkReport(aReport()).pools).toBeNull();
+    expect(checkReport(told(open, shut)).pools).toMatchObject([
+      { name: 'fast', poolId, driver: 'dir', facts: { totalBytes: 9, freeBytes: 4, trashedBytes: 0 }, fault: null },
+      { name: 'slow', poolId: null, driver: 'shared-dir', facts: null, fault: 'is its file system mounted?' },
+    ]);
+    expect(fieldOf(told(open, open))).toBe('invalid_request pools');
+    expect(fieldOf(told(open, { ...open, name: 'other' }))).toBe('invalid_request pools');
+    expect(fieldOf(told({ ...open, name: '../x' }))).toBe('invalid_request pools.0.name');
+    expect(fieldOf(told({ ...open, driver: 'rbd' }))).toBe('invalid_request pools.0.driver');
+    expect(fieldOf(told({ ...open, poolId: 'x' }))).toBe('invalid_request pools.0.poolId');
+  });
+
   it('gives its hardware, with null for what the wire has no word for', () => {
     const told = aReport({
       facts: {

@@ -19,6 +19,7 @@ import { acceleratorOf, observedVmOf } from '../agents/wire-shapes.js';
 import { cleanLine } from '../plain-text.js';
 import { hardwareShapeOf, verdictOf } from './hardware-shapes.js';
 import { HostAddress } from './host-address.js';
+import { type AgentPool, AgentPools, agentPoolOf } from './pool-report.js';
 
 /** What a host may say of itself at most. A host is enrolled, not trusted: it can lie, but not flood or overflow. */
 const HOST_VCPU_COUNT_MAX = 65_536;
@@ -93,6 +94,7 @@ export interface CheckedReport {
   readonly address: string | null;
   readonly isFull: boolean;
   readonly vms: readonly ObservedVm[];
+  readonly pools: readonly AgentPool[] | null;
 }
 
 /** Throws invalid_request, naming the field. */
@@ -108,6 +110,7 @@ export function checkReport(report: HostReport): CheckedReport {
     address: report.address === '' ? null : check('address', HostAddress, report.address),
     isFull: report.isFull,
     vms: report.vms.map(checkVm),
+    pools: report.pools === undefined ? null : check('pools', AgentPools, report.pools.pools.map(agentPoolOf)),
   };
 }
 

@@ -67,6 +67,7 @@ export const specOf = (target: VmTarget): AgentVmSpec => ({
   rootVolumeId: target.rootVolumeId,
   balloon: target.balloon,
   hardware: target.hardware,
+  pooledVolumes: [],
 });
 
 /** A call never outlives its step: the runner decides about a deadline that has passed. */
