@@ -45,6 +45,9 @@ const BODIES: Case[] = [
   wrong('an empty body', raw(''), 'body'),
   wrong('an array', raw('[]'), 'body'),
   wrong('no content', ['PUT', `/v1/images/${ID}/content`, { as: 'admin' }], 'body'),
+  wrong('no content of a part', ['PUT', `/v1/images/${ID}/parts/1`, { as: 'admin' }], 'body'),
+  wrong('a part that is none', ['PUT', `/v1/images/${ID}/parts/0`, { as: 'admin' }], 'path.partNumber'),
+  wrong('a number of parts that is none', post(`/v1/images/${ID}/complete`, { partCount: 0 }), 'body.partCount'),
   wrong(
     'an unknown project of a token',
     post('/v1/tokens', { name: 'a', role: 'viewer', projectId: 7 }),

@@ -25,7 +25,9 @@ async function announce(sha256: string, headers: Record<string, string> = {}): P
 const upload = (id: string, raw: Buffer): Promise<Answer> =>
   site.ask('PUT', `/v1/images/${id}/content`, { as: 'operator', raw, headers: BYTES });
 const filesOfImages = async (): Promise<string[]> =>
-  (await readdir(join(site.dataDir, 'images'), { recursive: true })).filter((name) => name !== 'incoming');
+  (await readdir(join(site.dataDir, 'images'), { recursive: true })).filter(
+    (name) => name !== 'incoming' && name !== 'parts',
+  );
 
 describe('an image', () => {
   it('is announced, uploaded, checked, found, and deleted with its file', async () => {
@@ -50,6 +52,61 @@ describe('an image', () => {
     expect(await upload(id, image.bytes)).toMatchObject({ status: 409, body: { code: 'conflict_state' } });
     expect((await site.ask('DELETE', `/v1/images/${id}`, { as: 'operator' })).status).toBe(204);
     expect((await site.ask('GET', `/v1/images/${id}`, { as: 'viewer' })).status).toBe(404);
+    expect(await filesOfImages()).toEqual([]);
+  });
+
+  it('is uploaded in parts, in any order, and a part that broke off again', async () => {
+    const { id } = (await announce(image.sha256)).body;
+    const half = Math.ceil(image.bytes.byteLength / 2);
+    const send = (number: number, raw: Buffer) =>
+      site.ask('PUT', `/v1/images/${id}/parts/${number}`, { as: 'operator', raw, headers: BYTES });
+    const complete = (partCount: number) =>
+      site.ask('POST', `/v1/images/${id}/complete`, { as: 'operator', body: { partCount } });
+    const rest = image.bytes.subarray(half);
+    expect(await send(2, rest)).toMatchObject({ status: 200, body: { number: 2, sizeBytes: rest.byteLength } });
+    expect(await complete(2)).toMatchObject({
+      status: 409,
+      body: { code: 'conflict_state', errors: [{ field: 'body.partCount', message: 'part 1 of 2 has not arrived' }] },
+    });
+    await send(1, Buffer.from('something else'));
+    await send(1, image.bytes.subarray(0, half));
+    expect((await site.ask('GET', `/v1/images/${id}/parts`, { as: 'operator' })).body).toEqual({
+      items: [
+        { number: 1, sizeBytes: half },
+        { number: 2, sizeBytes: rest.byteLength },
+      ],
+    });
+    const done = await complete(2);
+    expect(done).toMatchObject({ status: 200, body: { state: 'available', sizeBytes: image.bytes.byteLength } });
+    expect((await complete(2)).body).toEqual(done.body);
+    expect((await send(1, rest)).body).toMatchObject({ code: 'conflict_state' });
+    expect((await site.ask('GET', `/v1/images/${id}/parts`, { as: 'operator' })).body).toEqual({ items: [] });
+    expect((await site.ask('DELETE', `/v1/images/${id}`, { as: 'operator' })).status).toBe(204);
+    expect(await filesOfImages()).toEqual([]);
+  });
+
+  it('is refused with all its parts when they are not what was announced', async () => {
+    const { id } = (await announce(image.sha256)).body;
+    const part = { as: 'operator', raw: image.bytes.subarray(1), headers: BYTES } as const;
+    await site.ask('PUT', `/v1/images/${id}/parts/1`, part);
+    expect(
+      await site.ask('POST', `/v1/images/${id}/complete`, { as: 'operator', body: { partCount: 1 } }),
+    ).toMatchObject({ status: 422, body: { errors: [{ field: 'body' }] } });
+    expect(await filesOfImages()).toEqual([]);
+    await site.ask('DELETE', `/v1/images/${id}`, { as: 'operator' });
+  });
+
+  it('has no parts that are larger together than an image may be', async () => {
+    const { id } = (await announce(image.sha256)).body;
+    const raw = Buffer.alloc(IMAGE_BYTES_MAX / 2 + 1);
+    const send = (number: number) =>
+      site.ask('PUT', `/v1/images/${id}/parts/${number}`, { as: 'operator', raw, headers: BYTES });
+    expect((await send(1)).status).toBe(200);
+    expect(await send(2)).toMatchObject({
+      status: 413,
+      body: { code: 'payload_too_large', errors: [{ field: 'body' }] },
+    });
+    await site.ask('DELETE', `/v1/images/${id}`, { as: 'operator' });
     expect(await filesOfImages()).toEqual([]);
   });
 

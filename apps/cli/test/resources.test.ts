@@ -136,6 +136,43 @@ describe('kvorum image upload', () => {
     expect(calls.at(-1)?.call).toBe(`DELETE /v1/images/${idOf(3)}`);
   });
 
+  it('sends a larger file in parts, and goes on with what had begun', async () => {
+    const parts = `/v1/images/${idOf(3)}/parts`;
+    const { run, calls, folder } = await openDouble({
+      'GET /v1/images': page(anImage({ state: 'uploading' })),
+      [`GET ${parts}`]: ok({ items: [{ number: 1, sizeBytes: 8 }] }),
+      [`PUT ${parts}/2`]: ok({ number: 2, sizeBytes: 6 }),
+      [`POST /v1/images/${idOf(3)}/complete`]: ok(anImage()),
+    });
+    const file = join(folder, 'a.qcow2');
+    writeFileSync(file, CONTENT);
+    const { exitCode, stdout, stderr } = await run(`image upload ${file} --name debian-13 --part-size 8B`);
+    expect([exitCode, stderr]).toEqual([0, 'checksum: 14 B of 14 B\nupload: 8 B of 14 B\nupload: 14 B of 14 B\n']);
+    expect(calls.map(({ call }) => call)).toEqual([
+      'GET /v1/images',
+      `GET ${parts}`,
+      `PUT ${parts}/2`,
+      `POST /v1/images/${idOf(3)}/complete`,
+    ]);
+    expect(stdout).toContain('state      available');
+  });
+
+  it('keeps what has arrived in parts when no more can be sent, and says how to go on', async () => {
+    const parts = `/v1/images/${idOf(3)}/parts`;
+    const { run, calls, folder } = await openDouble({
+      'GET /v1/images': page(),
+      'POST /v1/images': uploading,
+      [`GET ${parts}`]: ok({ items: [] }),
+      [`PUT ${parts}/1`]: problem(413, 'payload_too_large', 'the disk has no room'),
+    });
+    const file = join(folder, 'a.qcow2');
+    writeFileSync(file, CONTENT);
+    const { exitCode, stderr } = await run(`image upload ${file} --name debian-13 --part-size 8B`);
+    expect(exitCode).not.toBe(0);
+    expect(stderr).toContain('what has arrived is kept for two days: run the same command again to go on');
+    expect(calls.some(({ call }) => call.startsWith('DELETE'))).toBe(false);
+  });
+
   it('announces nothing when the file cannot be read', async () => {
     const { run, calls } = await openDouble({});
     const { exitCode, stderr } = await run('image upload /nowhere/a.qcow2 --name debian-13');

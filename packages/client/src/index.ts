@@ -7,4 +7,5 @@ export type { Fetch } from './retrying-fetch.js';
 export type * from './shapes.js';
 export type { CallOptions, ClientOptions, MutationOptions } from './transport.js';
 export type { UploadOptions, UploadSource } from './upload-image-content.js';
+export type { UploadPartsOptions } from './upload-image-parts.js';
 export type { WatchOptions } from './watch-operation.js';

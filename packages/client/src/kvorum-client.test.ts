@@ -256,6 +256,31 @@ describe('uploading an image', () => {
     expect(seen.length).toBe(1);
   });
 
+  it('in parts sends those that are missing, and one again whose line broke', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'kvorum-client-'));
+    closers.push(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'a.qcow2'), 'abcdefgh');
+    const { client, seen } = await serve((request, response, before) => {
+      if (request.method === 'GET') return json(response, 200, { items: [{ number: 1, sizeBytes: 3 }] });
+      if (before.length === 2) return request.socket.destroy();
+      return json(response, 200, { id: ID, state: 'available' });
+    });
+    const told: number[] = [];
+    const image = await client.images.uploadInParts(ID, join(folder, 'a.qcow2'), {
+      partBytes: 3,
+      onProgress: (doneBytes) => told.push(doneBytes),
+    });
+    expect(image.state).toBe('available');
+    expect(seen.map(({ call, body }) => [call, body])).toEqual([
+      [`GET /v1/images/${ID}/parts`, ''],
+      [`PUT /v1/images/${ID}/parts/2`, 'def'],
+      [`PUT /v1/images/${ID}/parts/2`, 'def'],
+      [`PUT /v1/images/${ID}/parts/3`, 'gh'],
+      [`POST /v1/images/${ID}/complete`, '{"partCount":3}'],
+    ]);
+    expect(told).toEqual([3, 6, 6, 6, 8, 8]);
+  });
+
   it('fails when the file is not there', async () => {
     const { client } = await serve((_request, response) => json(response, 200, {}));
     await expect(client.images.uploadContent(ID, '/nowhere/a.qcow2')).rejects.toMatchObject({ code: 'ENOENT' });

@@ -22,6 +22,7 @@ export type HostGroupBaseline = AnswerOf<'/v1/host-groups/{hostGroupId}/cpu-base
 export type BaselinePreview = Shapes['BaselinePreview'];
 export type Flavor = AnswerOf<'/v1/flavors/{flavorId}'>;
 export type Image = AnswerOf<'/v1/images/{imageId}'>;
+export type ImageParts = AnswerOf<'/v1/images/{imageId}/parts'>;
 export type Network = AnswerOf<'/v1/networks/{networkId}'>;
 export type Port = AnswerOf<'/v1/ports/{portId}'>;
 export type SecurityGroup = AnswerOf<'/v1/security-groups/{securityGroupId}'>;

@@ -76,7 +76,7 @@ async function* counted(
 }
 
 /** Pulled by the connection: a slow server stops the reading. */
-function bodyOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+export function bodyOf(chunks: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       const next = await chunks.next();

@@ -24,7 +24,7 @@ export { downloadImage } from './image/download-image.js';
 export { getImage, listImages, readImageFor } from './image/images.js';
 export { importImage } from './image/import-image.js';
 export type { ImageSources } from './image/public-address.js';
-export { uploadImageContent } from './image/upload-image.js';
+export { completeImage, listImageParts, uploadImageContent, uploadImagePart } from './image/upload-image.js';
 export { createNetwork } from './network/create-network.js';
 export { createPort } from './network/create-port.js';
 export { deleteNetwork } from './network/delete-network.js';

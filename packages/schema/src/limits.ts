@@ -33,6 +33,9 @@ export const CDROM_COUNT_MAX = 4;
 export const DISK_IOPS_MAX = 100_000_000;
 export const DISK_BYTES_PER_SECOND_MAX = TIB;
 export const IMAGE_BYTES_MAX = 2 * TIB;
+/** With as many parts of the largest size, an image of the largest size fits. */
+export const IMAGE_PART_COUNT_MAX = 10_000;
+export const IMAGE_PART_BYTES_MAX = 256 * MIB;
 export const IMAGE_URL_LENGTH_MAX = 2048;
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 500;

@@ -19,13 +19,16 @@ import { getHostGroupRoute } from './host-group/get-host-group.route.js';
 import { listHostGroupsRoute } from './host-group/list-host-groups.route.js';
 import { previewCpuBaselineRoute } from './host-group/preview-cpu-baseline.route.js';
 import { updateHostGroupRoute } from './host-group/update-host-group.route.js';
+import { completeImageRoute } from './image/complete-image.route.js';
 import { createImageRoute } from './image/create-image.route.js';
 import { deleteImageRoute } from './image/delete-image.route.js';
 import { downloadImageRoute } from './image/download-image.route.js';
 import { getImageRoute } from './image/get-image.route.js';
 import { importImageRoute } from './image/import-image.route.js';
+import { listImagePartsRoute } from './image/list-image-parts.route.js';
 import { listImagesRoute } from './image/list-images.route.js';
 import { uploadImageContentRoute } from './image/upload-image-content.route.js';
+import { uploadImagePartRoute } from './image/upload-image-part.route.js';
 import { getErrorRoute } from './meta/get-error.route.js';
 import { getHealthRoute } from './meta/get-health.route.js';
 import { getOpenapiRoute } from './meta/get-openapi.route.js';
@@ -119,6 +122,9 @@ export const ALL_ROUTES: readonly Route[] = [
   downloadImageRoute,
   listImagesRoute,
   uploadImageContentRoute,
+  uploadImagePartRoute,
+  listImagePartsRoute,
+  completeImageRoute,
   getErrorRoute,
   getHealthRoute,
   getOpenapiRoute,

@@ -19,4 +19,5 @@ export async function deleteImage(cp: ControlPlane, actor: Actor, imageId: Image
   });
   // After the commit: a file without a row is removed by the reconciler, a row without its file could not be mended.
   await cp.images.remove(imageId);
+  await cp.images.parts.remove(imageId);
 }

@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { DomainError, ImageId, KIB } from '@kvorum/schema';
 import { notFound } from '../token/project-scope.js';
+import { type ImageParts, imagePartsIn } from './image-parts.js';
 import { type ImageFacts, receiveImage, type WantedContent } from './receive-image.js';
 
 /** The files of images, `<dataDir>/images/<imageId>.qcow2`. A file under its final name is whole and checked. */
 export interface ImageStore {
+  /** Of images that are on their way in parts. */
+  readonly parts: ImageParts;
   /**
    * Takes content in, checks it and makes qcow2 of it. Throws image_invalid, checksum_mismatch, payload_too_large;
    * then nothing is left. An error of the stream itself comes through as it is.
@@ -54,6 +57,7 @@ export async function openImageStore(folders: { dataDir: string; importDir: stri
 }
 
 class FileImageStore implements ImageStore {
+  readonly parts: ImageParts;
   readonly #folder: string;
   readonly #incoming: string;
   readonly #importDir: string;
@@ -62,6 +66,7 @@ class FileImageStore implements ImageStore {
     this.#folder = folder;
     this.#incoming = join(folder, 'incoming');
     this.#importDir = importDir;
+    this.parts = imagePartsIn(join(folder, 'parts'));
   }
 
   async prepare(): Promise<void> {

@@ -280,8 +280,20 @@ describe('deleting an image', () => {
     await writeFile(join(incoming, 'dead.part'), 'x');
     await writeFile(join(incoming, 'alive.part'), 'x');
     await utimes(join(incoming, 'dead.part'), 1, 1);
-    expect(await reconcileImageFiles(test.cp)).toBe(2);
+    const partsOf = async (changes: { untouched: boolean }) => {
+      const { id } = await announce(sha256);
+      const content = Readable.from([Buffer.from('x')]);
+      await test.cp.images.parts.put(id, 1, content, null);
+      if (changes.untouched) await utimes(join(test.dataDir, 'images', 'parts', id), 1, 1);
+      return id;
+    };
+    const [untouched, alive] = [await partsOf({ untouched: true }), await partsOf({ untouched: false })];
+    expect(await reconcileImageFiles(test.cp)).toBe(3);
     expect(await filesOf(image.id)).toEqual([]);
     expect(await readdir(incoming)).toEqual(['alive.part']);
+    expect([await test.cp.images.parts.list(untouched), await test.cp.images.parts.list(alive)]).toEqual([
+      [],
+      [{ number: 1, sizeBytes: 1 }],
+    ]);
   });
 });

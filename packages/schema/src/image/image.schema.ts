@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
 import { ImageId, ProjectId } from '../ids.js';
-import { IMAGE_URL_LENGTH_MAX } from '../limits.js';
+import { IMAGE_PART_BYTES_MAX, IMAGE_PART_COUNT_MAX, IMAGE_URL_LENGTH_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 
@@ -106,3 +106,26 @@ export const ListImagesQuery = PageQuery.extend({
   sha256: Sha256.optional(),
 });
 export type ListImagesQuery = z.infer<typeof ListImagesQuery>;
+
+/** A stretch of an image that is uploaded in parts, which can be sent in any order and again. */
+export const ImagePart = z
+  .object({
+    number: z
+      .int()
+      .min(1)
+      .max(IMAGE_PART_COUNT_MAX)
+      .meta({ description: 'Place in the image, from 1 on without a gap' }),
+    sizeBytes: z.int().min(1).max(IMAGE_PART_BYTES_MAX),
+  })
+  .meta({ id: 'ImagePart' });
+export type ImagePart = z.infer<typeof ImagePart>;
+
+export const ImageParts = z.object({ items: z.array(ImagePart).max(IMAGE_PART_COUNT_MAX) }).meta({ id: 'ImageParts' });
+export type ImageParts = z.infer<typeof ImageParts>;
+
+export const CompleteImageRequest = z
+  .strictObject({
+    partCount: ImagePart.shape.number.meta({ description: 'The image consists of parts 1 to this one' }),
+  })
+  .meta({ id: 'CompleteImageRequest' });
+export type CompleteImageRequest = z.infer<typeof CompleteImageRequest>;
