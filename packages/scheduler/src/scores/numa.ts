@@ -1,5 +1,5 @@
-import { cell, type Fleet } from '../fleet/fleet.js';
-import { type NodeNeed, nodeFits } from '../request/node-share.js';
+import { cell } from '../fleet/fleet.js';
+import { nodeFits } from '../request/node-share.js';
 import { nodeNeedOf } from '../request/plan-numa.js';
 import type { Score } from '../score.js';
 
@@ -13,7 +13,18 @@ export const numaScore: Score = {
   bind(request, fleet) {
     if (request.numaNodeCount === undefined) return null;
     const need = nodeNeedOf(request);
-    const of = (index: number): number => tightness(fleet, index, need);
+    const { firstNode, threadsPerCore } = fleet.numa;
+    const column = need.cpuCount > 0 ? fleet.numa.cpuCount : fleet.numa.memoryBytes;
+    const needed = need.cpuCount > 0 ? need.cpuCount : need.memoryBytes;
+    const of = (index: number): number => {
+      let least = Number.POSITIVE_INFINITY;
+      const end = cell(firstNode, index + 1);
+      for (let node = cell(firstNode, index); node < end; node += 1) {
+        const free = cell(column, node);
+        if (free < least && nodeFits(fleet, node, cell(threadsPerCore, index), need)) least = free;
+      }
+      return needed / least;
+    };
     return {
       of,
       addTo(totals, hosts, count, weight) {
@@ -24,15 +35,3 @@ export const numaScore: Score = {
     };
   },
 };
-
-function tightness(fleet: Fleet, index: number, need: NodeNeed): number {
-  const { firstNode, threadsPerCore } = fleet.numa;
-  const column = need.cpuCount > 0 ? fleet.numa.cpuCount : fleet.numa.memoryBytes;
-  const needed = need.cpuCount > 0 ? need.cpuCount : need.memoryBytes;
-  let least = Number.POSITIVE_INFINITY;
-  for (let node = cell(firstNode, index); node < cell(firstNode, index + 1); node += 1) {
-    if (cell(column, node) < least && nodeFits(fleet, node, cell(threadsPerCore, index), need))
-      least = cell(column, node);
-  }
-  return needed / least;
-}

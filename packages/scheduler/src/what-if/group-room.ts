@@ -86,6 +86,23 @@ export class GroupRoom {
     this.#diskBytes.set(this.#spare[2]);
   }
 
+  /** Some place that admits and is not lost has room for these amounts of vCPUs, memory and disk. */
+  hasPlaceFor(
+    { vcpuCount, memoryBytes, diskBytes }: Pick<Amounts, 'vcpuCount' | 'memoryBytes' | 'diskBytes'>,
+    admitted: HostSet,
+    lost: readonly number[],
+    admits: ((host: number) => boolean) | null,
+  ): boolean {
+    for (let place = 0; place < this.#hosts.length; place += 1) {
+      if ((this.#vcpuCount[place] as number) < vcpuCount || (this.#memoryBytes[place] as number) < memoryBytes)
+        continue;
+      if ((this.#diskBytes[place] as number) < diskBytes || this.#isSound[place] === 0) continue;
+      const host = this.#hosts[place] as number;
+      if (hasHost(admitted, host) && !lost.includes(place) && (admits === null || admits(host))) return true;
+    }
+    return false;
+  }
+
   /** Puts a VM on the best of the places that admit it and are not lost; -1: none has room. */
   take(request: PlacementRequest, admitted: HostSet, lost: readonly number[], rules: RoomRules | null = null): number {
     const { vcpuCount, memoryBytes, diskBytes } = request;

@@ -11,7 +11,7 @@ import { planNuma } from '../request/plan-numa.js';
 import { GroupRoom } from './group-room.js';
 import { firstLoss, LOSS_SET_COUNT_MAX, lossSetCount, nextLoss } from './losses.js';
 import { largestFirst, recoverVm } from './recover-vms.js';
-import { isBoundByGroups, isBoundInHost, rulesOf } from './recovery-rules.js';
+import { admissionOf, isBoundByGroups, isBoundInHost, rulesOf } from './recovery-rules.js';
 
 const kept = new WeakMap<Fleet, Map<string, HaReserveTrial>>();
 
@@ -151,6 +151,7 @@ export class HaReserveTrial {
 
   #strandedInRoom(vms: readonly PlacedVm[], lost: readonly number[], moved: Moved): PlacedVm | null {
     this.#targetOf.clear();
+    if (this.#hasRoomToSpare(vms, lost, moved)) return null;
     let stranded: PlacedVm | null = null;
     for (const vm of vms) {
       const at = this.#room.take(vm.request, this.#admittedFor(vm), lost, rulesOf(vm, this.#fleet, moved));
@@ -162,6 +163,31 @@ export class HaReserveTrial {
     }
     this.#room.restore();
     return stranded;
+  }
+
+  /**
+   * Each VM finds a place that could take all of them, so none is stranded, wherever those before it go: most losses are
+   * decided by this. Not where two VMs are bound by groups, for then the one changes where the other may go.
+   */
+  #hasRoomToSpare(vms: readonly PlacedVm[], lost: readonly number[], moved: Moved): boolean {
+    const needed = { vcpuCount: 0, memoryBytes: 0, diskBytes: 0 };
+    let boundCount = 0;
+    for (const vm of vms) {
+      if (isBoundByGroups(vm)) boundCount += 1;
+      needed.vcpuCount += vm.request.vcpuCount;
+      needed.memoryBytes += vm.request.memoryBytes;
+      needed.diskBytes += vm.request.diskBytes;
+    }
+    if (boundCount > 1) return false;
+    let known: HostSet | null = null;
+    for (const vm of vms) {
+      const admitted = this.#admittedFor(vm);
+      const admits = admissionOf(vm, this.#fleet, moved);
+      if (admits === null && admitted === known) continue;
+      if (!this.#room.hasPlaceFor(needed, admitted, lost, admits)) return false;
+      known = admitted;
+    }
+    return true;
   }
 
   #vmsOn(at: number): HostVms {
