@@ -81,8 +81,8 @@ SETTINGS
     command -v qemu-system-x86_64 >/dev/null || die "install QEMU 10 or newer (Debian 12: -t bookworm-backports): qemu-system-x86 qemu-utils"
     # Root's: VMs have users of their own. Before, all of it belonged to kvorum-agent.
     install -d -m 0711 -o root -g root /var/lib/kvorum-agent
-    for program in /usr/share/OVMF/OVMF_CODE_4M.secboot.fd /usr/bin/swtpm; do
-      [[ -e $program ]] || echo "not there: $program. VMs with UEFI need the package ovmf, VMs with a TPM swtpm; others run without"
+    for program in /usr/share/OVMF/OVMF_CODE_4M.secboot.fd /usr/bin/swtpm /usr/bin/xorriso; do
+      [[ -e $program ]] || echo "not there: $program. VMs with UEFI need the package ovmf, VMs with a TPM swtpm, VMs with cloud-init xorriso; others run without"
     done
     copy_program
     write_settings agent.env <<SETTINGS

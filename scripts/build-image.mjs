@@ -1,7 +1,8 @@
-// node scripts/build-image.mjs [tiny] [boot-sector]: builds guest images into .kvorum/cache/images (all without a name).
-import { ensureGuestImage, GUEST_IMAGE_NAMES } from './images/guest-image.mjs';
+// node scripts/build-image.mjs [tiny] [boot-sector] [debian]: builds guest images into .kvorum/cache/images (the first two without
+// a name).
+import { ensureGuestImage, QUICK_IMAGE_NAMES } from './images/guest-image.mjs';
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : GUEST_IMAGE_NAMES;
+const names = process.argv.length > 2 ? process.argv.slice(2) : QUICK_IMAGE_NAMES;
 for (const name of names) {
   const startedAt = Date.now();
   const image = await ensureGuestImage(name, { report: (message) => console.log(`${name}: ${message}`) });

@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { CHECKOUT_DIR, makeStateDir, STATE_DIR } from './checkout.mjs';
-import { GUEST_IMAGE_NAMES } from './images/guest-image.mjs';
+import { QUICK_IMAGE_NAMES } from './images/guest-image.mjs';
 import { prepare } from './prepare.mjs';
 import { createProgress } from './progress/progress-display.mjs';
 
@@ -85,7 +85,7 @@ try {
   makeStateDir();
   const startedAt = Date.now();
   rmSync(UNHANDLED_ERRORS_FILE, { force: true });
-  await prepare({ progress: createProgress(), purpose: 'test', images: GUEST_IMAGE_NAMES });
+  await prepare({ progress: createProgress(), purpose: 'test', images: QUICK_IMAGE_NAMES });
   const first = { exitCode: await runVitest(process.argv.slice(2), RESULTS_FILE), unsteady: [] };
   const firstFiles = readResults(RESULTS_FILE);
   const end = (firstFiles === null ? null : await runFailuresAgain(firstFiles)) ?? { ...first, files: firstFiles };

@@ -3,8 +3,8 @@ export interface GuestImage {
   readonly sha256: string;
   readonly isCached: boolean;
 }
-export type GuestImageName = 'tiny' | 'boot-sector';
-export const GUEST_IMAGE_NAMES: readonly GuestImageName[];
+export type GuestImageName = 'tiny' | 'boot-sector' | 'debian';
+export const QUICK_IMAGE_NAMES: readonly GuestImageName[];
 export const IMAGE_CACHE_DIR: string;
 export const findGuestImage: (name: GuestImageName) => GuestImage | null;
 export const ensureGuestImage: (

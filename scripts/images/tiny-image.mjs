@@ -27,6 +27,7 @@ const LATE_MODULES = [
   'virtio_mem',
   'virtio_scsi',
   'sr_mod',
+  'isofs',
 ];
 
 const moduleFiles = (modules) => [
@@ -86,6 +87,7 @@ const fillRoot = async ({ contentDir, packagesDir, recipeDir, modules, kernelFil
   for (const [name, file] of libraries) await installProgram(file, at('lib', name));
   for (const { fileName, content } of moduleFiles(modules)) await writeFile(at('modules', fileName), content);
   await installProgram(path.join(recipeDir, 'init'), at('init'));
+  await installProgram(path.join(recipeDir, 'read-seed'), at('sbin/read-seed'));
   await installProgram(path.join(recipeDir, 'shutdown'), at('sbin/shutdown'));
   // The name of this file is the event busybox acpid makes of the power button: type, code and value as in its table.
   await installProgram(path.join(recipeDir, 'shutdown'), at('etc/acpi/PWRF/00000080'));

@@ -18,6 +18,7 @@ const RUN_PACKAGES = {
   'ca-certificates': '/etc/ssl/certs/ca-certificates.crt',
   e2fsprogs: 'mke2fs', // makes the guest image's file system
   'util-linux': 'setpriv',
+  xorriso: 'xorriso', // makes seed disks for cloud-init
 };
 /** To test, on top of that. */
 const TEST_PACKAGES = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import websocket from '@fastify/websocket';
 import type { ControlPlane } from '@kvorum/control-plane';
-import { IMAGE_BYTES_MAX, KIB } from '@kvorum/schema';
+import { IMAGE_BYTES_MAX, KIB, USER_DATA_BYTES_MAX } from '@kvorum/schema';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { serializerCompiler } from 'fastify-type-provider-zod';
 import { describeApi } from './plugins/api-description.js';
@@ -26,8 +26,8 @@ export interface AppDeps {
   readonly consoleBounds?: ConsoleBounds;
 }
 
-/** The largest JSON body has 32 labels of 255 characters: 64 KiB leaves room for escapes. */
-const BODY_BYTES_MAX = 64 * KIB;
+/** Labels and rules, 64 KiB with room for escapes, and the user data of a VM, each character of which may be escaped as one more. */
+const BODY_BYTES_MAX = 64 * KIB + 2 * USER_DATA_BYTES_MAX;
 /** A connection on which nothing moves for so long is dead; streams of events send a heartbeat far more often. */
 const SILENT_CONNECTION_MS_MAX = 120_000;
 const HEARTBEAT_MS = 15_000;

@@ -21,6 +21,7 @@ const FACTS: HostCheck['facts'] = {
     reason: 'flags without /dev/kvm: disabled in firmware or module not loaded',
   },
   networking: null,
+  seedDisks: false,
   hostCpuCount: 4,
   numaNodes: [],
   memoryBytes: 1,

@@ -36,6 +36,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   machineType: 'pc-q35-10.0',
   accelerator: 'kvm',
   balloon: { enabled: true, minimumBytes: GIB, shares: 1000, status: 'active', workingSetBytes: 0.5 * GIB },
+  cloudInit: null,
   pendingChanges: [],
   volumes: [{ id: idOf(5), role: 'root', sizeBytes: 20 * GIB }],
   guest: { interfaces: null, agent: 'responding', lastAnswerAt: AT, balloonBytes: null },

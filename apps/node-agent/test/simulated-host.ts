@@ -124,6 +124,7 @@ export class TestVm {
       pooledVolumes: [],
       balloon: { minimumBytes: 32 * MIB, shares: 1000 },
       hardware: undefined,
+      cloudInit: undefined,
       ...changes,
     };
   }

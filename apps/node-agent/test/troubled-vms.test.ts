@@ -18,6 +18,7 @@ const SPEC: VmSpec = {
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
   balloon: null,
+  cloudInit: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
 };

@@ -17,6 +17,7 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   memoryBytes: 64 * MIB,
   accelerator: 'tcg',
   balloon: null,
+  cloudInit: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
   ...changes,

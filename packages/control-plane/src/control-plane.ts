@@ -6,6 +6,7 @@ import type { ImageStore } from './image/image-store.js';
 import type { ImageSources } from './image/public-address.js';
 import type { Logger } from './logger.js';
 import type { Bell } from './operations/bell.js';
+import type { SecretBox } from './site/secret-box.js';
 import type { SiteAuthority } from './site/site-authority.js';
 
 export type { Actor } from './actor.js';
@@ -17,6 +18,7 @@ export interface ControlPlane {
   readonly bell: Bell;
   readonly agents: AgentDirectory;
   readonly authority: SiteAuthority;
+  readonly secrets: SecretBox;
   readonly images: ImageStore;
   readonly imageSources: ImageSources;
   readonly siteId: string;
@@ -34,7 +36,7 @@ export interface ControlPlaneConfig {
   readonly databaseUrl: string;
   /** The bell hangs on Redis if set, else on PostgreSQL. */
   readonly redisUrl?: string;
-  /** Holds the CA and the images; made if it is missing. */
+  /** Holds the CA, the key of secrets and the images; made if it is missing. */
   readonly dataDir: string;
   /** Files that `importImage` may read. */
   readonly importDir: string;

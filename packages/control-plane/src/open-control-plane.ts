@@ -10,6 +10,7 @@ import { openImageStore } from './image/image-store.js';
 import { IMAGE_SOURCES_DEFAULT } from './image/public-address.js';
 import { openBell } from './operations/bullmq-bell.js';
 import { ensureDefaultProject } from './project/default-project.js';
+import { openSecretBox } from './site/secret-box.js';
 import { ensureSite } from './site/site.store.js';
 import { openSiteAuthority } from './site/site-authority.js';
 
@@ -45,6 +46,7 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
     const siteId = await ensureSite(database);
     await ensureDefaultProject(database, clock());
     const authority = await openSiteAuthority({ dataDir, siteId, clock });
+    const secrets = await openSecretBox(dataDir);
     const images = await openImageStore({ dataDir, importDir });
     const bell = await openBell({ databaseUrl, redisUrl: config.redisUrl, log });
     opened.push(() => bell.close());
@@ -56,7 +58,20 @@ export async function openControlPlane(config: ControlPlaneConfig): Promise<Cont
     const fleet = new DatabaseFleetSnapshot((...asked) => readFleetChanges(fleetDatabase, traitSets, ...asked));
     const { gatewayAddress, enrolAddress } = config;
     const imageSources = config.imageSources ?? IMAGE_SOURCES_DEFAULT;
-    const parts = { database, bell, agents, authority, images, imageSources, siteId, fleet, eventSignal, log, clock };
+    const parts = {
+      database,
+      bell,
+      agents,
+      authority,
+      secrets,
+      images,
+      imageSources,
+      siteId,
+      fleet,
+      eventSignal,
+      log,
+      clock,
+    };
     const cp: ControlPlane = { ...parts, gatewayAddress, enrolAddress };
     closers.set(cp, closeAll);
     return cp;

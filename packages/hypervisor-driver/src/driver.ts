@@ -72,6 +72,8 @@ export interface LaunchSpec extends MachineSpec {
    * whatever QEMU has become meanwhile; guests take a changed one for other hardware.
    */
   readonly machineType: string;
+  /** ISO 9660 image that the guest may read as a disk; null or left out: it has none. */
+  readonly seedPath?: string | null;
   readonly firmware: FirmwareState;
   readonly placement: VmPlacement;
   /** Start with the vCPUs stopped. */

@@ -28,6 +28,7 @@ export * from './vm/machine-type.js';
 export * from './vm/png.js';
 export * from './vm/vm.schema.js';
 export * from './vm/vm-change.schema.js';
+export * from './vm/vm-cloud-init.schema.js';
 export * from './vm/vm-console.schema.js';
 export * from './vm/vm-cpu.schema.js';
 export * from './vm/vm-cpu-policy.schema.js';

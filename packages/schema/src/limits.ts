@@ -37,6 +37,11 @@ export const IMAGE_BYTES_MAX = 2 * TIB;
 export const IMAGE_PART_COUNT_MAX = 10_000;
 export const IMAGE_PART_BYTES_MAX = 256 * MIB;
 export const IMAGE_URL_LENGTH_MAX = 2048;
+/** What fits a seed disk and a request beside everything else; clouds take 16 to 64 KiB. */
+export const USER_DATA_BYTES_MAX = 64 * KIB;
+export const SSH_KEY_COUNT_MAX = 64;
+/** An RSA key of 16384 bits, the largest that OpenSSH takes, has 2,800 characters; the rest is for its comment. */
+export const SSH_KEY_LENGTH_MAX = 4096;
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 500;
 export const LABEL_COUNT_MAX = 32;

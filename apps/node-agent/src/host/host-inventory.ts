@@ -3,6 +3,7 @@ import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { PressureSource } from '../balloon/host-pressure.js';
 import { pressureFinding } from '../balloon/kernel-pressure.js';
+import { probeSeedTool } from '../cloud-init/seed-tool.js';
 import { type HostTopology, topologyOf } from '../cpu/host-topology.js';
 import { acceleratorsOf, factsUnderTrust, type HostTrust } from './choose-accelerator.js';
 import { type Capacity, type CapacityLimits, capacityOf, usableDiskBytes } from './host-capacity.js';
@@ -63,8 +64,9 @@ async function observe(options: InventoryOptions): Promise<HostObservation> {
   const driven = factsUnderTrust(await options.driver.observeHost(), options);
   const pressure = pressureFinding(await options.pressure.read());
   const probed = (await options.probeNetworks?.()) ?? null;
-  const findings = [...driven.findings, pressure, probed?.finding ?? NETWORKS_OFF];
-  const facts = { ...driven, findings, networking: probed?.networking ?? null };
+  const { seedDisks, finding } = await probeSeedTool();
+  const findings = [...driven.findings, pressure, probed?.finding ?? NETWORKS_OFF, finding];
+  const facts = { ...driven, findings, networking: probed?.networking ?? null, seedDisks };
   const topology = topologyOf(facts, options.driver.usableCpus(), options.hostCpuCount);
   return {
     facts,

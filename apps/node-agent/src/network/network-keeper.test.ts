@@ -61,7 +61,7 @@ describe('the networks of a host', () => {
     await keeper.close();
     const next = await open();
     next.start();
-    expect(await next.portOf(PORT_ID)).toEqual({ interfaceName: 'kvt000000000002', mtu: 1400 });
+    expect(await next.portOf(PORT_ID)).toMatchObject({ interfaceName: 'kvt000000000002', mtu: 1400 });
     expect(applied).toEqual([withPorts(PORT_ID), withPorts(PORT_ID)]);
     expect(next.revision).toBe(3);
     await next.close();

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { linkName, type NetworkFault } from '@kvorum/host-network';
-import { DomainError, HostNetworks, NO_HOST_NETWORKS } from '@kvorum/schema';
+import { DomainError, type HostNetwork, HostNetworks, NO_HOST_NETWORKS } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
 import { writeDurably } from '../state/write-durably.js';
@@ -27,6 +27,8 @@ export interface PortOnHost {
   readonly interfaceName: string;
   /** Largest packet of its network. */
   readonly mtu: number;
+  readonly address: string;
+  readonly network: Pick<HostNetwork, 'kind' | 'cidr' | 'gateway' | 'dnsDomain'>;
 }
 
 /**
@@ -89,8 +91,12 @@ export class NetworkKeeper {
   /** Null: no VM of this host has the port. Waits for what is being made, so that its tap is there. */
   async portOf(portId: string): Promise<PortOnHost | null> {
     await this.#tail;
-    const network = this.#record.desired.networks.find(({ ports }) => ports.some(({ id }) => id === portId));
-    return network === undefined ? null : { interfaceName: linkName('tap', portId), mtu: network.mtu };
+    for (const network of this.#record.desired.networks) {
+      const port = network.ports.find(({ id }) => id === portId);
+      if (port === undefined) continue;
+      return { interfaceName: linkName('tap', portId), mtu: network.mtu, address: port.address, network };
+    }
+    return null;
   }
 
   /** Networks stay as they are. */

@@ -1,6 +1,7 @@
 import {
   Accelerator,
   BalloonPolicy,
+  CloudInit,
   CONSOLE_BACKLOG_BYTES_MAX,
   CONSOLE_READ_BYTES_MAX,
   DiskBytes,
@@ -53,6 +54,8 @@ const AcceleratorByNumber: Readonly<Partial<Record<WireAccelerator, Accelerator>
   [WireAccelerator.ACCELERATOR_KVM]: 'kvm',
   [WireAccelerator.ACCELERATOR_TCG]: 'tcg',
 };
+/** protobuf has no null. */
+const NoText = z.literal('').transform(() => null);
 const WireSpec = z.object({
   name: ResourceName,
   vcpuCount: VcpuCount,
@@ -64,6 +67,9 @@ const WireSpec = z.object({
   rootVolumeId: WireVolumeId,
   balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
   hardware: VmHardware.prefault({}),
+  cloudInit: z
+    .optional(CloudInit.extend({ userData: z.union([NoText, CloudInit.shape.userData]) }))
+    .transform((told) => told ?? null),
 });
 
 export const EnsureVm = z
@@ -80,15 +86,14 @@ export const EnsureVm = z
   });
 
 export const RemoveVm = z.object({ intent: WireIntent });
-/** An empty disk names no image: both fields are then empty, as protobuf has them. */
-const NoImage = z.literal('').transform(() => null);
+/** An empty disk names no image: both fields are then empty. */
 export const EnsureDisk = z
   .object({
     intent: WireIntent,
     volumeId: WireVolumeId,
     sizeBytes: DiskBytes,
-    imageId: z.union([WireImageId, NoImage]),
-    imageSha256: z.union([Sha256, NoImage]),
+    imageId: z.union([WireImageId, NoText]),
+    imageSha256: z.union([Sha256, NoText]),
   })
   .refine(({ imageId, imageSha256 }) => (imageId === null) === (imageSha256 === null), {
     path: ['imageSha256'],

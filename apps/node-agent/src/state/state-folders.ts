@@ -66,6 +66,10 @@ export class StateFolders {
   diskOf(vmId: string, volumeId: string): string {
     return join(this.disksOf(vmId), `${volumeId}.qcow2`);
   }
+  /** Beside its disks, and removed with them. */
+  seedOf(vmId: string): string {
+    return join(this.disksOf(vmId), 'seed.iso');
+  }
   firmwareOf(vmId: string): string {
     return join(this.firmware, vmId);
   }

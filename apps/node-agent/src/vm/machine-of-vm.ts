@@ -1,5 +1,6 @@
 import type { MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
+import type { PortOnHost } from '../network/network-keeper.js';
 import type { VmHost } from './vm-host.js';
 import { machineOf, type VmRecord, type VmSpec } from './vm-record.js';
 
@@ -26,18 +27,32 @@ export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<Mac
   return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media, taps: await tapsOf(host, nics) } };
 }
 
-/** By the id of the card. Throws `unavailable` for a port that this host was not told of yet. */
-async function tapsOf(host: VmHost, nics: VmSpec['hardware']['devices']['nics']): Promise<Record<string, TapOfCard>> {
-  const taps: Record<string, TapOfCard> = {};
-  for (const { id, backend } of nics) {
-    if (backend.kind !== 'network' || id === null || backend.portId === null) continue;
+type Nics = VmSpec['hardware']['devices']['nics'];
+
+/** By the id of the card. */
+async function tapsOf(host: VmHost, nics: Nics): Promise<Record<string, TapOfCard>> {
+  const cards = await portsOfCards(host, nics);
+  return Object.fromEntries(
+    cards.map(({ nic, port: { interfaceName, mtu } }) => [String(nic.id), { interfaceName, mtu }]),
+  );
+}
+
+/** Of the cards on networks, in order. Throws `unavailable` for a port that this host was not told of yet. */
+export async function portsOfCards(
+  host: Pick<VmHost, 'portOf'>,
+  nics: Nics,
+): Promise<{ nic: Nics[number]; port: PortOnHost }[]> {
+  const cards: { nic: Nics[number]; port: PortOnHost }[] = [];
+  for (const nic of nics) {
+    const { backend } = nic;
+    if (backend.kind !== 'network' || nic.id === null || backend.portId === null) continue;
     const port = await host.portOf(backend.portId);
     if (port === null) {
       throw new DomainError('unavailable', `the port ${backend.portId} of a network card is not on this host yet`);
     }
-    taps[id] = { interfaceName: port.interfaceName, mtu: port.mtu };
+    cards.push({ nic, port });
   }
-  return taps;
+  return cards;
 }
 
 /** The sizes that the disks of a VM are to have, by the ids of those that are on this host. */

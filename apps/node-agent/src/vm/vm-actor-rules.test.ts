@@ -15,6 +15,7 @@ const SPEC = {
   accelerator: 'tcg' as const,
   balloon: null,
   hardware: PLAIN_HARDWARE,
+  cloudInit: null,
   rootVolumeId: DISK,
 };
 

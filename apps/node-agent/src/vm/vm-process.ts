@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
 import { DomainError, MIB } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
+import { makeSeed } from '../cloud-init/make-seed.js';
 import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { machineTypeOf } from './choose-machine-type.js';
 import { LiveVm } from './live-vm.js';
@@ -189,6 +190,7 @@ export class VmProcess {
       // Others make room before the VM has its first instruction.
       if (claim.vcpuCpus.length > 0) await this.#host.placeThreads();
       await growDisks(this.#host, record);
+      const seedPath = await makeSeed(this.#host, record);
       const vm = await this.#host.driver.launch({
         vmId: this.#memory.vmId,
         name: spec.name,
@@ -197,6 +199,7 @@ export class VmProcess {
         accelerator: spec.accelerator,
         machineType,
         ...(await machineSpecOf(this.#host, record)),
+        seedPath,
         firmware: { folder: this.#host.folders.firmwareOf(this.#memory.vmId), generationId: vmGenerationId },
         placement: this.#host.cpus.placementOf(this.#memory.vmId),
         isPaused,

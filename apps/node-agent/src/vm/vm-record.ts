@@ -1,6 +1,7 @@
 import {
   Accelerator,
   BalloonPolicy,
+  CloudInit,
   MemoryBytes,
   OperationId,
   ResourceName,
@@ -34,6 +35,8 @@ export const VmSpec = z.strictObject({
   balloon: BalloonPolicy.nullable().default(null),
   /** A record that was written before there was any has a plain machine. */
   hardware: VmHardware.prefault({}),
+  /** Null: it has no seed disk. Its user data is a secret of the guest's owner: this file is readable by the agent alone. */
+  cloudInit: CloudInit.nullable().default(null),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 

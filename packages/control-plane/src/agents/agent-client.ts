@@ -76,6 +76,7 @@ export class AgentClient extends VolumeCalls implements AgentPort {
         accelerator: toWireAccelerator(spec.accelerator),
         balloon: spec.balloon ?? undefined,
         pooledVolumes: spec.pooledVolumes.map((volume) => ({ ...volume })),
+        cloudInit: spec.cloudInit === null ? undefined : { ...spec.cloudInit, userData: spec.cloudInit.userData ?? '' },
       },
       ...wirePower(wanted),
     };

@@ -2,6 +2,7 @@ import type {
   Accelerator,
   BalloonPolicy,
   BalloonStatus,
+  CloudInit,
   ConsoleKind,
   GuestInterface,
   HostNetworks,
@@ -120,6 +121,8 @@ export interface AgentVmSpec {
   readonly hardware: VmHardware;
   /** Those of its disks that lie on pools. */
   readonly pooledVolumes: readonly AgentPooledVolume[];
+  /** Null: the VM has no seed disk. */
+  readonly cloudInit: CloudInit | null;
 }
 
 export type WantedPower =

@@ -13,6 +13,7 @@ export interface PlacedVmRow {
   readonly memory_bytes: bigint;
   readonly disk_bytes: bigint;
   readonly hardware: unknown;
+  readonly cloud_init: object | null;
   readonly machine_type: string | null;
   readonly vm_group_id: string | null;
   readonly is_highly_available: boolean;
@@ -20,7 +21,7 @@ export interface PlacedVmRow {
 
 /** Of `vms v` and its reservation `r`. */
 export const PLACED_VM_COLUMNS = Prisma.sql`
-  v.id AS vm_id, r.host_id, v.accelerator, v.vcpu_count, v.memory_bytes, v.hardware, v.machine_type, v.vm_group_id,
+  v.id AS vm_id, r.host_id, v.accelerator, v.vcpu_count, v.memory_bytes, v.hardware, v.cloud_init, v.machine_type, v.vm_group_id,
   v.is_highly_available, r.disk_bytes`;
 
 export function placedVmOf(row: PlacedVmRow): Omit<PlacedVm, 'mobility'> {
@@ -30,6 +31,7 @@ export function placedVmOf(row: PlacedVmRow): Omit<PlacedVm, 'mobility'> {
   const vm = {
     accelerator: row.accelerator ?? undefined,
     hardware: { ...hardware, machineType },
+    cloudInit: row.cloud_init,
     vmGroupId: row.vm_group_id,
     highAvailability: row.is_highly_available,
   };

@@ -39,7 +39,7 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
   if (stored === null) return null;
   const facts = stored as Omit<
     HostFacts,
-    'hardware' | 'firmware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes' | 'networking'
+    'hardware' | 'firmware' | 'kvm' | 'qemuMachineType' | 'cpu' | 'machineTypes' | 'networking' | 'seedDisks'
   > & {
     readonly firmware?: HostFacts['firmware'];
     readonly cpu?: HostFacts['cpu'];
@@ -47,6 +47,7 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
     readonly qemuMachineType?: string | null;
     readonly hardware?: HostHardware | null;
     readonly networking?: HostFacts['networking'];
+    readonly seedDisks?: boolean;
     readonly kvm: Omit<HostFacts['kvm'], 'verdict'> & { readonly verdict?: KvmVerdict | null };
   };
   return {
@@ -57,6 +58,7 @@ export function storedFactsOf(stored: unknown): HostFacts | null {
     firmware: facts.firmware ?? null,
     hardware: facts.hardware ?? null,
     networking: facts.networking ?? null,
+    seedDisks: facts.seedDisks ?? false,
     kvm: { ...facts.kvm, verdict: facts.kvm.verdict ?? null },
   };
 }

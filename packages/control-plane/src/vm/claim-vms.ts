@@ -22,10 +22,12 @@ import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
 import { holdVmGroups } from '../vm-group/vm-group.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { claimPorts } from './card-ports.js';
+import type { WantedCloudInit } from './cloud-init.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
+import { insertUserData } from './user-data.store.js';
 import { insertVms } from './vm.store.js';
 import { imageIdsOf, type VmParts, vmPartsOf } from './vm-parts.js';
 import { takeQuotaFor } from './vm-quota.js';
@@ -34,8 +36,9 @@ import { takeQuotaFor } from './vm-quota.js';
 export interface NewVmClaim {
   readonly ids: { readonly vmId: VmId; readonly volumeId: VolumeId; readonly operationId: OperationId };
   readonly actor: Actor;
-  /** With ids, slots and addresses of its devices. */
+  /** With ids, slots and addresses of its devices, and without what is secret: the request is kept while it waits. */
   readonly request: CreateVmRequest;
+  readonly cloudInit: WantedCloudInit;
   readonly idempotency: Idempotency | undefined;
   /** As read before, without locks. */
   readonly parts: VmParts;
@@ -185,6 +188,10 @@ export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<
     const { parts, request } = taken;
     throw new DomainError('already_exists', `project ${parts.project.name} has a VM called ${request.name} already`);
   }
+  await insertUserData(
+    tx,
+    claims.map(({ cloudInit }) => cloudInit.newUserData),
+  );
   await claimPorts(
     tx,
     claims.map(({ actor, ids, request, parts, now }) => ({
@@ -194,7 +201,7 @@ export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<
   await recordEvents(tx, claims.map(eventOf));
 }
 
-const specOf = ({ request, parts, proposed, ids }: NewVmClaim) => ({
+const specOf = ({ request, parts, proposed, ids, cloudInit }: NewVmClaim) => ({
   vmId: ids.vmId,
   projectId: parts.project.id,
   hostId: proposed?.hostId ?? null,
@@ -204,6 +211,7 @@ const specOf = ({ request, parts, proposed, ids }: NewVmClaim) => ({
   accelerator: proposed?.accelerator ?? null,
   balloon: parts.balloon,
   hardware: parts.hardware,
+  cloudInit: cloudInit.record,
   // Each start is one epoch; a VM that is made stopped has not had any.
   epoch: request.start ? 1 : 0,
 });

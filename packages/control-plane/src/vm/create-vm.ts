@@ -15,6 +15,7 @@ import { acceptedOperation, ringBell } from './accepted-operation.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
 import { withPorts } from './card-ports.js';
 import { type ClaimedVm, claimVm } from './claim-vms.js';
+import { newCloudInit } from './cloud-init.js';
 import { withAssignedDevices, withDevices } from './new-vm-hardware.js';
 import { placeAndReserve, recordRefusal } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
@@ -37,7 +38,7 @@ export async function createVm(
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
-  const request = withAssignedDevices(await withCardPorts(cp, actor, given), cp.siteId);
+  const request = withoutSecrets(withAssignedDevices(await withCardPorts(cp, actor, given), cp.siteId));
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readVmParts(cp.database, actor, request);
   requireQuota(parts);
@@ -45,7 +46,8 @@ export async function createVm(
     ...requestOfVm(request, parts.flavor, parts.diskBytes),
     hostId: request.hostId ?? null,
   };
-  const claim = { ids, actor, request, idempotency, parts, now: cp.clock() };
+  const cloudInit = newCloudInit(cp.secrets, ids.vmId, given.cloudInit);
+  const claim = { ids, actor, request, cloudInit, idempotency, parts, now: cp.clock() };
   const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) => claimVm(cp.database, { ...claim, proposed }));
   if (end.refusal !== null) {
     // The same request may have been accepted meanwhile, and taken the last room.
@@ -61,6 +63,9 @@ export async function createVm(
   if (end.result.stored === null) await ringBell(cp, ids.operationId);
   return answerTo(cp, end.result, ids.vmId);
 }
+
+const withoutSecrets = ({ cloudInit, ...request }: CreateVmRequest): CreateVmRequest =>
+  cloudInit === undefined ? request : { ...request, cloudInit: { ...cloudInit, userData: null } };
 
 async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRequest): Promise<CreateVmRequest> {
   const { devices } = request.hardware;

@@ -37,7 +37,8 @@ export function diffShapes(before: VmShape, after: VmShape): ShapeChange[] {
     .filter((part) => part !== 'devices' && part !== 'machineType')
     .flatMap((part) => diffPart(before, after, part));
   const machineType = diffMachineType(before, after);
-  return [...sizes, ...parts, ...machineType, ...diffDevices(before.hardware.devices, after.hardware.devices)];
+  const devices = diffDevices(before.hardware.devices, after.hardware.devices);
+  return [...sizes, ...parts, ...machineType, ...devices, ...diffCloudInit(before, after)];
 }
 
 const change = (
@@ -62,6 +63,22 @@ function diffMachineType({ hardware: before }: VmShape, { hardware: after }: VmS
       hardware: { ...shape.hardware, machineType: before.machineType },
     })),
   ];
+}
+
+/** User data is told of by the id under which it is kept. */
+function diffCloudInit({ cloudInit: before }: VmShape, { cloudInit: after }: VmShape): ShapeChange[] {
+  if (before === null || after === null) {
+    if (before === after) return [];
+    return [change('cloudInit', 'cloudInit', before, after, (shape) => ({ ...shape, cloudInit: before }))];
+  }
+  const names = { hostname: 'hostname', sshAuthorizedKeys: 'sshAuthorizedKeys', userDataId: 'userData' } as const;
+  return differingNames(before, after, ['hostname', 'sshAuthorizedKeys', 'userDataId'] as const).map((name) => {
+    const field = `cloudInit.${names[name]}`;
+    return change(field, field, before[name], after[name], (shape) => ({
+      ...shape,
+      cloudInit: shape.cloudInit && { ...shape.cloudInit, [name]: before[name] },
+    }));
+  });
 }
 
 function diffPart(before: VmShape, after: VmShape, part: Part): ShapeChange[] {

@@ -7,13 +7,14 @@ import {
   type UpdateVmRequest,
   VmHardware,
 } from '@kvorum/schema';
-import type { Actor } from '../control-plane.js';
+import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
 import { holdImages } from '../image/image.store.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
 import { balloonOf } from './balloon-of.js';
 import { withPorts } from './card-ports.js';
+import { changedCloudInit, type WantedCloudInit } from './cloud-init.js';
 import { mediaIdsOf, mediaOfDrives } from './media-of-drives.js';
 import type { UpdateVmInput } from './update-vm.operation.js';
 import { findHostOfVm } from './update-vm.store.js';
@@ -28,6 +29,7 @@ export interface RequestedShape {
   readonly shape: VmShape;
   /** Of drives that get another medium. */
   readonly images: UpdateVmInput['images'];
+  readonly newUserData: WantedCloudInit['newUserData'];
 }
 
 interface Question {
@@ -35,11 +37,11 @@ interface Question {
   readonly vm: VmForIntent;
   readonly current: VmShape;
   readonly request: UpdateVmRequest;
-  readonly siteId: string;
+  readonly cp: Pick<ControlPlane, 'siteId' | 'secrets'>;
 }
 
 /** Lays a request over what the VM is to be. Throws invalid_request, not_found or conflict_state that name the field. */
-export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }: Question): Promise<RequestedShape> {
+export async function readUpdate(tx: Tx, { actor, vm, current, request, cp }: Question): Promise<RequestedShape> {
   refuseReplacement(vm, request);
   const wanted = vm.nextShape ?? current;
   const merged = mergeHardware(wanted.hardware, request);
@@ -48,22 +50,25 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, siteId }
     ...{ actor, projectId: vm.projectId, vmId: vm.vmId },
     ...{ wanted: merged.devices.nics, known: known.flatMap((devices) => devices.nics) },
   });
-  const devices = assignDevices({ wanted: { ...merged.devices, nics }, known, siteId });
+  const devices = assignDevices({ wanted: { ...merged.devices, nics }, known, siteId: cp.siteId });
   const held = await holdImages(tx, mediaIdsOf(devices.cdroms));
   const { cdroms, media } = mediaOfDrives(devices.cdroms, { actor, projectId: vm.projectId, images: held });
+  const cloudInit = changedCloudInit(cp.secrets, vm.vmId, wanted.cloudInit, request.cloudInit);
   const memoryBytes = request.memoryBytes ?? wanted.memoryBytes;
   const shape: VmShape = {
     vcpuCount: request.vcpuCount ?? wanted.vcpuCount,
     memoryBytes,
     balloon: balloonAfter(request, wanted, memoryBytes, merged.memory),
     hardware: { ...merged, devices: { ...devices, cdroms } },
+    cloudInit: cloudInit.record,
   };
   refuseContradiction(shape);
   requireLayout(shape);
   await requireHostCan(tx, vm, current, shape);
   const { name = vm.name, labels = { ...vm.labels }, vmGroupId = vm.vmGroupId } = request;
   const { highAvailability = vm.highAvailability } = request;
-  return { name, labels, vmGroupId, highAvailability, shape, images: media };
+  const { newUserData } = cloudInit;
+  return { name, labels, vmGroupId, highAvailability, shape, images: media, newUserData };
 }
 
 /** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */
@@ -81,34 +86,36 @@ function balloonAfter(
 async function requireHostCan(tx: Tx, vm: VmForIntent, current: VmShape, shape: VmShape): Promise<void> {
   const host = await findHostOfVm(tx, vm.vmId);
   if (host === null) return;
-  const had = new Set(traitsNeededBy(current.hardware));
-  const missing = traitsNeededBy(shape.hardware).find((trait) => !had.has(trait) && !host.traits.includes(trait));
+  const had = new Set(traitsNeededBy(current.hardware, current.cloudInit));
+  const needed = traitsNeededBy(shape.hardware, shape.cloudInit);
+  const missing = needed.find((trait) => !had.has(trait) && !host.traits.includes(trait));
   const { smt } = shape.hardware.cpuPolicy;
   const lacksSmt = smt === 'require' && current.hardware.cpuPolicy.smt !== 'require' && host.threadsPerCore === 1;
   if (missing === undefined && !lacksSmt) return;
   const field =
     missing === undefined
-      ? 'cpuPolicy.smt'
-      : (FIELD_OF_TRAIT[missing] ?? FIELD_OF_TRAIT[missing.split(':')[0] ?? ''] ?? '');
+      ? 'hardware.cpuPolicy.smt'
+      : (FIELD_OF_TRAIT[missing] ?? FIELD_OF_TRAIT[missing.split(':')[0] ?? ''] ?? 'hardware');
   const remedy = missing === undefined ? null : remedyOfTrait(missing);
   const message =
     missing === undefined
       ? `${host.name}, its host, has no SMT`
       : `${host.name}, its host, lacks ${missing}${remedy === null ? '' : `: ${remedy} there`}`;
-  throw new DomainError('conflict_state', `hardware.${field} cannot be that: ${message}`, {
-    details: { fields: [{ field: `body.hardware.${field}`, message }] },
+  throw new DomainError('conflict_state', `${field} cannot be that: ${message}`, {
+    details: { fields: [{ field: `body.${field}`, message }] },
   });
 }
 
 /** By trait or by its kind, as in traitsNeededBy. */
 const FIELD_OF_TRAIT: Readonly<Record<string, string>> = {
-  'cpu-model': 'cpu.model',
-  'machine-type': 'machineType',
-  'nested-virtualisation': 'cpu.nestedVirtualisation',
-  'firmware:uefi': 'firmware.kind',
-  'firmware:secure-boot': 'firmware.secureBoot',
-  tpm: 'firmware.tpm',
-  network: 'devices.nics',
+  'cpu-model': 'hardware.cpu.model',
+  'machine-type': 'hardware.machineType',
+  'nested-virtualisation': 'hardware.cpu.nestedVirtualisation',
+  'firmware:uefi': 'hardware.firmware.kind',
+  'firmware:secure-boot': 'hardware.firmware.secureBoot',
+  tpm: 'hardware.firmware.tpm',
+  network: 'hardware.devices.nics',
+  'cloud-init': 'cloudInit',
 };
 
 function mergeHardware(before: VmHardware, request: UpdateVmRequest): VmHardware {

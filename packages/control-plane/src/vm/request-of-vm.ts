@@ -15,6 +15,7 @@ export const requestOfVm = (
   vm: Pick<CreateVmRequest, 'accelerator' | 'hardware'> & {
     readonly vmGroupId?: string | null | undefined;
     readonly highAvailability?: boolean | undefined;
+    readonly cloudInit?: object | null | undefined;
   },
   size: Pick<Flavor, 'vcpuCount' | 'memoryBytes'>,
   diskBytes: number,
@@ -25,7 +26,7 @@ export const requestOfVm = (
   accelerator: vm.accelerator ?? null,
   hostId: null,
   excludedHostIds: [],
-  requiredTraits: traitsNeededBy(vm.hardware),
+  requiredTraits: traitsNeededBy(vm.hardware, vm.cloudInit),
   ...(vm.highAvailability === true ? { isHighlyAvailable: true } : {}),
   ...(vm.vmGroupId == null ? {} : { groupIds: [vm.vmGroupId] }),
 });

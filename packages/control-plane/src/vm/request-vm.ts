@@ -173,7 +173,7 @@ export function targetOf(vm: VmForIntent, epoch: number): VmTarget {
 function deletionOf(vm: VmForIntent, epoch: number): Omit<DeleteVmInput, 'isOnHost'> {
   const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
   if (rootVolumeId === null) throw new TypeError(`VM ${vmId} has a root disk`);
-  const { name, vcpuCount, memoryBytes, balloon, hardware } = vm;
-  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware };
+  const { name, vcpuCount, memoryBytes, balloon, hardware, cloudInit } = vm;
+  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware, cloudInit };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };
 }

@@ -6,6 +6,7 @@ import { returnQuota } from '../project/project.store.js';
 import { releasePorts } from './card-port.store.js';
 import { keepAddresses } from './nic-address.store.js';
 import { changeHeld, setBootMemory, shapeOf, writeShape } from './update-vm.store.js';
+import { keepUserData } from './user-data.store.js';
 import {
   findVmForIntent,
   findVmUsage,
@@ -61,6 +62,7 @@ export async function giveBack(tx: Tx, target: VmIntentTarget, also: { vmCount: 
   await release(tx, target.vmId);
   await markVolumesDeleted(tx, target.vmId);
   await keepAddresses(tx, target.vmId, []);
+  await keepUserData(tx, target.vmId, []);
 }
 
 /**
@@ -74,6 +76,7 @@ export async function settleNewRun(tx: Tx, operationId: string, target: VmTarget
     await changeHeld(tx, target, held, heldBy(target.rootVolumeId, [target]));
     await writeShape(tx, target.vmId, { current: target, next: null });
     await keepAddresses(tx, target.vmId, [target]);
+    await keepUserData(tx, target.vmId, [target]);
     await releasePorts(tx, target.vmId, [shapeOf(vm)], [target]);
   }
   await setBootMemory(tx, target.vmId, target.memoryBytes);

@@ -13,6 +13,7 @@ import {
   writeShape,
   writeVolumes,
 } from './update-vm.store.js';
+import { keepUserData } from './user-data.store.js';
 import {
   agentOf,
   callOptions,
@@ -141,6 +142,7 @@ export const updateVmOperation = defineVmOperation({
       await writeShape(tx, input.vmId, after);
       await writeVolumes(tx, input, held.volumes);
       await keepAddresses(tx, input.vmId, shapesOf(after));
+      await keepUserData(tx, input.vmId, shapesOf(after));
       await releasePorts(tx, input.vmId, shapesOf(before), shapesOf(after));
       await settleVm(tx, operationId, input, {
         result: input.power === 'running' ? 'done' : input.power === 'paused' ? 'donePaused' : 'doneStopped',
@@ -157,6 +159,7 @@ export const updateVmOperation = defineVmOperation({
       await writeNextShape(tx, input.vmId, before.next);
       await writeVolumes(tx, input, held.volumes);
       await keepAddresses(tx, input.vmId, shapesOf(before));
+      await keepUserData(tx, input.vmId, shapesOf(before));
       await releasePorts(tx, input.vmId, shapesOf(after), shapesOf(before));
       // If another VM has taken the former name meanwhile, the new one stays.
       await writeName(tx, input.vmId, before.identity);

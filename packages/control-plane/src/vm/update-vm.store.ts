@@ -8,11 +8,11 @@ import { type Held, type HeldDifference, heldDifference, roomFor, type VmShape }
 
 /** A VM that was made before its record said how large its root disk is: its volume does. */
 export const shapeOf = (vm: VmForIntent): VmShape => {
-  const { vcpuCount, memoryBytes, balloon, hardware } = vm;
+  const { vcpuCount, memoryBytes, balloon, hardware, cloudInit } = vm;
   const { rootDisk } = hardware.devices;
   const sized = { ...rootDisk, sizeBytes: rootDisk.sizeBytes ?? vm.rootDiskBytes };
   const devices = { ...hardware.devices, rootDisk: sized };
-  return { vcpuCount, memoryBytes, balloon, hardware: { ...hardware, devices } };
+  return { vcpuCount, memoryBytes, balloon, hardware: { ...hardware, devices }, cloudInit };
 };
 
 /** Whoever has too little: quota of the project, or room of the host. */
@@ -152,7 +152,7 @@ export async function writeShape(
   vmId: string,
   { current, next }: { readonly current: VmShape; readonly next: VmShape | null },
 ): Promise<void> {
-  const { vcpuCount, memoryBytes, balloon, hardware } = current;
+  const { vcpuCount, memoryBytes, balloon, hardware, cloudInit } = current;
   await tx.$executeRaw`
     UPDATE vms
        -- The old value: what it was started with, if nothing has been added to it before.
@@ -161,6 +161,7 @@ export async function writeShape(
            balloon_minimum_bytes = ${balloon?.minimumBytes ?? null}::bigint,
            balloon_shares = coalesce(${balloon?.shares ?? null}::int, balloon_shares),
            hardware = ${JSON.stringify(hardware)}::jsonb,
+           cloud_init = ${cloudInit === null ? null : JSON.stringify(cloudInit)}::jsonb,
            next_shape = ${next === null ? null : JSON.stringify(next)}::jsonb
      WHERE id = ${vmId}::uuid`;
 }

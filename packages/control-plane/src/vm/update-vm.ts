@@ -26,6 +26,7 @@ import { targetOf } from './request-vm.js';
 import { requireGroup } from './require-group.js';
 import { type UpdateVmInput, updateVmOperation } from './update-vm.operation.js';
 import { shapeOf, writeNextShape, writeVolumes } from './update-vm.store.js';
+import { insertUserData } from './user-data.store.js';
 import { identityChanges, identityOf, writeIdentity } from './vm-identity.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import { heldBy, type VmShape } from './vm-shape.js';
@@ -106,7 +107,7 @@ interface Decision extends RequestedShape {
 async function weigh(tx: Tx, cp: ControlPlane, actor: Actor, vm: VmForIntent, request: UpdateVmRequest) {
   await requireGroup(tx, vm, request.vmGroupId);
   const current = shapeOf(vm);
-  const requested = await readUpdate(tx, { actor, vm, current, request, siteId: cp.siteId });
+  const requested = await readUpdate(tx, { actor, vm, current, request, cp });
   const isLive = vm.state === 'running' || vm.state === 'paused';
   const answer = planUpdate({
     current,
@@ -199,6 +200,7 @@ async function record(
   if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
   await claimPorts(tx, [newCardsOf(actor, vm, { vmName: name, shapes: present, now: cp.clock() })]);
   await writeVolumes(tx, target, held.volumes);
+  await insertUserData(tx, [decision.newUserData]);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
   const input: UpdateVmInput = {
     ...target,

@@ -8,6 +8,7 @@ import {
   type VmState,
 } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
+import { CloudInitRecord } from './cloud-init.js';
 import { VmShape } from './vm-shape.js';
 
 /** What an operation on a VM needs to know of it, read when the intent is recorded. */
@@ -24,6 +25,7 @@ export interface VmForIntent {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
   readonly hardware: VmHardware;
+  readonly cloudInit: CloudInitRecord | null;
   readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
   readonly flavorId: string;
@@ -54,6 +56,7 @@ interface Row {
   readonly vcpu_count: number;
   readonly memory_bytes: bigint;
   readonly hardware: unknown;
+  readonly cloud_init: unknown;
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
   readonly accelerator: Accelerator | null;
@@ -82,6 +85,7 @@ const intentOf = (row: Row): VmForIntent => ({
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
   hardware: VmHardware.parse(row.hardware),
+  cloudInit: CloudInitRecord.nullable().parse(row.cloud_init),
   balloon:
     row.balloon_minimum_bytes === null
       ? null
@@ -103,7 +107,7 @@ const intentOf = (row: Row): VmForIntent => ({
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vm_group_id, v.is_highly_available, v.vcpu_count, v.memory_bytes,
-           v.hardware, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
+           v.hardware, v.cloud_init, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
            v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.size_bytes FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1)
              AS root_disk_bytes,

@@ -4,10 +4,11 @@ import type { AgentPort, AgentVmSpec, CallOptions, Intent, WantedPower } from '.
 import type { ControlPlane } from '../control-plane.js';
 import { findHostAddress } from '../host/host.store.js';
 import { defineOperation, type StepContext } from '../operations/define-operation.js';
+import { CloudInitRecord, cloudInitOf } from './cloud-init.js';
 import { ensureCardNetworks } from './ensure-card-networks.js';
 
 /** What steps on a VM work with. */
-export type VmServices = Pick<ControlPlane, 'database' | 'agents'>;
+export type VmServices = Pick<ControlPlane, 'database' | 'agents' | 'secrets'>;
 
 export const defineVmOperation = defineOperation<VmServices>();
 
@@ -31,6 +32,8 @@ export const VmTarget = z.object({
   balloon: BalloonPolicy.nullable().default(null),
   /** An operation recorded before there was any has a plain machine. */
   hardware: VmHardware.prefault({}),
+  /** Its user data is read when the host is told: an operation's record holds no secret. */
+  cloudInit: CloudInitRecord.nullable().default(null),
 });
 export type VmTarget = z.infer<typeof VmTarget>;
 
@@ -59,7 +62,7 @@ export const intentOf = (context: Context, target: VmTarget, epoch: number = tar
   operationId: context.operationId,
 });
 
-export const specOf = (target: VmTarget): AgentVmSpec => ({
+const specOf = async (services: VmServices, target: VmTarget): Promise<AgentVmSpec> => ({
   name: target.name,
   vcpuCount: target.vcpuCount,
   memoryBytes: target.memoryBytes,
@@ -68,6 +71,7 @@ export const specOf = (target: VmTarget): AgentVmSpec => ({
   balloon: target.balloon,
   hardware: target.hardware,
   pooledVolumes: [],
+  cloudInit: await cloudInitOf(services, target),
 });
 
 /** A call never outlives its step: the runner decides about a deadline that has passed. */
@@ -95,12 +99,11 @@ export async function ensurePower(
   if (wanted.power !== 'stopped') {
     await ensureCardNetworks(context.services, target, callOptions(context, HOST_CALL_MS));
   }
-  const vm = await agent
-    .ensureVm(intent, specOf(target), wanted, callOptions(context, timeoutMs))
-    .catch((error: unknown) => {
-      if (hasShutItselfDown(error)) return null;
-      throw error;
-    });
+  const spec = await specOf(context.services, target);
+  const vm = await agent.ensureVm(intent, spec, wanted, callOptions(context, timeoutMs)).catch((error: unknown) => {
+    if (hasShutItselfDown(error)) return null;
+    throw error;
+  });
   if (vm === null) return { reportGeneration: 0 };
   if (vm.power !== wanted.power) {
     throw new DomainError('guest_fault', `the VM is ${vm.power} and not ${wanted.power}`, {

@@ -10,6 +10,7 @@ import {
   VmHardware,
 } from '@kvorum/schema';
 import { z } from 'zod';
+import { CloudInitRecord } from './cloud-init.js';
 
 /** What of a VM makes its machine, and what an update may change of it; see vm-field-effects.ts. */
 export const VmShape = z.object({
@@ -17,6 +18,8 @@ export const VmShape = z.object({
   memoryBytes: z.int(),
   balloon: BalloonPolicy.nullable(),
   hardware: VmHardware,
+  /** What was stored before there was any has none. */
+  cloudInit: CloudInitRecord.nullable().default(null),
 });
 export type VmShape = z.infer<typeof VmShape>;
 

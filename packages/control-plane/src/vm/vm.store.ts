@@ -16,6 +16,7 @@ import {
 } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import type { PageBounds } from '../page-cursor.js';
+import { CloudInitRecord } from './cloud-init.js';
 import { pendingChangesOf } from './plan-update.js';
 import { VmShape } from './vm-shape.js';
 
@@ -36,6 +37,7 @@ interface VmRow {
   readonly memory_bytes: bigint;
   readonly runs_on: Vm['runsOn'];
   readonly hardware: unknown;
+  readonly cloud_init: unknown;
   readonly accelerator: Accelerator | null;
   readonly labels: Record<string, string>;
   readonly waiting: Vm['waiting'];
@@ -85,6 +87,7 @@ const vmOf = (row: VmRow): Vm => ({
     status: row.balloon_status,
     workingSetBytes: row.working_set_bytes === null ? null : Number(row.working_set_bytes),
   },
+  cloudInit: shownCloudInit(row),
   pendingChanges: row.next_shape === null ? [] : pendingChangesOf(shapeOfRow(row), VmShape.parse(row.next_shape)),
   volumes: (row.volumes ?? []).map((volume) => ({ ...volume, id: volume.id as VolumeId })),
   guest: {
@@ -103,6 +106,13 @@ const vmOf = (row: VmRow): Vm => ({
   updatedAt: row.updated_at.toISOString(),
 });
 
+function shownCloudInit(row: VmRow): Vm['cloudInit'] {
+  const { cloudInit } = shapeOfRow(row);
+  if (cloudInit === null) return null;
+  const { userDataId, hostname, ...shown } = cloudInit;
+  return { ...shown, hostname: hostname ?? row.name, hasUserData: userDataId !== null };
+}
+
 const shapeOfRow = (row: VmRow): VmShape => ({
   vcpuCount: row.vcpu_count,
   memoryBytes: Number(row.memory_bytes),
@@ -111,6 +121,7 @@ const shapeOfRow = (row: VmRow): VmShape => ({
       ? null
       : { minimumBytes: Number(row.balloon_minimum_bytes), shares: row.balloon_shares },
   hardware: VmHardware.parse(row.hardware),
+  cloudInit: CloudInitRecord.nullable().parse(row.cloud_init),
 });
 
 export interface VmFilter {
@@ -188,6 +199,7 @@ export interface NewVm {
   readonly diskBytes: number;
   readonly dataDisks: readonly { readonly id: string | null; readonly sizeBytes: number }[];
   readonly hardware: VmHardware;
+  readonly cloudInit: CloudInitRecord | null;
   readonly balloon: BalloonPolicy | null;
   readonly balloonShares: number;
   readonly accelerator: Accelerator | null;
@@ -206,16 +218,16 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
               "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
-              "vmGroupId" uuid, "highAvailability" boolean,
+              "vmGroupId" uuid, "highAvailability" boolean, "cloudInit" jsonb,
               "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
               "dataDisks" jsonb)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
                        hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id,
-                       is_highly_available)
+                       is_highly_available, cloud_init)
       SELECT "vmId", "projectId", name, 'creating', epoch, "flavorId", "imageId", "hostId", "vcpuCount",
              "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId", "vmGroupId",
-             "highAvailability"
+             "highAvailability", "cloudInit"
         FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id)

@@ -17,6 +17,7 @@ import { findTrustedFingerprints } from '../../src/host/host.store.js';
 import { openImageStore } from '../../src/image/image-store.js';
 import type { Bell } from '../../src/operations/bell.js';
 import { ensureDefaultProject } from '../../src/project/default-project.js';
+import { openSecretBox } from '../../src/site/secret-box.js';
 import { ensureSite } from '../../src/site/site.store.js';
 import { openSiteAuthority } from '../../src/site/site-authority.js';
 import { createFirstToken, createToken } from '../../src/token/tokens.js';
@@ -93,6 +94,7 @@ export async function openTestControlPlane(options: TestControlPlaneOptions = {}
   const siteId = await ensureSite(database);
   await ensureDefaultProject(database, clock());
   const authority = await openSiteAuthority({ dataDir, siteId, clock });
+  const secrets = await openSecretBox(dataDir);
   const images = await openImageStore({ dataDir, importDir });
   const bell = new RecordingBell();
 
@@ -116,6 +118,7 @@ export async function openTestControlPlane(options: TestControlPlaneOptions = {}
       bell,
       agents,
       authority,
+      secrets,
       images,
       // Servers of tests are on loopback.
       imageSources: { hosts: ['*'], privateNetworks: ['127.0.0.0/8', '::1/128'] },

@@ -23,6 +23,7 @@ export const FAKE_FACTS: HostFacts = {
     reason: 'simulated hardware',
   },
   networking: null,
+  seedDisks: false,
   hostCpuCount: FAKE_CPU_COUNT,
   numaNodes: [
     {

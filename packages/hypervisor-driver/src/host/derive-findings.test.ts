@@ -21,6 +21,7 @@ const INTEL: FactsFound = {
     reason: 'the test guest ran',
   },
   networking: null,
+  seedDisks: false,
   hostCpuCount: 4,
   numaNodes: [
     { id: 0, cpus: [0, 2], memoryBytes: GIB, hugePages: { 2048: 8, 1048576: 0 } },

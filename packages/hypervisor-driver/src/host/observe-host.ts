@@ -77,6 +77,7 @@ export class HostObserver {
       hardware: await this.#readHardware(cpuinfo),
       // The agent knows: it makes them.
       networking: null,
+      seedDisks: false,
     };
     return { ...facts, findings: [...deriveFindings(facts), ...cpuFindings(facts, cpu)] };
   }

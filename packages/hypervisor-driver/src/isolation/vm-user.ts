@@ -29,6 +29,7 @@ const PASSAGE_MODE = 0o711;
 const PRIVATE_FILE_MODE = 0o600;
 const PRIVATE_FOLDER_MODE = 0o700;
 const READABLE_FILE_MODE = 0o444;
+const OWNER_READS_MODE = 0o400;
 const OTHERS_MAY_PASS = 0o001;
 
 export interface VmFiles {
@@ -71,6 +72,12 @@ export async function admitFiles(uid: number, disks: readonly string[], media: r
     await chmod(path, PRIVATE_FILE_MODE);
   }
   for (const path of media) await chmod(path, READABLE_FILE_MODE);
+}
+
+/** Lets the VM's user, and no other VM's, read a file that it may not write. */
+export async function admitReader(uid: number, path: string): Promise<void> {
+  await chown(path, uid, uid);
+  await chmod(path, OWNER_READS_MODE);
 }
 
 /** Once the sockets are bound nobody but the agent can reach or exchange them; the guest has not run yet. */

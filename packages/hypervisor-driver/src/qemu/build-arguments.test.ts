@@ -173,4 +173,15 @@ describe('the command line of a VM', () => {
       'pipe,id=console,path=/run/a,,server=off/io/serial,logfile=/run/a,,server=off/console.log,logappend=on',
     );
   });
+
+  it('has a seed disk that it can only read, behind all other devices, if it is given one', () => {
+    const without = lines(buildArguments(launch, chain));
+    const seed = lines(buildArguments({ ...launch, seedPath: '/var/lib/kvorum/disks/1/seed.iso' }, chain)).filter(
+      (line) => !without.includes(line),
+    );
+    expect(seed).toEqual([
+      '-blockdev {"node-name":"seed","driver":"raw","read-only":true,"file":{"driver":"file","filename":"/var/lib/kvorum/disks/1/seed.iso","read-only":true}}',
+      '-device virtio-blk-pci,id=seed-disk,drive=seed,serial=seed',
+    ]);
+  });
 });

@@ -36,6 +36,7 @@ export function buildArguments(
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
     ...deviceArguments(launch, disk.cache === 'direct', process),
+    ...seedDisk(launch, process),
     ...behaviour(),
   ];
 }
@@ -223,6 +224,17 @@ function display({ hardware }: LaunchSpec, folder: RunFolder): string[] {
   if (hardware.display.kind === 'none') return [];
   const server = options(`unix:${folder.displaySocket}`, { share: 'force-shared' });
   return ['-device', options('VGA', { id: 'screen' }), '-vnc', server];
+}
+
+/** virtio, as cloud kernels have no driver for a real drive. Not to be booted from (`-boot strict=on`), and never written. */
+function seedDisk({ seedPath }: LaunchSpec, { pathOf }: ProcessPlan): string[] {
+  if (seedPath == null) return [];
+  const file = { driver: 'file', filename: pathOf(seedPath), 'read-only': true };
+  const node = { 'node-name': 'seed', driver: 'raw', 'read-only': true, file };
+  return [
+    ...['-blockdev', JSON.stringify(node)],
+    ...['-device', options('virtio-blk-pci', { id: 'seed-disk', drive: 'seed', serial: 'seed' })],
+  ];
 }
 
 /**

@@ -7,7 +7,7 @@ import { assertFirmware, prepareFirmware } from '../firmware/prepare-firmware.js
 import { endTpmOf, openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { limitsOf } from '../isolation/vm-limits.js';
-import { admitFiles, admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
+import { admitFiles, admitReader, admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
 import { openTaps } from '../network/open-tap.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
@@ -193,6 +193,7 @@ async function spawnQemu(
     }
     const uid = vmUid(spec.vmId, vmUids);
     await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
+    if (spec.seedPath != null) await admitReader(uid, spec.seedPath);
     await admitFiles(uid, Object.values(disks), [...Object.values(media), ...Object.values(bases).flat()]);
     const cwd = dirname(spec.diskPath);
     const pathOf = (path: string) => relative(cwd, path);

@@ -8,6 +8,7 @@ const BARE = {
   machineTypes: [],
   hardware: null,
   networking: null,
+  seedDisks: false,
   kvm: { apiVersion: null, extensions: {}, supportedCpuidEntryCount: null, isProven: false, verdict: null, reason: '' },
 };
 const traitsOf = (firmware: HostFacts['firmware']) => traitsOfHost('tcg', { ...BARE, firmware });
@@ -34,5 +35,16 @@ describe('firmware as a trait', () => {
     const needed = traitsNeededBy(VmHardware.parse({ firmware }));
     expect(needed).toEqual(traits);
     for (const trait of needed) expect(remedyOfTrait(trait)).toMatch(/^install the package (ovmf|swtpm)$/);
+  });
+});
+
+describe('seed disks as a trait', () => {
+  it('are of hosts that can make them, and needed by VMs with cloud-init alone', () => {
+    expect(traitsOfHost('tcg', { ...BARE, firmware: null, seedDisks: true })).toContain('cloud-init:seed');
+    expect(traitsOfHost('tcg', { ...BARE, firmware: null })).not.toContain('cloud-init:seed');
+    const plain = VmHardware.parse({});
+    expect([traitsNeededBy(plain), traitsNeededBy(plain, null)]).toEqual([[], []]);
+    expect(traitsNeededBy(plain, {})).toEqual(['cloud-init:seed']);
+    expect(remedyOfTrait('cloud-init:seed')).toBe('install the package xorriso');
   });
 });

@@ -9,7 +9,7 @@ import type { HostFacts } from './host.schema.js';
  */
 export function traitsOfHost(
   accelerator: Accelerator | null,
-  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm' | 'networking' | 'firmware'> | null,
+  facts: Pick<HostFacts, 'cpu' | 'machineTypes' | 'hardware' | 'kvm' | 'networking' | 'firmware' | 'seedDisks'> | null,
 ): string[] {
   if (accelerator === null || facts === null) return [];
   const models = facts.cpu.find((support) => support.accelerator === accelerator)?.models ?? [];
@@ -22,17 +22,25 @@ export function traitsOfHost(
     ...(facts.firmware?.uefi === true ? ['firmware:uefi'] : []),
     ...(facts.firmware?.secureBoot === true ? ['firmware:secure-boot'] : []),
     ...(facts.firmware?.tpm === true ? ['tpm:2.0'] : []),
+    ...(facts.seedDisks ? [SEED_TRAIT] : []),
   ];
   return [...new Set(traits)].sort();
 }
 
-export function traitsNeededBy({ cpu, machineType, firmware, devices }: VmHardware): string[] {
+const SEED_TRAIT = 'cloud-init:seed';
+
+/** `cloudInit`: what the VM has of it, if it has any. */
+export function traitsNeededBy(
+  { cpu, machineType, firmware, devices }: VmHardware,
+  cloudInit?: object | null,
+): string[] {
   const kinds = devices.nics.map(({ backend }) => (backend.kind === 'network' ? backend.networkKind : null));
   return [
     ...(cpu.model === null ? [] : [`cpu-model:${cpu.model}`]),
     ...(machineType === null ? [] : [`machine-type:${machineType}`]),
     ...(cpu.nestedVirtualisation ? ['nested-virtualisation:on'] : []),
     ...(firmware.kind === 'uefi' ? [firmware.secureBoot ? 'firmware:secure-boot' : 'firmware:uefi'] : []),
+    ...(cloudInit == null ? [] : [SEED_TRAIT]),
     ...(firmware.tpm === 'none' ? [] : [`tpm:${firmware.tpm}`]),
     ...new Set(kinds.flatMap((kind) => (kind === null ? [] : [`network:${kind}`]))),
   ];
@@ -49,6 +57,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   'firmware:uefi': 'install the package ovmf',
   'firmware:secure-boot': 'install the package ovmf',
   'tpm:2.0': 'install the package swtpm',
+  'cloud-init:seed': 'install the package xorriso',
 };
 
 /** Why guests of this host cannot run guests of their own, with the remedy; null: they can. */

@@ -71,6 +71,7 @@ export const HostFacts = z
       .meta({ description: "What of a VM's firmware it can serve, besides a BIOS; null: its agent is too old to say" }),
     hardware: HostHardware.nullable().meta({ description: 'null: its agent is too old to say' }),
     networking: HostNetworking.nullable().meta({ description: 'null: its agent makes no networks' }),
+    seedDisks: z.boolean().meta({ description: 'It can make seed disks for cloud-init' }),
     findings: z.array(HostFinding),
   })
   .meta({ id: 'HostFacts' });

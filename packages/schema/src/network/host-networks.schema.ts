@@ -92,6 +92,9 @@ export type HostNetworks = z.infer<typeof HostNetworks>;
 
 export const NO_HOST_NETWORKS: HostNetworks = { networks: [], securityGroups: [] };
 
+/** Where a guest asks who it is: link-local (RFC 3927), and the same as on other clouds. */
+export const METADATA_ADDRESS = '169.254.169.254';
+
 /** What a host can do of networks. */
 export const HostNetworking = z
   .object({

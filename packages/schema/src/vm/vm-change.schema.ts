@@ -3,6 +3,7 @@ import { FlavorId, HostId, ImageId, ProjectId, VmGroupId } from '../ids.js';
 import { Labels, ResourceName } from '../names.js';
 import { MachineType } from './machine-type.js';
 import { Accelerator, BalloonRequest } from './vm.schema.js';
+import { CloudInitChange } from './vm-cloud-init.schema.js';
 import { DiskBytes, MemoryBytes, VcpuCount } from './vm-size.schema.js';
 
 /** Checked as a whole once it is laid over what the VM has: VmHardware knows the fields. */
@@ -41,6 +42,7 @@ export const UpdateVmRequest = z
           'Fields of VmHardware, part by part: a field that is given replaces what the VM has there, one that is not stays. ' +
           'In dataDisks and nics, an entry with the id of a device is that device, one without is a new one',
       }),
+    cloudInit: CloudInitChange.nullable().optional().meta({ description: 'null: no seed disk' }),
     onlyLive: z.boolean().default(false).meta({
       description: 'Refuse the whole request if any of it would have to wait for the next start',
     }),

@@ -41,6 +41,8 @@ const nextBoot = (field: string, note: string): FieldEffect => ({ field, effect:
 const replace = (field: string, note: string): FieldEffect => ({ field, effect: 'replace', note });
 
 const DEVICES = 'hardware.devices';
+const CLOUD_INIT =
+  'The seed disk is made anew at each start; cloud-init does most of what it says for a new instance id alone.';
 
 export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   live('name', 'The record has it at once; the name of the process on the host follows at the next start.'),
@@ -65,6 +67,10 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   ),
   live('rootDiskBytes', 'Another spelling of hardware.devices.rootDisk.sizeBytes.'),
   live('balloon', "The host's policy goes by it from its next round on."),
+  nextBoot('cloudInit', 'A guest gets its seed disk at the start.'),
+  nextBoot('cloudInit.hostname', CLOUD_INIT),
+  nextBoot('cloudInit.sshAuthorizedKeys', CLOUD_INIT),
+  nextBoot('cloudInit.userData', `${CLOUD_INIT} Told of by the id of what is kept, never by what it says.`),
   replace('accelerator', 'A guest sees another processor: create the VM anew with the accelerator.'),
   replace('imageId', 'The root disk is an overlay of the image: create the VM anew from the other image.'),
   replace('flavorId', 'A flavor gives a VM its first size alone: change vcpuCount, memoryBytes and rootDiskBytes.'),

@@ -4,6 +4,7 @@ import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmGroupId, VmId, Vol
 import { BALLOON_SHARES_DEFAULT, BALLOON_SHARES_MAX, GRACE_MS_DEFAULT, GRACE_MS_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
+import { CloudInitRequest, VmCloudInit } from './vm-cloud-init.schema.js';
 import { GuestInterface } from './vm-console.schema.js';
 import { VmHardware } from './vm-hardware.schema.js';
 import { VM_STATES } from './vm-lifecycle.js';
@@ -67,6 +68,9 @@ export const CreateVmRequest = z
       description: 'May the host ask for unused memory back while it is short of it? Default: yes, down to half',
     }),
     hardware: VmHardware.prefault({}),
+    cloudInit: CloudInitRequest.optional().meta({
+      description: 'Who the guest is, for cloud-init. Default: the VM has no seed disk',
+    }),
     start: z.boolean().default(true).meta({ description: 'false: create it stopped' }),
     waitForCapacity: WaitForCapacity.optional().meta({
       description: 'Without room, wait for it in a queue instead of being refused. Default: refused at once',
@@ -172,6 +176,7 @@ export const Vm = z
       .meta({
         description: 'How the VM gives memory back when its host is short of it; guest.balloonBytes is what it has now',
       }),
+    cloudInit: VmCloudInit.nullable().meta({ description: 'null: it has no seed disk' }),
     pendingChanges: z
       .array(z.object({ field: z.string(), from: z.unknown(), to: z.unknown(), reason: z.string() }))
       .meta({ description: 'What waits for the next start' }),

@@ -14,11 +14,12 @@ import {
 } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
+import { addCloudInitOptions, addSeedOptions, type CloudInitOptions, cloudInitOf } from './cloud-init-options.js';
 import { describeVm } from './describe-vm.js';
 import { addHardwareOptions, type HardwareOptions, hardwareOf } from './hardware-options.js';
 import { addNewDeviceOptions, type NewDeviceOptions, newDevicesOf } from './new-device-options.js';
 
-interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOptions {
+interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOptions, CloudInitOptions {
   readonly flavor: string;
   readonly image: string;
   readonly project?: string;
@@ -35,7 +36,8 @@ interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOption
 }
 
 export const addVmCreate: AddVerb = (vm, cli) => {
-  addBalloonOptions(addHardwareOptions(addNewDeviceOptions(vm.command('create'))))
+  const command = addBalloonOptions(addHardwareOptions(addNewDeviceOptions(vm.command('create'))));
+  addSeedOptions(addCloudInitOptions(command), null)
     .description('Create a VM. Without room for it, it is refused at once, with the reasons, or waits if told to.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
     .requiredOption('--flavor <flavor>', 'its size: name or id')
@@ -56,6 +58,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       examples(
         'kvorum vm create web-1 --flavor small --image debian-13 --wait',
         'kvorum vm create web-2 --flavor small --image debian-13 --network shop --security-group web --wait',
+        'kvorum vm create web-3 --flavor small --image debian-13 --network shop --ssh-key ~/.ssh/id_ed25519.pub --user-data web.yaml',
         'kvorum vm create db-1 --flavor small --image debian-13 --disk 100GiB,serial=data --nic isolated --cdrom drivers-iso',
       ),
     )
@@ -72,8 +75,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       const balloon = balloonOf(options);
       const hardware = hardwareOf(options, await newDevicesOf(client, options));
       const waitForCapacity = waitOf(options);
+      const cloudInit = cloudInitOf(options) ?? undefined;
       const placing = { projectId, hostId, vmGroupId, highAvailability: options.highAvailability, waitForCapacity };
-      const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, labels });
+      const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, cloudInit, labels });
       const body = { name, flavorId, imageId, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
       await endWithOperation(cli, client, accepted, options, async () =>

@@ -59,6 +59,16 @@ const waitingFields = ({ waiting }: Vm): readonly Field[] =>
         ['waits because', waiting.reason],
       ];
 
+const cloudInitFields = ({ cloudInit }: Vm): readonly Field[] =>
+  cloudInit === null
+    ? []
+    : [
+        ['host name', cloudInit.hostname],
+        ['SSH keys', cloudInit.sshAuthorizedKeys.length],
+        ['user data', cloudInit.hasUserData ? 'kept encrypted' : 'none'],
+        ['instance id', cloudInit.instanceId],
+      ];
+
 export const describeVm = (vm: Vm): readonly Field[] => [
   ['name', vm.name],
   ['id', vm.id],
@@ -75,6 +85,7 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['memory', formatByteSize(vm.memoryBytes)],
   ...runsOnFields(vm),
   ['balloon', describeBalloon(vm)],
+  ...cloudInitFields(vm),
   ['disk', formatByteSize(diskBytes(vm))],
   ['guest agent', vm.guest.agent],
   ['flavor', vm.flavorId],

@@ -7,11 +7,13 @@ import { collectLabel, given, parseCount } from '../../option-values.js';
 import { resolveVm, resolveVmGroup } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
+import { addCloudInitOptions, addSeedOptions, type CloudInitOptions, cloudInitOf } from './cloud-init-options.js';
 import { addUpdateEndOptions, endWithUpdate, type UpdateEndOptions } from './end-with-update.js';
 import { addHardwareOptions, type HardwareOptions, hardwareOf } from './hardware-options.js';
 
 type UpdateOptions = HardwareOptions &
   BalloonOptions &
+  CloudInitOptions &
   UpdateEndOptions & {
     readonly name?: string;
     readonly group?: string;
@@ -34,7 +36,8 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
     .option('--memory <size>', 'while it runs: up to --max-memory', parseByteSize)
     .option('--root-disk <size>', 'of the root disk: larger only', parseByteSize)
     .option('--label <key=value>', 'may be given several times; all that it has: others are taken off', collectLabel);
-  addUpdateEndOptions(addBalloonOptions(addHardwareOptions(command)))
+  const seeded = addSeedOptions(addCloudInitOptions(command), 'no seed disk from its next start on');
+  addUpdateEndOptions(addBalloonOptions(addHardwareOptions(seeded)))
     .addHelpText(
       'after',
       examples(
@@ -52,6 +55,7 @@ export const addVmUpdate: AddVerb = (vm, cli) => {
         rootDiskBytes: options.rootDisk,
         balloon: balloonOf(options),
         hardware: hardwareOf(options),
+        cloudInit: cloudInitOf(options),
       });
       if (Object.keys(parts).length === 0 && options.group === undefined) {
         throw usageError('nothing is to be changed', 'Say what, such as --vcpus 4; see: kvorum vm update --help');
