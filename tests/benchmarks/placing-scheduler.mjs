@@ -41,6 +41,7 @@ const create = (n) =>
     hardware: VmHardware.parse({}),
     start: false,
     labels: {},
+    highAvailability: false,
   });
 
 await create(0);

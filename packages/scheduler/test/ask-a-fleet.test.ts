@@ -223,6 +223,8 @@ describe('several at once', () => {
   });
 });
 
+const APART = { isHighlyAvailable: true, groupIds: ['web'] } as const;
+
 describe('the reserve for lost hosts', () => {
   const facts = (haReserveHostCount: number): FleetFacts => ({
     hostGroups: [{ hostGroupId: 'g', policy: 'pack', haReserveHostCount }],
@@ -261,6 +263,22 @@ describe('the reserve for lost hosts', () => {
       expect.stringMatching(/^host group g keeps room for .*: if a were lost, VM x would find no place in it$/),
     );
     expect(onHost(place(aRequest(), fleetWith(rows, facts(1), vms)))).toBe('b');
+  });
+
+  it.each([
+    ['each other', [aVm('x', 'a', APART), aVm('y', 'a', APART)], /if a were lost, VM y would find no place/],
+    [
+      'a VM that stays',
+      [aVm('x', 'a', APART), aVm('z', 'b', { groupIds: ['web'] })],
+      /if a were lost, VM x would find no place/,
+    ],
+  ])('counts no room from which VMs of a lost host are kept away by %s', (_whom, vms, reason) => {
+    const web = { groupId: 'web', kind: 'anti-affinity', level: 'host', strength: 'hard' } as const;
+    const full = aVm('full', 'c', { memoryBytes: 16 * GIB });
+    const fleet = fleetWith(rows, { ...facts(1), placementGroups: [web] }, [...vms, full]);
+    const { record } = place(aRequest({ hostId: 'b' }), fleet);
+    const reasons = record.verdicts.flatMap(({ objections }) => objections.map((objection) => objection.reason));
+    expect(reasons).toContainEqual(expect.stringMatching(reason));
   });
 });
 

@@ -44,7 +44,14 @@ export async function findFlavor(database: Tx | Database, id: string): Promise<F
 export async function holdFlavors(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Flavor>> {
   await tx.$executeRaw`
     SELECT FROM flavors WHERE id = ANY (${[...ids]}::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE`;
-  const rows = await tx.flavor.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
+  return findFlavorsById(tx, ids);
+}
+
+export async function findFlavorsById(
+  database: Tx | Database,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Flavor>> {
+  const rows = await database.flavor.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
   return new Map(rows.map((row) => [row.id, flavorOf(row)]));
 }
 

@@ -14,7 +14,7 @@ import {
   planNuma,
 } from '@kvorum/scheduler';
 import type { Accelerator } from '@kvorum/schema';
-import { type DecisionEvidence, evidenceOf } from '../placement/decision-evidence.js';
+import { type EvidenceJson, evidenceOf } from '../placement/decision-evidence.js';
 import { FEED_START, type FleetChanges } from './fleet.store.js';
 import type { VmChanges } from './fleet-vms.store.js';
 
@@ -38,7 +38,7 @@ export interface FleetSnapshot {
 
 /** A decision with what it was made from, as far as that is kept. */
 type Decided<Kind extends Placement['kind']> = Extract<Placement, { kind: Kind }> & {
-  readonly evidence: DecisionEvidence | null;
+  readonly evidence: EvidenceJson | null;
 };
 
 export type Proposal =

@@ -67,7 +67,14 @@ export async function findImage(database: Database | Tx, id: string): Promise<Im
 export async function holdImages(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Image>> {
   await tx.$executeRaw`
     SELECT FROM images WHERE id = ANY (${[...ids]}::uuid[]) AND deleted_at IS NULL ORDER BY id FOR KEY SHARE`;
-  const rows = await tx.image.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
+  return findImagesById(tx, ids);
+}
+
+export async function findImagesById(
+  database: Database | Tx,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Image>> {
+  const rows = await database.image.findMany({ where: { id: { in: [...ids] }, deletedAt: null } });
   return new Map(rows.map((row) => [row.id, imageOf(row)]));
 }
 

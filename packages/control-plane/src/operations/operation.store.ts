@@ -1,8 +1,15 @@
-import { newId, type Operation, type OperationId, type OperationState, type StoredError } from '@kvorum/schema';
+import {
+  newId,
+  type Operation,
+  type OperationId,
+  type OperationState,
+  type ProjectId,
+  type StoredError,
+} from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import { type NewEvent, recordEvent, recordEvents } from '../event/event.store.js';
 import type { PageBounds } from '../page-cursor.js';
-import type { OperationDefinition } from './define-operation.js';
+import type { NamedStep, OperationDefinition } from './define-operation.js';
 import { OPERATION_WITH_STEPS, type OperationWithSteps } from './operation-row.js';
 
 export interface NewOperation<Input, Services> {
@@ -31,11 +38,11 @@ export async function recordOperation<Input, Services>(
   return operationId;
 }
 
-/** As recordOperation, for many. */
+/** As recordOperation, for many. Returns them as the API shows them: reading them back would cost as much as writing them. */
 export async function recordOperations<Input, Services>(
   tx: Tx,
   all: readonly (NewOperation<Input, Services> & { readonly operationId: OperationId })[],
-): Promise<void> {
+): Promise<Operation[]> {
   await tx.$executeRaw`
     INSERT INTO operations (id, kind, project_id, resource_kind, resource_id, state, input, created_by, created_at,
                             deadline_at, unwind_deadline_at, deadline_ms, unwind_deadline_ms)
@@ -46,10 +53,7 @@ export async function recordOperations<Input, Services>(
               "createdBy" text, "createdAt" timestamptz, "deadlineAt" timestamptz, "unwindDeadlineAt" timestamptz,
               "deadlineMs" int, "unwindDeadlineMs" int)`;
   const steps = all.flatMap(({ operationId, definition }) =>
-    definition.steps.map(({ name, step }, index) => {
-      const canUndo = typeof step.undo === 'function' || step.undo.kind === 'nothing';
-      return { operationId, index, name, canUndo };
-    }),
+    definition.steps.map(({ name, step }, index) => ({ operationId, index, name, canUndo: canUndo(step) })),
   );
   await tx.$executeRaw`
     INSERT INTO operation_steps (operation_id, index, name, can_undo, state)
@@ -62,7 +66,47 @@ export async function recordOperations<Input, Services>(
       stateEventOf({ id: wanted.operationId, kind: wanted.definition.kind, ...pickResource(wanted) }, 'queued', null),
     ),
   );
+  return all.map(queuedOperation);
 }
+
+/** What `toOperation` makes of the rows just written. */
+const queuedOperation = <Input, Services>({
+  operationId,
+  definition,
+  projectId,
+  resourceKind,
+  resourceId,
+  createdBy,
+  now,
+}: NewOperation<Input, Services> & { readonly operationId: OperationId }): Operation => ({
+  id: operationId,
+  kind: definition.kind,
+  projectId: projectId as ProjectId | null,
+  resourceKind,
+  resourceId,
+  state: 'queued',
+  steps: definition.steps.map(({ name, step }, index) => ({
+    index,
+    name,
+    state: 'pending',
+    attempt: 0,
+    canUndo: canUndo(step),
+    error: null,
+    startedAt: null,
+    finishedAt: null,
+  })),
+  progress: null,
+  isCancellable: true,
+  error: null,
+  createdBy,
+  createdAt: now.toISOString(),
+  startedAt: null,
+  finishedAt: null,
+  deadlineAt: new Date(now.getTime() + definition.deadlineMs).toISOString(),
+});
+
+const canUndo = <Services>({ undo }: NamedStep<Services>['step']): boolean =>
+  typeof undo === 'function' || undo.kind === 'nothing';
 
 function operationRowOf<Input, Services>(wanted: NewOperation<Input, Services> & { operationId: OperationId }) {
   const { definition, now } = wanted;
@@ -120,15 +164,6 @@ const stateEventOf = (operation: OperationIdentity, state: OperationState, error
 
 export const findOperation = (database: Database | Tx, id: string): Promise<OperationWithSteps | null> =>
   database.operation.findUnique({ where: { id }, ...OPERATION_WITH_STEPS });
-
-/** By id, those that there are. */
-export async function findOperations(
-  database: Database | Tx,
-  ids: readonly string[],
-): Promise<ReadonlyMap<string, OperationWithSteps>> {
-  const rows = await database.operation.findMany({ where: { id: { in: [...ids] } }, ...OPERATION_WITH_STEPS });
-  return new Map(rows.map((row) => [row.id, row]));
-}
 
 /**
  * Reads an operation and keeps others from changing it until the transaction ends. The lock is a statement of its own:

@@ -23,13 +23,17 @@ export interface DecisionEvidence {
   readonly facts?: FleetFacts;
 }
 
+/** The evidence as JSON: it is written once and not looked at before somebody asks. */
+export type EvidenceJson = string & { readonly evidence: unique symbol };
+export const NO_EVIDENCE = 'null';
+
 /** Records name at most 20 hosts; some hundred bytes each. */
 const EVIDENCE_BYTES_MAX = 64 * 1024;
 /** More of them never fit; not worth writing down to find that out. */
 const HOST_COUNT_MAX = 200;
 
 /** To be called before the decision's own claim is counted. Null: it would be too large to be kept. */
-export function evidenceOf(request: PlacementRequest, record: PlacementRecord, fleet: Fleet): DecisionEvidence | null {
+export function evidenceOf(request: PlacementRequest, record: PlacementRecord, fleet: Fleet): EvidenceJson | null {
   const indexes = new Set(record.verdicts.map(({ hostId }) => fleet.indexOf(hostId)));
   const facts = factsOf(request, fleet, indexes);
   for (const { hostId } of facts?.vms ?? []) indexes.add(fleet.indexOf(hostId));
@@ -37,8 +41,9 @@ export function evidenceOf(request: PlacementRequest, record: PlacementRecord, f
   if (indexes.size > HOST_COUNT_MAX) return null;
   const traits = new Set([request, ...(facts?.vms ?? []).map((vm) => vm.request)].flatMap(traitsOf));
   const hosts = [...indexes].flatMap((index) => (index < 0 ? [] : [keptOf(traits, rowAt(fleet, index))]));
-  const evidence = { request, hosts, ...(facts === null ? {} : { facts }) };
-  return JSON.stringify(evidence).length <= EVIDENCE_BYTES_MAX ? evidence : null;
+  const evidence: DecisionEvidence = { request, hosts, ...(facts === null ? {} : { facts }) };
+  const json = JSON.stringify(evidence);
+  return json.length <= EVIDENCE_BYTES_MAX ? (json as EvidenceJson) : null;
 }
 
 const traitsOf = ({ requiredTraits = [] }: PlacementRequest): readonly string[] => requiredTraits;

@@ -1,11 +1,12 @@
 import type { PlacementRecord } from '@kvorum/scheduler';
 import type { PlacementOutcome } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
-import type { Placement as PlacementRow } from '../database/generated/client.js';
+import type { Placement as Stored } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
-import type { DecisionEvidence } from './decision-evidence.js';
+import type { EvidenceJson } from './decision-evidence.js';
+import { type KeptDecision, pack, unpack } from './packed-decision.js';
 
-export type { PlacementRow };
+export type PlacementRow = Omit<Stored, keyof KeptDecision | 'packed'> & KeptDecision;
 
 export interface NewPlacement {
   readonly id: string;
@@ -15,7 +16,7 @@ export interface NewPlacement {
   readonly vmName: string;
   readonly requestedBy: string;
   readonly record: PlacementRecord;
-  readonly evidence: DecisionEvidence | null;
+  readonly evidence: EvidenceJson | null;
 }
 
 /** Keeps a decision; one statement, so that outside of a transaction it is one of its own. */
@@ -24,17 +25,32 @@ export const insertPlacement = (database: Database | Tx, placement: NewPlacement
 
 /** Keeps decisions; one statement. */
 export async function insertPlacements(database: Database | Tx, placements: readonly NewPlacement[]): Promise<void> {
-  const rows = placements.map((placement) => ({ ...placement, hostId: placement.record.chosen?.hostId ?? null }));
+  const rows = await Promise.all(
+    placements.map(async ({ record, evidence, ...placement }) => ({
+      ...placement,
+      outcome: record.outcome,
+      hostId: record.chosen?.hostId ?? null,
+      packed: (await pack(record, evidence)).toString('base64'),
+    })),
+  );
   await database.$executeRaw`
-    INSERT INTO placements (id, outcome, project_id, vm_id, vm_name, host_id, requested_by, record, evidence)
-    SELECT id, record ->> 'outcome', "projectId", "vmId", "vmName", "hostId", "requestedBy", record, evidence
+    INSERT INTO placements (id, outcome, project_id, vm_id, vm_name, host_id, requested_by, packed)
+    SELECT id, outcome, "projectId", "vmId", "vmName", "hostId", "requestedBy", decode(packed, 'base64')
       FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-        AS p (id uuid, "projectId" uuid, "vmId" uuid, "vmName" text, "hostId" uuid, "requestedBy" text, record jsonb,
-              evidence jsonb)`;
+        AS p (id uuid, outcome text, "projectId" uuid, "vmId" uuid, "vmName" text, "hostId" uuid, "requestedBy" text,
+              packed text)`;
 }
 
-export const findPlacement = (database: Database, id: string): Promise<PlacementRow | null> =>
-  database.placement.findUnique({ where: { id } });
+/** Decisions of earlier releases have their record and evidence as they are. */
+async function rowOf({ record, evidence, packed, ...stored }: Stored): Promise<PlacementRow> {
+  const kept = packed === null ? ({ record, evidence } as unknown as KeptDecision) : await unpack(packed);
+  return { ...stored, ...kept };
+}
+
+export async function findPlacement(database: Database, id: string): Promise<PlacementRow | null> {
+  const stored = await database.placement.findUnique({ where: { id } });
+  return stored === null ? null : rowOf(stored);
+}
 
 export interface PlacementFilter {
   readonly projectId: string | null;
@@ -43,12 +59,12 @@ export interface PlacementFilter {
 }
 
 /** Newest first. */
-export const findPlacements = (
+export async function findPlacements(
   database: Database,
   filter: PlacementFilter,
   bounds: PageBounds,
-): Promise<PlacementRow[]> =>
-  database.placement.findMany({
+): Promise<PlacementRow[]> {
+  const stored = await database.placement.findMany({
     where: {
       ...(bounds.afterId === null ? {} : { id: { lt: bounds.afterId } }),
       ...(filter.projectId === null ? {} : { projectId: filter.projectId }),
@@ -58,6 +74,8 @@ export const findPlacements = (
     orderBy: { id: 'desc' },
     take: bounds.rowCountMax,
   });
+  return Promise.all(stored.map(rowOf));
+}
 
 export interface RefusalBounds {
   readonly before: Date;

@@ -5,6 +5,9 @@ import { openTestControlPlane, type TestControlPlane } from '../../test/world/te
 import type { Actor } from '../actor.js';
 import { reconcileOldPlacements } from '../reconcilers/old-placements.reconciler.js';
 import { createVm } from '../vm/create-vm.js';
+import type { EvidenceJson } from './decision-evidence.js';
+import { pack } from './packed-decision.js';
+import { findPlacement, type PlacementRow } from './placement.store.js';
 import { getPlacement, listPlacements } from './placements.js';
 import { replayPlacement } from './replay-placement.js';
 
@@ -24,6 +27,12 @@ async function refused(actor: Actor = test.admin): Promise<PlacementId> {
   const error = await createVm(test.cp, actor, vmRequest(from, { name: 'refused' })).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(DomainError);
   return error.details.placementId;
+}
+
+async function kept(id: PlacementId): Promise<PlacementRow> {
+  const row = await findPlacement(test.cp.database, id);
+  if (row === null) throw new Error(`placement ${id} is kept`);
+  return row;
 }
 
 describe('a decision of the scheduler', () => {
@@ -72,13 +81,12 @@ describe('a decision of the scheduler', () => {
        SELECT gen_random_uuid(), 'full-' || n, '127.0.0.1:1', 'connected', 'tcg', now() FROM generate_series(1, 3000) n`,
     );
     const id = await refused();
-    const [row] = await test.sql<{ bytes: number; hosts: number }>(
-      `SELECT octet_length(record::text) + octet_length(evidence::text) AS bytes, (record ->> 'hostCount')::int AS hosts
-         FROM placements WHERE id = $1`,
-      [id],
-    );
-    expect(row?.hosts).toBe(3000);
-    expect(row?.bytes).toBeLessThan(64 * 1024);
+    const { record, evidence } = await kept(id);
+    expect(record.hostCount).toBe(3000);
+    expect(evidence?.hosts).toHaveLength(20);
+    expect(JSON.stringify({ record, evidence }).length).toBeLessThan(64 * 1024);
+    const [row] = await test.sql<{ bytes: number }>('SELECT octet_length(packed) AS bytes FROM placements');
+    expect(row?.bytes).toBeLessThan(8 * 1024);
   });
 });
 
@@ -104,22 +112,34 @@ describe('replaying a decision', () => {
     const vmId = await create();
     const [placement] = (await listPlacements(test.cp, test.admin, { ...ALL, vmId })).items;
     const id = placement?.id as PlacementId;
-    await test.sql(
-      `UPDATE placements SET evidence = jsonb_set(evidence, '{hosts,0,state}', '"cordoned"'),
-              record = jsonb_set(record, '{hostCount}', '40') WHERE id = $1`,
-      [id],
-    );
+    const { record, evidence } = await kept(id);
+    const hosts = evidence?.hosts.map((host) => ({ ...host, state: 'cordoned' }));
+    const packed = await pack({ ...record, hostCount: 40 }, JSON.stringify({ ...evidence, hosts }) as EvidenceJson);
+    await test.sql('UPDATE placements SET packed = $1 WHERE id = $2', [packed, id]);
     const replay = await replayPlacement(test.cp, test.admin, id);
     expect(replay).toMatchObject({ isSame: false, isComplete: false });
     expect(replay.differences[0]).toBe('the outcome was placed and is refused');
   });
 
-  it('is refused for a decision of an earlier release, and to people of one project', async () => {
+  it('is the same for a decision that an earlier release stored as JSON', async () => {
+    await aHost(test);
+    const vmId = await create();
+    const [placement] = (await listPlacements(test.cp, test.admin, { ...ALL, vmId })).items;
+    const id = placement?.id as PlacementId;
+    const { record, evidence } = await kept(id);
+    const json = [record, evidence].map((part) => JSON.stringify(part));
+    await test.sql('UPDATE placements SET packed = NULL, record = $1, evidence = $2 WHERE id = $3', [...json, id]);
+    expect(await getPlacement(test.cp, test.admin, id)).toEqual(placement);
+    expect(await replayPlacement(test.cp, test.admin, id)).toMatchObject({ isSame: true, isComplete: true });
+  });
+
+  it('is refused where the evidence was not kept, and to people of one project', async () => {
     await aHost(test, { vmCount: 0 });
     const operator = await test.actor('operator', (await aProject(test)).id);
     const id = await refused(operator);
     await expect(replayPlacement(test.cp, operator, id)).rejects.toMatchObject({ code: 'forbidden' });
-    await test.sql('UPDATE placements SET evidence = NULL');
+    const { record } = await kept(id);
+    await test.sql('UPDATE placements SET packed = $1', [await pack(record, null)]);
     await expect(replayPlacement(test.cp, test.admin, id)).rejects.toMatchObject({ code: 'conflict_state' });
   });
 });

@@ -3,7 +3,6 @@ import { fleetOf, type PlacementRecord, place } from '@kvorum/scheduler';
 import { DomainError, type PlacementId, type PlacementReplay } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import { requireWholeSite } from '../token/project-scope.js';
-import type { DecisionEvidence } from './decision-evidence.js';
 import { visiblePlacement } from './placements.js';
 import { shownDecision } from './shown-decision.js';
 
@@ -19,11 +18,10 @@ export async function replayPlacement(
 ): Promise<PlacementReplay> {
   const row = await visiblePlacement(cp, actor, placementId);
   requireWholeSite(actor);
-  const evidence = row.evidence as unknown as DecisionEvidence | null;
+  const { evidence, record: stored } = row;
   if (evidence === null) {
     throw new DomainError('conflict_state', 'what this placement was decided from was not kept; it cannot be replayed');
   }
-  const stored = row.record as unknown as PlacementRecord;
   // As JSON gives it back: what was stored went through it as well.
   const replayed = JSON.parse(
     JSON.stringify(place(evidence.request, fleetOf(evidence.hosts, evidence.facts)).record),

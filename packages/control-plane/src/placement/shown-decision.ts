@@ -78,6 +78,6 @@ export const shownPlacement = (actor: Actor, row: PlacementRow): Placement => ({
   vmName: row.vmName,
   hostId: row.hostId as HostId | null,
   requestedBy: row.requestedBy,
-  decision: shownDecision(actor, row.record as unknown as StoredRecord),
+  decision: shownDecision(actor, row.record),
   createdAt: row.createdAt.toISOString(),
 });

@@ -19,10 +19,15 @@ export async function ensureDefaultProject(database: Database, now: Date): Promi
 }
 
 /** The project a new object goes into: the one asked for, else the token's, else `default`. Throws not_found. */
-export async function projectForNew(tx: Tx | Database, actor: Actor, asked: ProjectId | undefined): Promise<Project> {
+export async function projectForNew(
+  tx: Tx | Database,
+  actor: Actor,
+  asked: ProjectId | undefined,
+  find = (id: string): Promise<Project | null> => findProject(tx, id),
+): Promise<Project> {
   if (asked !== undefined) requireProject(actor, asked, 'the project', 'body.projectId');
   const id = asked ?? actor.projectId;
-  const project = id === null ? await findProjectByName(tx, DEFAULT_PROJECT_NAME) : await findProject(tx, id);
+  const project = id === null ? await findProjectByName(tx, DEFAULT_PROJECT_NAME) : await find(id);
   if (project !== null) return project;
   if (id !== null) throw notFound('the project', 'body.projectId');
   throw new DomainError('invalid_request', 'there is no project called default; name one', {

@@ -41,6 +41,14 @@ export async function findProject(database: Tx | Database, id: string): Promise<
   return row === null ? null : projectOf(row);
 }
 
+export async function findProjectsById(
+  database: Tx | Database,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Project>> {
+  const rows = await database.project.findMany({ where: { id: { in: [...ids] } } });
+  return new Map(rows.map((row) => [row.id, projectOf(row)]));
+}
+
 export async function findProjectByName(database: Tx | Database, name: string): Promise<Project | null> {
   const row = await database.project.findUnique({ where: { name } });
   return row === null ? null : projectOf(row);

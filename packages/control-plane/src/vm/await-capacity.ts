@@ -2,7 +2,8 @@ import { type CreateVmRequest, DomainError, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import { type Tx, withTransaction } from '../database/database.js';
 import { claimIdempotencyKeys, findIdempotentAnswer } from '../operations/idempotency.store.js';
-import { findOperations } from '../operations/operation.store.js';
+import { findOperation } from '../operations/operation.store.js';
+import { toOperation } from '../operations/operation-row.js';
 import { insertPlacement } from '../placement/placement.store.js';
 import { takeQuota } from '../project/project.store.js';
 import { type ClaimedVm, holdParts, keyOf, type NewVmClaim, recordVms, takeAddressesFor } from './claim-vms.js';
@@ -59,11 +60,11 @@ async function recordWaiting(
   if (!(await insertWait(tx, { operationId, vmId, projectId, request, priority, until, reason: reasonOf(refusal) }))) {
     throw new DomainError('unavailable', 'too many VMs wait for capacity already; add hosts, or try again later');
   }
-  const operation = (await findOperations(tx, [operationId])).get(operationId);
-  if (operation === undefined) throw new TypeError(`operation ${operationId} was recorded`);
+  const operation = await findOperation(tx, operationId);
+  if (operation === null) throw new TypeError(`operation ${operationId} was recorded`);
   if (!(await takeQuota(tx, projectId, { vmCount: 1, vcpuCount: 0, memoryBytes: 0, diskBytes: 0 }))) {
     throw new DomainError('quota_exceeded', `project ${held.parts.project.name} may not have more VMs`);
   }
   await takeAddressesFor(tx, [held]);
-  return { stored: null, operation };
+  return { stored: null, operation: toOperation(operation) };
 }

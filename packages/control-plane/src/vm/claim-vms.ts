@@ -3,6 +3,7 @@ import {
   type CreateVmRequest,
   DomainError,
   newId,
+  type Operation,
   type OperationId,
   type VmId,
   type VolumeId,
@@ -15,8 +16,7 @@ import { holdFlavors } from '../flavor/flavor.store.js';
 import { reserve } from '../host/reservation.store.js';
 import { holdImages } from '../image/image.store.js';
 import { claimIdempotencyKeys, findIdempotentAnswer, type IdempotentAnswer } from '../operations/idempotency.store.js';
-import { findOperations, recordOperations } from '../operations/operation.store.js';
-import type { OperationWithSteps } from '../operations/operation-row.js';
+import { recordOperations } from '../operations/operation.store.js';
 import { insertPlacements } from '../placement/placement.store.js';
 import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
 import { holdVmGroups } from '../vm-group/vm-group.store.js';
@@ -55,7 +55,7 @@ export interface VmClaim extends NewVmClaim {
 /** `stored`: the same request was accepted before, and nothing was done. */
 export type ClaimedVm =
   | { readonly stored: IdempotentAnswer }
-  | { readonly stored: null; readonly operation: OperationWithSteps };
+  | { readonly stored: null; readonly operation: Operation };
 
 /** A transaction of so many VMs writes some megabytes of decisions, and its host rows are locked for some ms. */
 const VMS_PER_TRANSACTION_MAX = 64;
@@ -100,20 +100,14 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
     return [{ stored }];
   }
   const held = await holdParts(tx, claims);
-  await recordVms(tx, held);
+  const operations = await recordVms(tx, held);
   await insertPlacements(tx, held.map(placementOf));
-  const operationIds = held.map(({ ids }) => ids.operationId);
-  const operations = await findOperations(tx, operationIds);
   const parts = held.map((claim) => claim.parts);
   await takeQuotaFor(tx, parts);
   if ((await findBrokenRule(tx, held.flatMap(joiningOf))) !== null) throw new RoomLost();
   if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
   await takeAddressesFor(tx, held);
-  return held.map(({ ids }) => {
-    const operation = operations.get(ids.operationId);
-    if (operation === undefined) throw new TypeError(`operation ${ids.operationId} was recorded`);
-    return { stored: null, operation };
-  });
+  return operations.map((operation) => ({ stored: null, operation }));
 }
 
 export const keyOf = ({ actor, idempotency, ids }: NewVmClaim) => ({
@@ -167,9 +161,9 @@ const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmCl
   smt: request.hardware.cpuPolicy.smt,
 });
 
-/** VMs with their operations, ports and events, without quota and room. Throws already_exists, and what claimPorts throws. */
-export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
-  await recordOperations(
+/** VMs with their operations, which it returns in the order of the claims, ports and events, without quota and room. Throws already_exists, and what claimPorts throws. */
+export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<Operation[]> {
+  const operations = await recordOperations(
     tx,
     claims.map((claim) => ({
       definition: createVmOperation,
@@ -199,6 +193,7 @@ export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<
     })),
   );
   await recordEvents(tx, claims.map(eventOf));
+  return operations;
 }
 
 const specOf = ({ request, parts, proposed, ids, cloudInit }: NewVmClaim) => ({

@@ -20,6 +20,7 @@ import {
 } from '../../test/world/fleet-builder.js';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
 import type { ControlPlane } from '../control-plane.js';
+import { getOperation } from '../operations/get-operation.js';
 import { createVm } from './create-vm.js';
 import { getVm } from './vms.js';
 
@@ -70,6 +71,7 @@ describe('creating a VM', () => {
     const { operation, resourceId } = await createVm(test.cp, test.admin, vmRequest(from, { name: 'web' }));
     expect(operation).toMatchObject({ kind: 'vm.create', state: 'queued', resourceKind: 'vm', resourceId });
     expect(operation.steps.map((step) => step.name)).toEqual(['ensure-image', 'ensure-disk', 'ensure-vm']);
+    expect(await getOperation(test.cp, test.admin, operation.id)).toEqual(operation);
     expect(test.rung).toEqual([operation.id]);
     const vm = await getVm(test.cp, test.admin, resourceId as never);
     expect(vm).toMatchObject({

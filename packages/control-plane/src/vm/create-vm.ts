@@ -9,7 +9,6 @@ import {
 } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
-import { toOperation } from '../operations/operation-row.js';
 import { projectForNew } from '../project/default-project.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
@@ -76,7 +75,7 @@ async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRe
 }
 
 function answerTo(cp: ControlPlane, claimed: ClaimedVm, vmId: VmId): AcceptedOperation | Promise<AcceptedOperation> {
-  if (claimed.stored === null) return { operation: toOperation(claimed.operation), resourceId: vmId };
+  if (claimed.stored === null) return { operation: claimed.operation, resourceId: vmId };
   return acceptedOperation(cp.database, claimed.stored.operationId, claimed.stored.resourceId);
 }
 

@@ -10,10 +10,12 @@ import {
 } from '@kvorum/schema';
 import type { Actor } from '../control-plane.js';
 import type { Database } from '../database/database.js';
-import { findFlavor } from '../flavor/flavor.store.js';
-import { findImage } from '../image/image.store.js';
+import { JointLookup } from '../database/joint-lookup.js';
+import { findFlavorsById } from '../flavor/flavor.store.js';
+import { findImagesById } from '../image/image.store.js';
 import { visible } from '../image/images.js';
 import { projectForNew } from '../project/default-project.js';
+import { findProjectsById } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { findVmGroup } from '../vm-group/vm-group.store.js';
 import { requireLayout } from './amounts-of-vm.js';
@@ -40,16 +42,39 @@ export interface VmParts {
 
 /** Reads what the request names, without locks. Throws not_found, conflict_state, invalid_request. */
 export async function readVmParts(database: Database, actor: Actor, request: CreateVmRequest): Promise<VmParts> {
-  const project = await projectForNew(database, actor, request.projectId);
+  const lookups = lookupsOf(database);
+  const project = await projectForNew(database, actor, request.projectId, (id) => lookups.projects.find(id));
   const { vmGroupId } = request;
   const [flavor, vmGroup, ...images] = await Promise.all([
-    findFlavor(database, request.flavorId),
+    lookups.flavors.find(request.flavorId),
     vmGroupId === undefined ? null : findVmGroup(database, vmGroupId),
-    ...imageIdsOf(request).map((id) => findImage(database, id)),
+    ...imageIdsOf(request).map((id) => lookups.images.find(id)),
   ]);
   const found = images.filter((image) => image !== null);
   const parts = { project, flavor, vmGroup, images: new Map(found.map((image) => [image.id, image])) };
   return vmPartsOf(actor, request, parts);
+}
+
+interface Lookups {
+  readonly projects: JointLookup<Project>;
+  readonly flavors: JointLookup<Flavor>;
+  readonly images: JointLookup<Image>;
+}
+
+/** One per pool of connections: creates that come at the same time mostly name the same few rows. */
+const shared = new WeakMap<Database, Lookups>();
+
+function lookupsOf(database: Database): Lookups {
+  let lookups = shared.get(database);
+  if (lookups === undefined) {
+    lookups = {
+      projects: new JointLookup((ids) => findProjectsById(database, ids)),
+      flavors: new JointLookup((ids) => findFlavorsById(database, ids)),
+      images: new JointLookup((ids) => findImagesById(database, ids)),
+    };
+    shared.set(database, lookups);
+  }
+  return lookups;
 }
 
 /** Of its root disk, and of what lies in its drives. */
