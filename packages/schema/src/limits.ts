@@ -92,3 +92,15 @@ export const VM_GROUPS_PER_PROJECT_MAX = 200;
 export const VMS_PER_GROUP_MAX = 1000;
 /** A request of as many rules stays below the largest body. */
 export const RULES_PER_SECURITY_GROUP_MAX = 250;
+/** Of volumes on storage pools; the trash counts. */
+export const VOLUMES_PER_PROJECT_MAX = 1000;
+/** A chain of files is opened with its volume: the driver refuses one of more than 32 (docs/storage.md). */
+export const SNAPSHOTS_PER_VOLUME_MAX = 31;
+/** All that a VM can have, and the driver's own bound. */
+export const VOLUMES_PER_SNAPSHOT_MAX = 32;
+/** More is a promise that nobody could keep. */
+export const OVERCOMMIT_RATIO_MAX = 20;
+export const OVERCOMMIT_RATIO_DEFAULT = 2;
+export const TRASH_KEEP_DAYS_MAX = 365;
+export const TRASH_KEEP_DAYS_DEFAULT = 7;
+export const DESCRIPTION_LENGTH_MAX = 255;

@@ -38,6 +38,14 @@ export const OPERATION_KINDS = [
   'vm.update',
   'vm.delete',
   'image.download',
+  'volume.create',
+  'volume.grow',
+  'volume.delete',
+  'volume.restore',
+  'volume.purge',
+  'volume.revert',
+  'volume-snapshot.create',
+  'volume-snapshot.delete',
 ] as const;
 export const OperationKind = z.enum(OPERATION_KINDS).meta({ id: 'OperationKind' });
 export type OperationKind = z.infer<typeof OperationKind>;
@@ -76,7 +84,7 @@ export const Operation = z
     id: OperationId,
     kind: OperationKind,
     projectId: ProjectId.nullable(),
-    resourceKind: z.enum(['vm', 'image']),
+    resourceKind: z.enum(['vm', 'image', 'volume', 'volume-snapshot']),
     resourceId: z.string(),
     state: OperationState,
     steps: z.array(OperationStep),

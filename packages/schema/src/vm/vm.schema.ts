@@ -97,13 +97,13 @@ export const StopVmRequest = z
   .meta({ id: 'StopVmRequest' });
 export type StopVmRequest = z.infer<typeof StopVmRequest>;
 
-export const Volume = z
+export const VmVolume = z
   .object({
     id: VolumeId,
     role: z.enum(['root', 'data']),
     sizeBytes: z.int(),
   })
-  .meta({ id: 'Volume' });
+  .meta({ id: 'VmVolume' });
 
 export const VmConditionKind = z
   .enum([
@@ -180,7 +180,7 @@ export const Vm = z
     pendingChanges: z
       .array(z.object({ field: z.string(), from: z.unknown(), to: z.unknown(), reason: z.string() }))
       .meta({ description: 'What waits for the next start' }),
-    volumes: z.array(Volume),
+    volumes: z.array(VmVolume),
     guest: z
       .object({
         agent: z.enum(['unknown', 'absent', 'responding']),
