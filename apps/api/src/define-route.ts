@@ -21,9 +21,11 @@ export type RouteTag =
   | 'placements'
   | 'projects'
   | 'security-groups'
+  | 'storage-pools'
   | 'tokens'
   | 'vm-groups'
-  | 'vms';
+  | 'vms'
+  | 'volumes';
 
 const NoFields = z.strictObject({});
 type NoFields = typeof NoFields;

@@ -14,6 +14,11 @@ interface PageOfNamed {
 /** RFC 9562 section 4, of any version. */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
+/** Names that are not of one project. */
+const WHERE_ELSE: Readonly<Record<string, string>> = {
+  'storage-pool': 'They are of different hosts (kvorum storage-pool list); give an id.',
+};
+
 /** Ids are taken as they are; a name is looked up among what the token may see. */
 async function resolve(
   kind: string,
@@ -37,7 +42,7 @@ async function resolve(
     const ids = living.map(({ id }) => id).join(', ');
     throw usageError(
       `several ${kind}s are called "${nameOrId}": ${ids}`,
-      'They are of different projects; give an id.',
+      WHERE_ELSE[kind] ?? 'They are of different projects; give an id.',
     );
   }
   return first.id;
@@ -64,6 +69,29 @@ export const resolveSecurityGroup = (client: KvorumClient, nameOrId: string): Pr
   resolve('security-group', nameOrId, (name) => itemsOf(client.securityGroups.list({ name })));
 export const resolveVmGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('vm-group', nameOrId, (name) => itemsOf(client.vmGroups.list({ name })));
+
+export const resolveStoragePool = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('storage-pool', nameOrId, (name) => itemsOf(client.storagePools.list({ name })));
+export const resolveVolume = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('volume', nameOrId, async (name) => {
+    const { items } = await client.volumes.list({ name });
+    return items.filter(({ state }) => state !== 'retained');
+  });
+
+/** Names of snapshots are of their volumes: VOLUME/SNAPSHOT. */
+export async function resolveSnapshot(
+  client: KvorumClient,
+  nameOrId: string,
+): Promise<{ readonly id: string; readonly projectId: string }> {
+  if (UUID.test(nameOrId)) return client.volumeSnapshots.get(nameOrId);
+  const [volume = '', snapshot, ...rest] = nameOrId.split('/');
+  if (snapshot === undefined || rest.length > 0) {
+    throw usageError(`"${nameOrId}" names no snapshot`, "Give a snapshot's id, or VOLUME/SNAPSHOT with both names.");
+  }
+  const volumeId = await resolveVolume(client, volume);
+  const id = await resolve('snapshot', snapshot, (name) => itemsOf(client.volumeSnapshots.list({ volumeId, name })));
+  return client.volumeSnapshots.get(id);
+}
 
 /** Names of ports are of their networks: NETWORK/PORT. */
 export async function resolvePort(client: KvorumClient, nameOrId: string): Promise<string> {

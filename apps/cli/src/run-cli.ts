@@ -16,9 +16,11 @@ import { addSecurityGroupVerbs } from './commands/security-group/add-security-gr
 import { addLogin } from './commands/session/login.js';
 import { addLogout } from './commands/session/logout.js';
 import { addWhoami } from './commands/session/whoami.js';
+import { addStoragePoolVerbs } from './commands/storage-pool/add-storage-pool-verbs.js';
 import { addTokenVerbs } from './commands/token/add-token-verbs.js';
 import { addVmVerbs } from './commands/vm/add-vm-verbs.js';
 import { addVmGroupVerbs } from './commands/vm-group/add-vm-group-verbs.js';
+import { addVolumeVerbs } from './commands/volume/add-volume-verbs.js';
 import { examples } from './examples.js';
 import { exitCodeHelp, exitCodeOf } from './exit-code.js';
 import { printError } from './print-error.js';
@@ -40,6 +42,8 @@ const COMMANDS: readonly AddVerb[] = [
   addNetworkVerbs,
   addPortVerbs,
   addSecurityGroupVerbs,
+  addStoragePoolVerbs,
+  addVolumeVerbs,
   addPlacementVerbs,
   addCapacity,
   addRebalance,

@@ -22,6 +22,13 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/security-groups': true,
   '/v1/images/download': true,
   '/v1/vm-groups': true,
+  '/v1/volume-snapshots': true,
+  '/v1/volume-snapshots/{snapshotId}/revert': true,
+  '/v1/volumes': true,
+  '/v1/volumes/{volumeId}/attach': true,
+  '/v1/volumes/{volumeId}/detach': true,
+  '/v1/volumes/{volumeId}/purge': true,
+  '/v1/volumes/{volumeId}/restore': true,
   '/v1/vms': true,
   '/v1/vms/{vmId}/pause': true,
   '/v1/vms/{vmId}/reboot': true,
@@ -33,6 +40,7 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
 
 const PATCHES_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'patch'>, true>> = {
   '/v1/vms/{vmId}': true,
+  '/v1/volumes/{volumeId}': true,
 };
 
 /** `path` is the template of the document, such as `/v1/vms/{vmId}`. */

@@ -8,9 +8,12 @@ import { operationCalls } from './resources/operations.js';
 import { placementCalls } from './resources/placements.js';
 import { projectCalls } from './resources/projects.js';
 import { securityGroupCalls } from './resources/security-groups.js';
+import { storagePoolCalls } from './resources/storage-pools.js';
 import { tokenCalls } from './resources/tokens.js';
 import { vmGroupCalls } from './resources/vm-groups.js';
 import { vmCalls } from './resources/vms.js';
+import { volumeSnapshotCalls } from './resources/volume-snapshots.js';
+import { volumeCalls } from './resources/volumes.js';
 import { type ClientOptions, openTransport } from './transport.js';
 
 export type KvorumClient = ReturnType<typeof createKvorumClient>;
@@ -25,6 +28,9 @@ export function createKvorumClient(options: ClientOptions) {
     hosts: hostCalls(transport),
     images: imageCalls(transport),
     networks: networkCalls(transport),
+    storagePools: storagePoolCalls(transport),
+    volumes: volumeCalls(transport),
+    volumeSnapshots: volumeSnapshotCalls(transport),
     operations: operationCalls(transport),
     placements: placementCalls(transport),
     ports: portCalls(transport),

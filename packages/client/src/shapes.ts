@@ -25,6 +25,10 @@ export type Image = AnswerOf<'/v1/images/{imageId}'>;
 export type ImageParts = AnswerOf<'/v1/images/{imageId}/parts'>;
 export type Network = AnswerOf<'/v1/networks/{networkId}'>;
 export type Port = AnswerOf<'/v1/ports/{portId}'>;
+export type StoragePool = AnswerOf<'/v1/storage-pools/{poolId}'>;
+export type Volume = AnswerOf<'/v1/volumes/{volumeId}'>;
+export type VolumeSnapshot = AnswerOf<'/v1/volume-snapshots/{snapshotId}'>;
+export type VolumePlan = Shapes['VolumePlan'];
 export type SecurityGroup = AnswerOf<'/v1/security-groups/{securityGroupId}'>;
 export type VmGroup = Shapes['VmGroup'];
 export type VmGroupDetails = AnswerOf<'/v1/vm-groups/{vmGroupId}'>;
@@ -104,3 +108,9 @@ export interface KvorumEvent {
   readonly at: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
+export type UpdateStoragePoolBody = BodyOf<'/v1/storage-pools/{poolId}', 'patch'>;
+export type StoragePoolsQuery = QueryOf<'/v1/storage-pools'>;
+export type CreateVolumeBody = BodyOf<'/v1/volumes', 'post'>;
+export type VolumesQuery = QueryOf<'/v1/volumes'>;
+export type CreateVolumeSnapshotsBody = BodyOf<'/v1/volume-snapshots', 'post'>;
+export type VolumeSnapshotsQuery = QueryOf<'/v1/volume-snapshots'>;

@@ -65,6 +65,9 @@ import { deleteSecurityGroupRoute } from './security-group/delete-security-group
 import { getSecurityGroupRoute } from './security-group/get-security-group.route.js';
 import { listSecurityGroupsRoute } from './security-group/list-security-groups.route.js';
 import { updateSecurityGroupRoute } from './security-group/update-security-group.route.js';
+import { getStoragePoolRoute } from './storage-pool/get-storage-pool.route.js';
+import { listStoragePoolsRoute } from './storage-pool/list-storage-pools.route.js';
+import { updateStoragePoolRoute } from './storage-pool/update-storage-pool.route.js';
 import { createTokenRoute } from './token/create-token.route.js';
 import { getOwnTokenRoute } from './token/get-own-token.route.js';
 import { listTokensRoute } from './token/list-tokens.route.js';
@@ -92,6 +95,20 @@ import { deleteVmGroupRoute } from './vm-group/delete-vm-group.route.js';
 import { getVmGroupRoute } from './vm-group/get-vm-group.route.js';
 import { listVmGroupsRoute } from './vm-group/list-vm-groups.route.js';
 import { updateVmGroupRoute } from './vm-group/update-vm-group.route.js';
+import { attachVolumeRoute } from './volume/attach-volume.route.js';
+import { createVolumeRoute } from './volume/create-volume.route.js';
+import { deleteVolumeRoute } from './volume/delete-volume.route.js';
+import { detachVolumeRoute } from './volume/detach-volume.route.js';
+import { getVolumeRoute } from './volume/get-volume.route.js';
+import { listVolumesRoute } from './volume/list-volumes.route.js';
+import { purgeVolumeRoute } from './volume/purge-volume.route.js';
+import { restoreVolumeRoute } from './volume/restore-volume.route.js';
+import { updateVolumeRoute } from './volume/update-volume.route.js';
+import { createVolumeSnapshotsRoute } from './volume-snapshot/create-volume-snapshots.route.js';
+import { deleteVolumeSnapshotRoute } from './volume-snapshot/delete-volume-snapshot.route.js';
+import { getVolumeSnapshotRoute } from './volume-snapshot/get-volume-snapshot.route.js';
+import { listVolumeSnapshotsRoute } from './volume-snapshot/list-volume-snapshots.route.js';
+import { revertToSnapshotRoute } from './volume-snapshot/revert-to-snapshot.route.js';
 
 /** Every endpoint. One that is not here does not exist; a test compares this list with the files. */
 export const ALL_ROUTES: readonly Route[] = [
@@ -161,6 +178,23 @@ export const ALL_ROUTES: readonly Route[] = [
   getSecurityGroupRoute,
   listSecurityGroupsRoute,
   updateSecurityGroupRoute,
+  getStoragePoolRoute,
+  listStoragePoolsRoute,
+  updateStoragePoolRoute,
+  attachVolumeRoute,
+  createVolumeRoute,
+  detachVolumeRoute,
+  deleteVolumeRoute,
+  getVolumeRoute,
+  listVolumesRoute,
+  purgeVolumeRoute,
+  restoreVolumeRoute,
+  updateVolumeRoute,
+  createVolumeSnapshotsRoute,
+  deleteVolumeSnapshotRoute,
+  getVolumeSnapshotRoute,
+  listVolumeSnapshotsRoute,
+  revertToSnapshotRoute,
   createTokenRoute,
   getOwnTokenRoute,
   listTokensRoute,

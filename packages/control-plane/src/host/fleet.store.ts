@@ -13,6 +13,7 @@ interface Row {
   readonly accelerator: Accelerator | null;
   readonly labels: Readonly<Record<string, string>>;
   readonly host_group_id: string | null;
+  readonly storage_pool_ids: readonly string[];
   readonly capacity_vcpu_count: number;
   readonly capacity_memory_bytes: bigint;
   readonly capacity_disk_bytes: bigint;
@@ -88,7 +89,7 @@ export async function readHostChanges(
                WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[])) AS counted)
     SELECT feed.horizon, feed.counted, h.*
       FROM feed LEFT JOIN LATERAL (
-        SELECT id, name, state, connectivity, accelerator, labels, host_group_id, threads_per_core,
+        SELECT id, name, state, connectivity, accelerator, labels, host_group_id, storage_pool_ids, threads_per_core,
                capacity_vcpu_count, capacity_memory_bytes, capacity_disk_bytes, capacity_dedicated_cpu_count,
                capacity_huge_pages_2mib_bytes, capacity_huge_pages_1gib_bytes,
                reserved_vcpu_count, reserved_memory_bytes, reserved_disk_bytes, reserved_dedicated_cpu_count,
@@ -166,6 +167,7 @@ const amountsRowOf = (row: Row, traits: ReadonlySet<string>): HostRow => ({
   threadsPerCore: row.threads_per_core > 1 ? 2 : 1,
   domains: domainsOf(row.labels),
   ...(row.host_group_id === null ? {} : { hostGroupId: row.host_group_id }),
+  ...(row.storage_pool_ids.length === 0 ? {} : { storagePoolIds: row.storage_pool_ids }),
   capacity: {
     vcpuCount: row.capacity_vcpu_count,
     memoryBytes: Number(row.capacity_memory_bytes),

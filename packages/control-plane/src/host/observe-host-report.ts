@@ -1,12 +1,14 @@
 import { DomainError, type HostId } from '@kvorum/schema';
 import type { HostReport } from '@kvorum/schema/agent-wire';
 import type { ControlPlane } from '../control-plane.js';
-import { withTransaction } from '../database/database.js';
+import { type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
+import { writeHostPools } from '../storage-pool/host-pools.store.js';
 import { observeMissingVms, observeVms } from '../vm/observe-vm.js';
 import { findHost } from './host.store.js';
 import { checkReport } from './host-report.js';
 import { REPORT_LEASE_MS, touchHost } from './host-report.store.js';
+import type { AgentPool } from './pool-report.js';
 
 /**
  * Takes in one report of a host: its facts, its connection, and what is true of its VMs, in one transaction. A report older
@@ -37,8 +39,14 @@ export async function observeHostReport(
         data: { name: host.name, from: host.previousConnectivity, to: 'connected' },
       });
     }
+    if (checked.pools !== null) await observePools(tx, cp, hostId, checked.pools);
     await observeVms(tx, hostId, checked.vms);
     if (checked.isFull) await observeMissingVms(tx, hostId, checked.vms);
   });
   return { leaseMs: REPORT_LEASE_MS };
+}
+
+async function observePools(tx: Tx, cp: ControlPlane, hostId: HostId, pools: readonly AgentPool[]): Promise<void> {
+  const foreign = await writeHostPools(tx, hostId, pools);
+  if (foreign.length > 0) cp.log.warn({ hostId, pools: foreign }, "a host tells of another host's storage pools");
 }

@@ -6,6 +6,7 @@ import {
   findLeakedReservations,
   type RepairedCounter,
   repairHostCounters,
+  repairPoolCounters,
   repairProjectCounters,
 } from './leaked-reservations.store.js';
 
@@ -33,13 +34,14 @@ export async function reconcileLeakedReservations(cp: Pick<ControlPlane, 'databa
   });
   const hosts = await withTransaction(cp.database, (tx) => repair(tx, cp, 'host', repairHostCounters));
   const projects = await withTransaction(cp.database, (tx) => repair(tx, cp, 'project', repairProjectCounters));
-  return releasedCount + hosts + projects;
+  const pools = await withTransaction(cp.database, (tx) => repair(tx, cp, 'storage-pool', repairPoolCounters));
+  return releasedCount + hosts + projects + pools;
 }
 
 async function repair(
   tx: Tx,
   cp: Pick<ControlPlane, 'log'>,
-  kind: 'host' | 'project',
+  kind: 'host' | 'project' | 'storage-pool',
   repairCounters: (tx: Tx) => Promise<RepairedCounter[]>,
 ): Promise<number> {
   const repaired = await repairCounters(tx);

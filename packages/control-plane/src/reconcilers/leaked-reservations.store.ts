@@ -71,8 +71,15 @@ const PROJECT_USAGE = Prisma.sql`
    WHERE v.deleted_at IS NULL
    GROUP BY v.project_id`;
 
+/** Of a project: its volumes on pools, also in the trash, and snapshots of them. Each is changed under the project's lock. */
+const POOLED_BYTES = Prisma.sql`
+  coalesce((SELECT sum(d.size_bytes) FROM volumes d
+             WHERE d.project_id = p.id AND d.pool_id IS NOT NULL AND d.deleted_at IS NULL), 0)::bigint
+  + coalesce((SELECT sum(s.size_bytes) FROM volume_snapshots s
+               WHERE s.project_id = p.id AND s.deleted_at IS NULL), 0)::bigint`;
+
 /**
- * Project counters that are not the sum of their VMs: each VM that is not deleted counts as one, and those that hold a
+ * Project counters that are not the sum of their VMs and volumes: each VM that is not deleted counts as one, and those that hold a
  * reservation with their size as well. Locked and summed up again as above.
  */
 export async function repairProjectCounters(tx: Tx): Promise<RepairedCounter[]> {
@@ -80,7 +87,7 @@ export async function repairProjectCounters(tx: Tx): Promise<RepairedCounter[]> 
     SELECT p.id FROM projects p LEFT JOIN (${PROJECT_USAGE}) u ON u.project_id = p.id
      WHERE (p.used_vm_count, p.used_vcpu_count, p.used_memory_bytes, p.used_disk_bytes)
            IS DISTINCT FROM (coalesce(u.vm_count, 0), coalesce(u.vcpu_count, 0), coalesce(u.memory_bytes, 0),
-                             coalesce(u.disk_bytes, 0))`;
+                             coalesce(u.disk_bytes, 0) + ${POOLED_BYTES})`;
   if (suspects.length === 0) return [];
   const ids = suspects.map((row) => row.id);
   await tx.$executeRaw`SELECT FROM projects WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
@@ -88,7 +95,7 @@ export async function repairProjectCounters(tx: Tx): Promise<RepairedCounter[]> 
     WITH wanted AS (
       SELECT p.id, p.used_vm_count, p.used_vcpu_count, p.used_memory_bytes, p.used_disk_bytes,
              coalesce(u.vm_count, 0) AS vms, coalesce(u.vcpu_count, 0) AS vcpus,
-             coalesce(u.memory_bytes, 0) AS memory, coalesce(u.disk_bytes, 0) AS disk
+             coalesce(u.memory_bytes, 0) AS memory, coalesce(u.disk_bytes, 0) + ${POOLED_BYTES} AS disk
         FROM projects p LEFT JOIN (${PROJECT_USAGE}) u ON u.project_id = p.id
        WHERE p.id = ANY (${ids}::uuid[]))
     UPDATE projects p
@@ -100,4 +107,25 @@ export async function repairProjectCounters(tx: Tx): Promise<RepairedCounter[]> 
       jsonb_build_object('vmCount', w.used_vm_count, 'vcpuCount', w.used_vcpu_count,
                          'memoryBytes', w.used_memory_bytes, 'diskBytes', w.used_disk_bytes) AS before,
       jsonb_build_object('vmCount', w.vms, 'vcpuCount', w.vcpus, 'memoryBytes', w.memory, 'diskBytes', w.disk) AS after`;
+}
+
+const PROMISED_BYTES = Prisma.sql`
+  coalesce((SELECT sum(v.size_bytes) FROM volumes v WHERE v.pool_id = p.id AND v.deleted_at IS NULL), 0)::bigint
+  + coalesce((SELECT sum(s.size_bytes) FROM volume_snapshots s JOIN volumes v ON v.id = s.volume_id
+               WHERE v.pool_id = p.id AND s.deleted_at IS NULL), 0)::bigint`;
+
+/** Pools that have not promised the sum of their volumes and snapshots. Locked and summed up again as above. */
+export async function repairPoolCounters(tx: Tx): Promise<RepairedCounter[]> {
+  const suspects = await tx.$queryRaw<{ id: string }[]>`
+    SELECT p.id FROM storage_pools p WHERE p.reserved_bytes IS DISTINCT FROM ${PROMISED_BYTES}`;
+  if (suspects.length === 0) return [];
+  const ids = suspects.map((row) => row.id);
+  await tx.$executeRaw`SELECT FROM storage_pools WHERE id = ANY (${ids}::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
+  return tx.$queryRaw<RepairedCounter[]>`
+    WITH wanted AS (
+      SELECT p.id, p.reserved_bytes, ${PROMISED_BYTES} AS promised FROM storage_pools p WHERE p.id = ANY (${ids}::uuid[]))
+    UPDATE storage_pools p SET reserved_bytes = w.promised FROM wanted w
+     WHERE p.id = w.id AND w.reserved_bytes IS DISTINCT FROM w.promised
+    RETURNING p.id, p.name, jsonb_build_object('reservedBytes', w.reserved_bytes) AS before,
+              jsonb_build_object('reservedBytes', w.promised) AS after`;
 }

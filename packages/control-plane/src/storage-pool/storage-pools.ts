@@ -1,4 +1,11 @@
-import { DomainError, GIB, type ListStoragePoolsQuery, type Page, type StoragePool, type StoragePoolId } from '@kvorum/schema';
+import {
+  DomainError,
+  GIB,
+  type ListStoragePoolsQuery,
+  type Page,
+  type StoragePool,
+  type StoragePoolId,
+} from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
 import { pageBounds, pageOfRows } from '../page-cursor.js';

@@ -8,6 +8,8 @@ export interface AssignQuestion {
   readonly wanted: Devices;
   readonly known: readonly Devices[];
   readonly siteId: string;
+  /** Ids of volumes that are to become disks of the VM. */
+  readonly attachedIds?: ReadonlySet<string>;
 }
 
 const FIELD = 'body.hardware.devices';
@@ -16,7 +18,7 @@ const FIELD = 'body.hardware.devices';
  * Gives new devices an id, a slot and an address. Throws invalid_request that names the field: for a device that the VM has
  * not, a disk that would shrink, a slot that another device has.
  */
-export function assignDevices({ wanted, known, siteId }: AssignQuestion): Devices {
+export function assignDevices({ wanted, known, siteId, attachedIds }: AssignQuestion): Devices {
   const disks = known.flatMap(({ dataDisks }) => dataDisks);
   const nics = known.flatMap((devices) => devices.nics);
   const taken = new Set([...disks, ...nics].map(({ slot }) => slot));
@@ -24,14 +26,22 @@ export function assignDevices({ wanted, known, siteId }: AssignQuestion): Device
   refuseShrinking(wanted.rootDisk.sizeBytes ?? rootBytes, rootBytes, `${FIELD}.rootDisk.sizeBytes`);
   return {
     ...wanted,
-    rootDisk: { ...wanted.rootDisk, sizeBytes: wanted.rootDisk.sizeBytes ?? (rootBytes || null) },
+    rootDisk: {
+      ...wanted.rootDisk,
+      sizeBytes: wanted.rootDisk.sizeBytes ?? (rootBytes || null),
+      poolId: wanted.rootDisk.poolId ?? known[0]?.rootDisk.poolId ?? null,
+    },
     dataDisks: wanted.dataDisks.map((disk, index) => {
       const field = `${FIELD}.dataDisks[${index}]`;
       if (disk.id === null) return { ...disk, id: newId<VolumeId>(), slot: freeSlot(disk.slot, taken, field) };
       const same = disks.filter(({ id }) => id === disk.id);
+      if (same.length === 0 && attachedIds?.has(disk.id) === true) {
+        return { ...disk, slot: freeSlot(disk.slot, taken, field) };
+      }
       const before = requireKnown(same, `${field}.id`, 'disk');
       refuseShrinking(disk.sizeBytes, Math.max(...same.map(({ sizeBytes }) => sizeBytes)), `${field}.sizeBytes`);
-      return { ...disk, slot: keptSlot(disk.slot, before.slot, `${field}.slot`) };
+      const slot = keptSlot(disk.slot, before.slot, `${field}.slot`);
+      return { ...disk, slot, poolId: disk.poolId ?? before.poolId };
     }),
     nics: wanted.nics.map((nic, index) => {
       const field = `${FIELD}.nics[${index}]`;

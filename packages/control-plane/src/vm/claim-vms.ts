@@ -22,13 +22,16 @@ import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
 import { holdVmGroups } from '../vm-group/vm-group.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { claimPorts } from './card-ports.js';
+import { claimPooledDisks, type PooledClaim } from './claim-pooled-disks.js';
 import type { WantedCloudInit } from './cloud-init.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
+import { type AttachedVolume, pooledDisksOf, volumeNameOf } from './pooled-disks.js';
 import { requestOfVm } from './request-of-vm.js';
 import { insertUserData } from './user-data.store.js';
 import { insertVms } from './vm.store.js';
+import type { PooledVolumeOfVm } from './vm-operation.js';
 import { imageIdsOf, type VmParts, vmPartsOf } from './vm-parts.js';
 import { takeQuotaFor } from './vm-quota.js';
 
@@ -42,6 +45,8 @@ export interface NewVmClaim {
   readonly idempotency: Idempotency | undefined;
   /** As read before, without locks. */
   readonly parts: VmParts;
+  /** Volumes that are to become disks of it. */
+  readonly attached: readonly AttachedVolume[];
   readonly now: Date;
   /** Null: it is to wait for a host. */
   readonly proposed: ProposedHost | null;
@@ -106,6 +111,7 @@ async function claimAll(tx: Tx, claims: readonly VmClaim[]): Promise<ClaimedVm[]
   await takeQuotaFor(tx, parts);
   if ((await findBrokenRule(tx, held.flatMap(joiningOf))) !== null) throw new RoomLost();
   if (!(await reserve(tx, held.map(roomOf)))) throw new RoomLost();
+  await claimPooledDisks(tx, held.map(pooledClaimOf));
   await takeAddressesFor(tx, held);
   return operations.map((operation) => ({ stored: null, operation }));
 }
@@ -122,10 +128,13 @@ export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readon
   const images = await holdImages(tx, [...new Set(claims.flatMap(({ request }) => imageIdsOf(request)))]);
   const groups = await holdVmGroups(tx, [...new Set(claims.flatMap(({ request }) => request.vmGroupId ?? []))]);
   return claims.map((claim) => {
-    const { actor, request, parts } = claim;
+    const { actor, request, parts, attached } = claim;
     const vmGroup = groups.get(request.vmGroupId ?? '') ?? null;
     const flavor = flavors.get(request.flavorId) ?? null;
-    return { ...claim, parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, vmGroup }) };
+    return {
+      ...claim,
+      parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, vmGroup, attached }),
+    };
   });
 }
 
@@ -211,10 +220,41 @@ const specOf = ({ request, parts, proposed, ids, cloudInit }: NewVmClaim) => ({
   epoch: request.start ? 1 : 0,
 });
 
+function localDisksOf({ ids, parts: { hardware, rootDiskBytes } }: NewVmClaim) {
+  const { rootDisk, dataDisks } = hardware.devices;
+  const root = { id: ids.volumeId, role: 'root' as const, sizeBytes: rootDiskBytes, poolId: rootDisk.poolId };
+  const data = dataDisks.map(({ id, sizeBytes, poolId }) => ({ id, role: 'data' as const, sizeBytes, poolId }));
+  return [root, ...data].filter(({ poolId }) => poolId === null);
+}
+
+const pooledClaimOf = (claim: NewVmClaim): PooledClaim => {
+  const { ids, request, parts, attached } = claim;
+  const disks = [...pooledDisksOf(ids.volumeId, [parts]).values()].filter(
+    ({ volumeId }) => !attached.some((volume) => volume.volumeId === volumeId),
+  );
+  const of = { vmId: ids.vmId, vmName: request.name, projectId: parts.project.id, operationId: ids.operationId };
+  return { ...of, imageId: parts.image.id, disks, attached };
+};
+
+/** As they are once `claimPooledDisks` has taken them. */
+function pooledVolumesOf(claim: NewVmClaim): PooledVolumeOfVm[] {
+  const { vmName, disks, attached } = pooledClaimOf(claim);
+  const made = disks.map(({ volumeId, poolId, sizeBytes }) => {
+    const first = { generation: 1, claimEpoch: 1, goesWithVm: true };
+    return { volumeId, poolId, name: volumeNameOf(vmName, volumeId), sizeBytes, ...first };
+  });
+  const taken = attached.map(({ volumeId, poolId, name, sizeBytes, generation, claimEpoch }) => {
+    const next = { generation: generation + 1, claimEpoch: claimEpoch + 1, goesWithVm: false };
+    return { volumeId, poolId, name, sizeBytes, ...next };
+  });
+  return [...made, ...taken];
+}
+
 const inputOf = (claim: NewVmClaim) => ({
   ...specOf(claim),
   generation: 1,
   rootVolumeId: claim.ids.volumeId,
+  pooledVolumes: pooledVolumesOf(claim),
   diskBytes: claim.parts.rootDiskBytes,
   media: [...claim.parts.media],
   image: {
@@ -231,8 +271,7 @@ const rowOf = (claim: NewVmClaim) => ({
   balloonShares: claim.request.balloon?.shares ?? BALLOON_SHARES_DEFAULT,
   flavorId: claim.parts.flavor.id,
   imageId: claim.parts.image.id,
-  diskBytes: claim.parts.rootDiskBytes,
-  dataDisks: claim.parts.hardware.devices.dataDisks.map(({ id, sizeBytes }) => ({ id, sizeBytes })),
+  localDisks: localDisksOf(claim),
   labels: claim.request.labels,
   vmGroupId: claim.request.vmGroupId ?? null,
   highAvailability: claim.request.highAvailability,

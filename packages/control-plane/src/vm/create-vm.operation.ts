@@ -1,8 +1,11 @@
 import { Accelerator } from '@kvorum/schema';
 import { z } from 'zod';
+import type { AgentPort } from '../agents/agent-port.js';
 import { nothing } from '../operations/define-operation.js';
 import { releasePorts } from './card-port.store.js';
+import { makePooledDisks, unmakePooledDisks } from './make-pooled-disks.js';
 import { NeededImage } from './media-of-drives.js';
+import { settleMadeVolumes, undoPooledDisks } from './settle-pooled-disks.js';
 import { giveBack, settleVm } from './settle-vm.js';
 import {
   agentOf,
@@ -30,6 +33,8 @@ export const CreateVmInput = VmTarget.extend({
 });
 export type CreateVmInput = z.infer<typeof CreateVmInput>;
 
+const ownVolumesOf = ({ pooledVolumes }: CreateVmInput) => pooledVolumes.filter(({ goesWithVm }) => goesWithVm);
+
 function placed(input: CreateVmInput): CreateVmInput & VmTarget {
   const { hostId, accelerator } = input;
   if (hostId === null || accelerator === null) throw new TypeError(`VM ${input.vmId} has no host yet`);
@@ -37,10 +42,20 @@ function placed(input: CreateVmInput): CreateVmInput & VmTarget {
 }
 
 const dataDisksOf = ({ hardware }: CreateVmInput): { volumeId: string; sizeBytes: number }[] =>
-  hardware.devices.dataDisks.map(({ id, sizeBytes }) => {
-    if (id === null) throw new TypeError('the disks of a recorded VM have ids');
-    return { volumeId: id, sizeBytes };
-  });
+  hardware.devices.dataDisks
+    .filter(({ poolId }) => poolId === null)
+    .map(({ id, sizeBytes }) => {
+      if (id === null) throw new TypeError('the disks of a recorded VM have ids');
+      return { volumeId: id, sizeBytes };
+    });
+
+/** In the folder of its host; those on pools are volumes of their own. */
+const localDisksOf = (input: CreateVmInput): Parameters<AgentPort['ensureDisk']>[1][] => {
+  const { imageId, sha256: imageSha256 } = input.image;
+  const root = { volumeId: input.rootVolumeId, sizeBytes: input.diskBytes, imageId, imageSha256 };
+  const empty = dataDisksOf(input).map((disk) => ({ ...disk, imageId: null, imageSha256: null }));
+  return input.hardware.devices.rootDisk.poolId === null ? [root, ...empty] : empty;
+};
 
 /** Most of it is for the image: 30 minutes carry 100 GiB at 60 MB/s. */
 const DEADLINE_MS = 30 * MINUTE_MS;
@@ -73,19 +88,18 @@ export const createVmOperation = defineVmOperation({
     run: async (context) => {
       const input = placed(context.input);
       const agent = await agentOf(context.services, input.hostId);
-      const { imageId, sha256: imageSha256 } = input.image;
-      const root = { volumeId: input.rootVolumeId, sizeBytes: input.diskBytes, imageId, imageSha256 };
-      const empty = dataDisksOf(input).map((disk) => ({ ...disk, imageId: null, imageSha256: null }));
-      for (const disk of [root, ...empty]) {
+      for (const disk of localDisksOf(input)) {
         await agent.ensureDisk(intentOf(context, input), disk, callOptions(context, HOST_CALL_MS));
       }
+      await makePooledDisks(context, agent, input, ownVolumesOf(input));
     },
     undo: async (context) => {
       const input = placed(context.input);
       const agent = await agentOf(context.services, input.hostId);
-      for (const { volumeId } of [...dataDisksOf(input), { volumeId: input.rootVolumeId }]) {
+      for (const { volumeId } of localDisksOf(input)) {
         await agent.removeDisk(intentOf(context, input), volumeId, callOptions(context, HOST_CALL_MS));
       }
+      await unmakePooledDisks(context, agent, ownVolumesOf(input));
     },
   })
   .step('ensure-vm', {
@@ -103,16 +117,20 @@ export const createVmOperation = defineVmOperation({
     },
   })
   .settle({
-    done: (tx, { operationId, input, outputs }) =>
-      settleVm(tx, operationId, input, {
+    done: async (tx, { operationId, input, outputs }) => {
+      await settleVm(tx, operationId, input, {
         result: input.isStarted ? 'done' : 'doneStopped',
         failure: null,
         isOutcomeKnown: true,
         ensured: outputs['ensure-vm'],
-      }),
+      });
+      await settleMadeVolumes(tx, operationId, input, ownVolumesOf(input));
+    },
     unwound: async (tx, { operationId, input, error }) => {
       await forgetWait(tx, operationId);
       await giveBack(tx, input, { vmCount: 0 });
+      const attachedIds = input.pooledVolumes.map(({ volumeId }) => volumeId);
+      await undoPooledDisks(tx, operationId, input, { made: ownVolumesOf(input), attachedIds });
       await releasePorts(tx, input.vmId, [input], []);
       await settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: true });
     },

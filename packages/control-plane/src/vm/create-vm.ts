@@ -11,12 +11,15 @@ import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
 import { projectForNew } from '../project/default-project.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
+import { refusalOf } from './assign-devices.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
 import { withPorts } from './card-ports.js';
+import { withAttachedVolumes } from './claim-pooled-disks.js';
 import { type ClaimedVm, claimVm } from './claim-vms.js';
 import { newCloudInit } from './cloud-init.js';
 import { withAssignedDevices, withDevices } from './new-vm-hardware.js';
 import { placeAndReserve, recordRefusal } from './place-vm.js';
+import type { AttachedVolume } from './pooled-disks.js';
 import { requestOfVm } from './request-of-vm.js';
 import { readVmParts } from './vm-parts.js';
 import { requireQuota } from './vm-quota.js';
@@ -37,16 +40,18 @@ export async function createVm(
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
-  const request = withoutSecrets(withAssignedDevices(await withCardPorts(cp, actor, given), cp.siteId));
+  const { request: withVolumes, attached } = await withVolumesOf(cp, actor, await withCardPorts(cp, actor, given));
+  const attachedIds = new Set(attached.map(({ volumeId }) => volumeId));
+  const request = withoutSecrets(withAssignedDevices(withVolumes, cp.siteId, attachedIds));
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
-  const parts = await readVmParts(cp.database, actor, request);
+  const parts = await readVmParts(cp.database, actor, request, attached);
   requireQuota(parts);
   const wanted = {
     ...requestOfVm(request, parts.flavor, parts.diskBytes),
     hostId: request.hostId ?? null,
   };
   const cloudInit = newCloudInit(cp.secrets, ids.vmId, given.cloudInit);
-  const claim = { ids, actor, request, cloudInit, idempotency, parts, now: cp.clock() };
+  const claim = { ids, actor, request, cloudInit, idempotency, parts, attached, now: cp.clock() };
   const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) => claimVm(cp.database, { ...claim, proposed }));
   if (end.refusal !== null) {
     // The same request may have been accepted meanwhile, and taken the last room.
@@ -72,6 +77,26 @@ async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRe
   const { id: projectId } = await projectForNew(cp.database, actor, request.projectId);
   const nics = await withPorts(cp.database, { actor, projectId, vmId: null, wanted: devices.nics, known: [] });
   return { ...request, hardware: withDevices(request.hardware, { ...devices, nics }) };
+}
+
+async function withVolumesOf(
+  cp: ControlPlane,
+  actor: Actor,
+  request: CreateVmRequest,
+): Promise<{ request: CreateVmRequest; attached: AttachedVolume[] }> {
+  const { devices } = request.hardware;
+  const isPlain = [devices.rootDisk, ...devices.dataDisks].every(({ poolId }) => poolId === null);
+  if (isPlain && devices.dataDisks.every(({ id }) => id === null)) return { request, attached: [] };
+  if (request.waitForCapacity !== undefined) {
+    throw refusalOf(
+      'body.waitForCapacity',
+      'is not possible with disks on storage pools: leave it out, and try again later',
+    );
+  }
+  const { id: projectId } = await projectForNew(cp.database, actor, request.projectId);
+  const asked = { actor, projectId, wanted: devices, knownIds: new Set<string>() };
+  const { dataDisks, attached } = await withAttachedVolumes(cp.database, asked);
+  return { request: { ...request, hardware: withDevices(request.hardware, { ...devices, dataDisks }) }, attached };
 }
 
 function answerTo(cp: ControlPlane, claimed: ClaimedVm, vmId: VmId): AcceptedOperation | Promise<AcceptedOperation> {

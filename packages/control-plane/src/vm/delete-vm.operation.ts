@@ -1,6 +1,8 @@
 import { Accelerator } from '@kvorum/schema';
 import { z } from 'zod';
 import { irreversible } from '../operations/define-operation.js';
+import { trashPooledDisks } from './make-pooled-disks.js';
+import { releaseVolumesOfDeletedVm } from './settle-pooled-disks.js';
 import { settleDeletedVm, settleVm } from './settle-vm.js';
 import {
   agentOf,
@@ -38,14 +40,18 @@ export const deleteVmOperation = defineVmOperation({
       await agent.removeVm(intentOf(context, target), callOptions(context, HOST_CALL_MS));
       // With the VM go its disks; asking for each by name as well makes sure of one the host kept apart from it.
       for (const volumeId of [input.rootVolumeId, ...input.hardware.devices.dataDisks.map(({ id }) => id)]) {
-        if (volumeId === null) continue;
+        if (volumeId === null || input.pooledVolumes.some((pooled) => pooled.volumeId === volumeId)) continue;
         await agent.removeDisk(intentOf(context, target), volumeId, callOptions(context, HOST_CALL_MS));
       }
+      await trashPooledDisks(context, agent, input.pooledVolumes);
     },
     undo: irreversible('the disks are gone with it'),
   })
   .settle({
-    done: (tx, { operationId, input }) => settleDeletedVm(tx, operationId, input),
+    done: async (tx, { operationId, input }) => {
+      await settleDeletedVm(tx, operationId, input);
+      await releaseVolumesOfDeletedVm(tx, operationId, input, input.pooledVolumes);
+    },
     // Only ever before the first step has begun: the VM is as it was, but its guest has not been looked at.
     unwound: (tx, { operationId, input, error }) =>
       settleVm(tx, operationId, input, { result: 'unwound', failure: error, isOutcomeKnown: false }),

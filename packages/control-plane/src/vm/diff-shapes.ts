@@ -102,12 +102,14 @@ function diffDevices(before: Devices, after: Devices): ShapeChange[] {
     const field = `hardware.devices.${name}`;
     return change(field, field, before[name], after[name], (shape) => withDevices(shape, { [name]: before[name] }));
   });
-  const root = differingNames(before.rootDisk, after.rootDisk, ['sizeBytes', 'throttle'] as const).map((name) => {
-    const field = `hardware.devices.rootDisk.${name}`;
-    return change(field, field, before.rootDisk[name], after.rootDisk[name], (shape) =>
-      withDevices(shape, { rootDisk: { ...shape.hardware.devices.rootDisk, [name]: before.rootDisk[name] } }),
-    );
-  });
+  const root = differingNames(before.rootDisk, after.rootDisk, ['sizeBytes', 'throttle', 'poolId'] as const).map(
+    (name) => {
+      const field = `hardware.devices.rootDisk.${name}`;
+      return change(field, field, before.rootDisk[name], after.rootDisk[name], (shape) =>
+        withDevices(shape, { rootDisk: { ...shape.hardware.devices.rootDisk, [name]: before.rootDisk[name] } }),
+      );
+    },
+  );
   const lists = LISTS.flatMap(({ name, key }) => {
     const replaceList = (shape: VmShape, edit: (list: readonly Fields[]) => readonly Fields[]): VmShape =>
       withDevices(shape, { [name]: edit(shape.hardware.devices[name]) });

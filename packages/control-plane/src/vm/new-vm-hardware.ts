@@ -4,11 +4,15 @@ import { assignDevices, refusalOf } from './assign-devices.js';
 type Devices = VmHardware['devices'];
 
 /** The request with what the site gives its devices: ids, slots, addresses. Throws invalid_request that names the field. */
-export function withAssignedDevices(request: CreateVmRequest, siteId: string): CreateVmRequest {
+export function withAssignedDevices(
+  request: CreateVmRequest,
+  siteId: string,
+  attachedIds: ReadonlySet<string>,
+): CreateVmRequest {
   const { hardware } = request;
   return {
     ...request,
-    hardware: withDevices(hardware, assignDevices({ wanted: hardware.devices, known: [], siteId })),
+    hardware: withDevices(hardware, assignDevices({ wanted: hardware.devices, known: [], siteId, attachedIds })),
   };
 }
 
@@ -39,6 +43,9 @@ export function rootDiskBytesOf({ rootDiskBytes, hardware }: Sized, flavor: Flav
   );
 }
 
-/** Of all disks of a VM together. */
-export const diskBytesOf = (rootDiskBytes: number, { dataDisks }: Devices): number =>
-  dataDisks.reduce((sum, { sizeBytes }) => sum + sizeBytes, rootDiskBytes);
+/** Of all disks of a VM together that lie in the folder of its host. */
+export const diskBytesOf = (rootDiskBytes: number, { rootDisk, dataDisks }: Devices): number =>
+  dataDisks.reduce(
+    (sum, { poolId, sizeBytes }) => sum + (poolId === null ? sizeBytes : 0),
+    rootDisk.poolId === null ? rootDiskBytes : 0,
+  );

@@ -1,6 +1,14 @@
 import type { OperationKind } from '@kvorum/schema';
 import { downloadImageOperation, type ImageServices } from '../image/download-image.operation.js';
 import type { AnyDefinition } from '../operations/operation-run.js';
+import { createVolumeOperation } from '../volume/create-volume.operation.js';
+import { deleteVolumeOperation } from '../volume/delete-volume.operation.js';
+import { growVolumeOperation } from '../volume/grow-volume.operation.js';
+import { purgeVolumeOperation } from '../volume/purge-volume.operation.js';
+import { restoreVolumeOperation } from '../volume/restore-volume.operation.js';
+import { revertVolumeOperation } from '../volume/revert-volume.operation.js';
+import { createSnapshotsOperation } from '../volume-snapshot/create-volume-snapshots.operation.js';
+import { deleteSnapshotOperation } from '../volume-snapshot/delete-volume-snapshot.operation.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { deleteVmOperation } from './delete-vm.operation.js';
 import { pauseVmOperation } from './pause-vm.operation.js';
@@ -28,5 +36,13 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     updateVmOperation,
     deleteVmOperation,
     downloadImageOperation,
+    createVolumeOperation,
+    growVolumeOperation,
+    deleteVolumeOperation,
+    restoreVolumeOperation,
+    purgeVolumeOperation,
+    revertVolumeOperation,
+    createSnapshotsOperation,
+    deleteSnapshotOperation,
   ].map((definition) => [definition.kind, definition]),
 );

@@ -14,8 +14,10 @@ import { requireLayout } from './amounts-of-vm.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
 import { balloonOf } from './balloon-of.js';
 import { withPorts } from './card-ports.js';
+import { requireHostReaches, withAttachedVolumes } from './claim-pooled-disks.js';
 import { changedCloudInit, type WantedCloudInit } from './cloud-init.js';
 import { mediaIdsOf, mediaOfDrives } from './media-of-drives.js';
+import { type AttachedVolume, poolIdsOf } from './pooled-disks.js';
 import type { UpdateVmInput } from './update-vm.operation.js';
 import { findHostOfVm } from './update-vm.store.js';
 import type { VmForIntent } from './vm-intent.store.js';
@@ -30,6 +32,8 @@ export interface RequestedShape {
   /** Of drives that get another medium. */
   readonly images: UpdateVmInput['images'];
   readonly newUserData: WantedCloudInit['newUserData'];
+  /** Volumes that become disks of it. */
+  readonly attached: readonly AttachedVolume[];
 }
 
 interface Question {
@@ -50,7 +54,16 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, cp }: Qu
     ...{ actor, projectId: vm.projectId, vmId: vm.vmId },
     ...{ wanted: merged.devices.nics, known: known.flatMap((devices) => devices.nics) },
   });
-  const devices = assignDevices({ wanted: { ...merged.devices, nics }, known, siteId: cp.siteId });
+  const knownIds = new Set(known.flatMap(({ dataDisks }) => dataDisks.flatMap(({ id }) => id ?? [])));
+  const asked = { actor, projectId: vm.projectId, wanted: merged.devices, knownIds };
+  const { dataDisks, attached } = await withAttachedVolumes(tx, asked);
+  const attachedIds = new Set(attached.map(({ volumeId }) => volumeId));
+  const devices = assignDevices({
+    wanted: { ...merged.devices, nics, dataDisks },
+    known,
+    siteId: cp.siteId,
+    attachedIds,
+  });
   const held = await holdImages(tx, mediaIdsOf(devices.cdroms));
   const { cdroms, media } = mediaOfDrives(devices.cdroms, { actor, projectId: vm.projectId, images: held });
   const cloudInit = changedCloudInit(cp.secrets, vm.vmId, wanted.cloudInit, request.cloudInit);
@@ -65,11 +78,17 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, cp }: Qu
   refuseContradiction(shape);
   requireLayout(shape);
   await requireHostCan(tx, vm, current, shape);
+  if (vm.hostId !== null) await requireHostReaches(tx, vm.hostId, newPoolIdsOf(shape, current));
   const { name = vm.name, labels = { ...vm.labels }, vmGroupId = vm.vmGroupId } = request;
   const { highAvailability = vm.highAvailability } = request;
   const { newUserData } = cloudInit;
-  return { name, labels, vmGroupId, highAvailability, shape, images: media, newUserData };
+  return { name, labels, vmGroupId, highAvailability, shape, images: media, newUserData, attached };
 }
+
+const newPoolIdsOf = (shape: VmShape, current: VmShape): string[] => {
+  const had = new Set(poolIdsOf(current.hardware));
+  return poolIdsOf(shape.hardware).filter((poolId) => !had.has(poolId));
+};
 
 /** As at creation: memory that stays where it is has no balloon, unless one is asked for, which is refused. */
 function balloonAfter(

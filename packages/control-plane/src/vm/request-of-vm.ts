@@ -27,9 +27,16 @@ export const requestOfVm = (
   hostId: null,
   excludedHostIds: [],
   requiredTraits: traitsNeededBy(vm.hardware, vm.cloudInit),
+  ...storagePoolsOf(vm.hardware),
   ...(vm.highAvailability === true ? { isHighlyAvailable: true } : {}),
   ...(vm.vmGroupId == null ? {} : { groupIds: [vm.vmGroupId] }),
 });
+
+/** Its host has to reach all of them. */
+function storagePoolsOf({ devices }: VmHardware): Pick<PlacementRequest, 'storagePoolIds'> {
+  const poolIds = [devices.rootDisk, ...devices.dataDisks].flatMap(({ poolId }) => poolId ?? []);
+  return poolIds.length === 0 ? {} : { storagePoolIds: [...new Set(poolIds)].sort() };
+}
 
 /** Of a VM for which a host's agent keeps parts of its nodes: CPUs, huge pages, memory near them. Others go anywhere. */
 function guestNodesOfVm(

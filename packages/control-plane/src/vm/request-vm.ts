@@ -19,6 +19,7 @@ import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import type { DeleteVmInput } from './delete-vm.operation.js';
 import { operationDefinitions } from './operation-definitions.js';
+import { takeVolumesOfVm } from './pooled-disk.store.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
 import type { VmTarget } from './vm-operation.js';
 
@@ -135,6 +136,7 @@ async function record(
   if (definition === undefined) throw new TypeError(`vm.${request} has a definition`);
   // First the guard: it locks the row, and what follows is only written by the one who passes it.
   if (!(await recordIntent(tx, vm, { request, state, epoch, operationId }))) throw new LostRace();
+  const pooledVolumes = await takeVolumesOfVm(tx, vm.vmId, { isNewRun: NEW_RUN.includes(request) });
   await recordOperation(tx, {
     definition,
     input: {
@@ -144,6 +146,7 @@ async function record(
           targetOf(NEW_RUN.includes(request) && vm.nextShape !== null ? { ...vm, ...vm.nextShape } : vm, epoch)),
       graceMs: intent.graceMs ?? GRACE_MS_DEFAULT,
       isOnHost: vm.holdsResources,
+      pooledVolumes,
     },
     projectId: vm.projectId,
     resourceKind: 'vm',
@@ -175,5 +178,5 @@ function deletionOf(vm: VmForIntent, epoch: number): Omit<DeleteVmInput, 'isOnHo
   if (rootVolumeId === null) throw new TypeError(`VM ${vmId} has a root disk`);
   const { name, vcpuCount, memoryBytes, balloon, hardware, cloudInit } = vm;
   const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware, cloudInit };
-  return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec };
+  return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec, pooledVolumes: [] };
 }

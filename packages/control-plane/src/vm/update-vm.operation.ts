@@ -1,8 +1,12 @@
 import { z } from 'zod';
 import { irreversible, nothing } from '../operations/define-operation.js';
 import { releasePorts } from './card-port.store.js';
+import { PooledChange } from './change-pooled-disks.js';
+import { growPooledDisks, makePooledDisks, unmakePooledDisks } from './make-pooled-disks.js';
 import { NeededImage } from './media-of-drives.js';
 import { keepAddresses } from './nic-address.store.js';
+import { detachVolumes } from './pooled-disk.store.js';
+import { settleMadeVolumes, undoGrowth, undoPooledDisks } from './settle-pooled-disks.js';
 import { settleVm } from './settle-vm.js';
 import {
   changeHeld,
@@ -42,6 +46,8 @@ export const UpdateVmInput = VmTarget.extend({
   before: Side,
   after: Side,
   images: z.array(NeededImage),
+  /** What becomes of its disks on pools; an operation recorded before there were any says nothing. */
+  pooled: PooledChange.prefault({}),
 });
 export type UpdateVmInput = z.infer<typeof UpdateVmInput>;
 
@@ -52,7 +58,10 @@ export const CHANGE_CALL_MS = 5 * MINUTE_MS;
 
 const shapesOf = ({ current, next }: UpdateVmInput['before']): VmShape[] =>
   next === null ? [current] : [current, next];
-const dataDisksOf = (shape: VmShape) => shape.hardware.devices.dataDisks;
+/** In the folder of its host. */
+const dataDisksOf = (shape: VmShape) => shape.hardware.devices.dataDisks.filter(({ poolId }) => poolId === null);
+const pooledOf = ({ pooledVolumes }: UpdateVmInput, ids: readonly string[]) =>
+  pooledVolumes.filter(({ volumeId }) => ids.includes(volumeId));
 const newDisks = ({ before, after }: UpdateVmInput) => {
   const known = new Set(
     [before.current, before.next].flatMap((shape) => (shape === null ? [] : dataDisksOf(shape))).map(({ id }) => id),
@@ -104,6 +113,8 @@ export const updateVmOperation = defineVmOperation({
         const disk = { volumeId: String(id), sizeBytes, imageId: null, imageSha256: null };
         await agent.ensureDisk(intentOf(context, input), disk, callOptions(context, HOST_CALL_MS));
       }
+      const made = pooledOf(input, input.pooled.madeIds);
+      if (made.length > 0) await makePooledDisks(context, await agentOf(context.services, input.hostId), input, made);
     },
     undo: async (context) => {
       const { input } = context;
@@ -111,6 +122,8 @@ export const updateVmOperation = defineVmOperation({
         const agent = await agentOf(context.services, input.hostId);
         await agent.removeDisk(intentOf(context, input), String(id), callOptions(context, HOST_CALL_MS));
       }
+      const made = pooledOf(input, input.pooled.madeIds);
+      if (made.length > 0) await unmakePooledDisks(context, await agentOf(context.services, input.hostId), made);
     },
   })
   .step('change-machine', {
@@ -124,6 +137,12 @@ export const updateVmOperation = defineVmOperation({
   .step('finish', {
     run: async (context) => {
       const { input } = context;
+      const grown = pooledOf(
+        input,
+        input.pooled.grown.map(({ volumeId }) => volumeId),
+      );
+      const open = { vmId: input.vmId, isOpen: input.power !== 'stopped' };
+      if (grown.length > 0) await growPooledDisks(context, await agentOf(context.services, input.hostId), open, grown);
       const ensured = await ensureSpec(context, input, input.power);
       for (const volumeId of goneDiskIds(input)) {
         const agent = await agentOf(context.services, input.hostId);
@@ -140,6 +159,8 @@ export const updateVmOperation = defineVmOperation({
       const held = heldBy(input.rootVolumeId, [after.current, after.next]);
       await changeHeld(tx, input, during, held);
       await writeShape(tx, input.vmId, after);
+      await settleMadeVolumes(tx, operationId, input, pooledOf(input, input.pooled.madeIds));
+      await detachVolumes(tx, input.vmId, input.pooled.goneIds);
       await writeVolumes(tx, input, held.volumes);
       await keepAddresses(tx, input.vmId, shapesOf(after));
       await keepUserData(tx, input.vmId, shapesOf(after));
@@ -157,6 +178,9 @@ export const updateVmOperation = defineVmOperation({
       const held = heldBy(input.rootVolumeId, [before.current, before.next]);
       await changeHeld(tx, input, during, held);
       await writeNextShape(tx, input.vmId, before.next);
+      const { madeIds, attachedIds, grown } = input.pooled;
+      await undoGrowth(tx, input, grown);
+      await undoPooledDisks(tx, operationId, input, { made: pooledOf(input, madeIds), attachedIds });
       await writeVolumes(tx, input, held.volumes);
       await keepAddresses(tx, input.vmId, shapesOf(before));
       await keepUserData(tx, input.vmId, shapesOf(before));

@@ -215,5 +215,5 @@ export async function writeVolumes(
     ON CONFLICT (id) DO UPDATE SET size_bytes = excluded.size_bytes WHERE volumes.vm_id = excluded.vm_id`;
   await tx.$executeRaw`
     UPDATE volumes SET deleted_at = clock_timestamp()
-     WHERE vm_id = ${vm.vmId}::uuid AND deleted_at IS NULL AND id <> ALL (${[...volumes.keys()]}::uuid[])`;
+     WHERE vm_id = ${vm.vmId}::uuid AND pool_id IS NULL AND deleted_at IS NULL AND id <> ALL (${[...volumes.keys()]}::uuid[])`;
 }

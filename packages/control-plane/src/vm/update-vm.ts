@@ -18,6 +18,7 @@ import { recordOperation } from '../operations/operation.store.js';
 import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import { claimPorts, type PortsClaim } from './card-ports.js';
+import { changePooledDisks } from './change-pooled-disks.js';
 import { holdGrowth } from './hold-growth.js';
 import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { planUpdate, type UpdateAnswer } from './plan-update.js';
@@ -181,7 +182,7 @@ async function record(
   decision: Decision,
   operationId: OperationId,
 ): Promise<void> {
-  const { answer, images } = decision;
+  const { answer, images, attached } = decision;
   const identity = identityOf(decision);
   const { name } = identity;
   const current = shapeOf(vm);
@@ -194,6 +195,8 @@ async function record(
   if (!(await recordIntent(tx, vm, { request: 'update', state, epoch: vm.epoch, operationId }))) {
     throw new DomainError('conflict_state', 'another request for this VM came in between; look at it anew');
   }
+  const diskChange = { before: [current, vm.nextShape], after: [answer.current, answer.next], attached, operationId };
+  const { pooledVolumes, pooled } = await changePooledDisks(tx, { ...target, name: vm.name }, diskChange);
   await writeIdentity(tx, vm, identity);
   const present = shapes.filter((shape): shape is VmShape => shape !== null);
   const taken = await takeAddresses(tx, cardsOf(vm.vmId, present));
@@ -204,6 +207,8 @@ async function record(
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
   const input: UpdateVmInput = {
     ...target,
+    pooledVolumes,
+    pooled,
     power: vm.state === 'running' || vm.state === 'paused' ? vm.state : 'stopped',
     before: { identity: identityOf(vm), current, next: vm.nextShape },
     after: { identity, current: answer.current, next: answer.next },

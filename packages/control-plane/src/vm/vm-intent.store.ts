@@ -182,7 +182,8 @@ export async function hasStepBegun(tx: Tx, operationId: string, stepName: string
 
 export async function markVolumesDeleted(tx: Tx, vmId: string): Promise<void> {
   await tx.$executeRaw`
-    UPDATE volumes SET deleted_at = clock_timestamp() WHERE vm_id = ${vmId}::uuid AND deleted_at IS NULL`;
+    UPDATE volumes SET deleted_at = clock_timestamp()
+     WHERE vm_id = ${vmId}::uuid AND pool_id IS NULL AND deleted_at IS NULL`;
 }
 
 /** It leaves its group. Its ports go with it: after it, so that one made for it until now is seen. */
@@ -201,8 +202,8 @@ export async function findVmUsage(
   const [row] = await tx.$queryRaw<{ vcpu_count: number; memory_bytes: bigint; disk_bytes: bigint }[]>`
     SELECT coalesce(v.held_vcpu_count, v.vcpu_count) AS vcpu_count,
            coalesce(v.held_memory_bytes, v.memory_bytes) AS memory_bytes,
-           coalesce((SELECT sum(d.size_bytes) FROM volumes d WHERE d.vm_id = v.id AND d.deleted_at IS NULL), 0)::bigint
-             AS disk_bytes
+           coalesce((SELECT sum(d.size_bytes) FROM volumes d WHERE d.vm_id = v.id AND d.pool_id IS NULL
+               AND d.deleted_at IS NULL), 0)::bigint AS disk_bytes
       FROM vms v WHERE v.id = ${vmId}::uuid`;
   if (row === undefined) throw new TypeError(`VM ${vmId} of an operation has a row`);
   return {

@@ -12,6 +12,20 @@ export type VmServices = Pick<ControlPlane, 'database' | 'agents' | 'secrets'>;
 
 export const defineVmOperation = defineOperation<VmServices>();
 
+/** A volume on a pool as a VM has it. */
+export const PooledVolumeOfVm = z.object({
+  volumeId: z.uuid(),
+  poolId: z.uuid(),
+  name: z.string(),
+  sizeBytes: z.int(),
+  /** Of the volume; fences what is asked of it on its pool. */
+  generation: z.int(),
+  claimEpoch: z.int(),
+  /** Made with the VM, and trashed with it. */
+  goesWithVm: z.boolean(),
+});
+export type PooledVolumeOfVm = z.infer<typeof PooledVolumeOfVm>;
+
 /**
  * The VM as the operation was asked for it: complete, so that a step needs no look into the database to know what to do,
  * and two executions of it do the same.
@@ -32,6 +46,8 @@ export const VmTarget = z.object({
   balloon: BalloonPolicy.nullable().default(null),
   /** An operation recorded before there was any has a plain machine. */
   hardware: VmHardware.prefault({}),
+  /** Of its disks, and those that become some, what lies on pools. */
+  pooledVolumes: z.array(PooledVolumeOfVm).default([]),
   /** Its user data is read when the host is told: an operation's record holds no secret. */
   cloudInit: CloudInitRecord.nullable().default(null),
 });
@@ -70,9 +86,15 @@ const specOf = async (services: VmServices, target: VmTarget): Promise<AgentVmSp
   rootVolumeId: target.rootVolumeId,
   balloon: target.balloon,
   hardware: target.hardware,
-  pooledVolumes: [],
+  // An update's target names more: those that come or go with it.
+  pooledVolumes: target.pooledVolumes
+    .filter(({ volumeId }) => isDiskOf(target, volumeId))
+    .map(({ volumeId, poolId, claimEpoch }) => ({ volumeId, poolId, claimEpoch })),
   cloudInit: await cloudInitOf(services, target),
 });
+
+const isDiskOf = ({ rootVolumeId, hardware }: VmTarget, volumeId: string): boolean =>
+  volumeId === rootVolumeId || hardware.devices.dataDisks.some(({ id }) => id === volumeId);
 
 /** A call never outlives its step: the runner decides about a deadline that has passed. */
 export const callOptions = (context: Context, timeoutMs: number): CallOptions => ({

@@ -22,6 +22,7 @@ import { requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { mediaIdsOf, mediaOfDrives, type NeededImage } from './media-of-drives.js';
 import { diskBytesOf, requireRoom, rootDiskBytesOf, withDevices } from './new-vm-hardware.js';
+import { type AttachedVolume, pooledDiskBytesOf } from './pooled-disks.js';
 
 /** What a VM is made of. */
 export interface VmParts {
@@ -31,8 +32,10 @@ export interface VmParts {
   /** Null: it is to be in none. */
   readonly vmGroup: VmGroup | null;
   readonly rootDiskBytes: number;
-  /** Of all its disks. */
+  /** Of its disks in the folder of its host. */
   readonly diskBytes: number;
+  /** Of new volumes on pools. */
+  readonly pooledDiskBytes: number;
   /** As it is recorded: with the size of the root disk, which an update compares with, and digests of media. */
   readonly hardware: VmHardware;
   /** What lies in its drives. */
@@ -41,7 +44,12 @@ export interface VmParts {
 }
 
 /** Reads what the request names, without locks. Throws not_found, conflict_state, invalid_request. */
-export async function readVmParts(database: Database, actor: Actor, request: CreateVmRequest): Promise<VmParts> {
+export async function readVmParts(
+  database: Database,
+  actor: Actor,
+  request: CreateVmRequest,
+  attached: readonly AttachedVolume[],
+): Promise<VmParts> {
   const lookups = lookupsOf(database);
   const project = await projectForNew(database, actor, request.projectId, (id) => lookups.projects.find(id));
   const { vmGroupId } = request;
@@ -51,7 +59,7 @@ export async function readVmParts(database: Database, actor: Actor, request: Cre
     ...imageIdsOf(request).map((id) => lookups.images.find(id)),
   ]);
   const found = images.filter((image) => image !== null);
-  const parts = { project, flavor, vmGroup, images: new Map(found.map((image) => [image.id, image])) };
+  const parts = { project, flavor, vmGroup, attached, images: new Map(found.map((image) => [image.id, image])) };
   return vmPartsOf(actor, request, parts);
 }
 
@@ -91,6 +99,7 @@ export function vmPartsOf(
     readonly flavor: Flavor | null;
     readonly images: ReadonlyMap<string, Image>;
     readonly vmGroup: VmGroup | null;
+    readonly attached: readonly AttachedVolume[];
   },
 ): VmParts {
   const { project, flavor, images, vmGroup } = found;
@@ -117,6 +126,7 @@ export function vmPartsOf(
     vmGroup,
     rootDiskBytes,
     diskBytes: diskBytesOf(rootDiskBytes, devices),
+    pooledDiskBytes: pooledDiskBytesOf(rootDiskBytes, request, found.attached),
     hardware: withDevices(request.hardware, { ...devices, rootDisk, cdroms }),
     media,
     balloon: balloonOf(request.balloon, flavor.memoryBytes, request.hardware.memory),

@@ -33,9 +33,9 @@ const plus = (a: Usage, b: Usage): Usage => ({
   diskBytes: a.diskBytes + b.diskBytes,
 });
 
-const usageOf = ({ flavor: { vcpuCount, memoryBytes }, diskBytes }: VmParts): Usage => ({
+const usageOf = ({ flavor: { vcpuCount, memoryBytes }, diskBytes, pooledDiskBytes }: VmParts): Usage => ({
   vmCount: 1,
   vcpuCount,
   memoryBytes,
-  diskBytes,
+  diskBytes: diskBytes + pooledDiskBytes,
 });

@@ -27,7 +27,7 @@ export type VmShape = z.infer<typeof VmShape>;
 export interface Held {
   readonly vcpuCount: number;
   readonly memoryBytes: number;
-  /** By id of the volume. */
+  /** Of disks in the folder of its host, by id. What lies on pools is counted with its volume. */
   readonly volumes: ReadonlyMap<string, number>;
   readonly shapes: readonly VmShape[];
 }
@@ -49,8 +49,9 @@ export function heldBy(rootVolumeId: string, given: readonly (VmShape | null)[])
     if (id !== null && bytes !== null) volumes.set(id, Math.max(bytes, volumes.get(id) ?? 0));
   };
   for (const { hardware } of shapes) {
-    hold(rootVolumeId, hardware.devices.rootDisk.sizeBytes);
-    for (const { id, sizeBytes } of hardware.devices.dataDisks) hold(id, sizeBytes);
+    const { rootDisk, dataDisks } = hardware.devices;
+    if (rootDisk.poolId === null) hold(rootVolumeId, rootDisk.sizeBytes);
+    for (const { id, sizeBytes } of dataDisks.filter(({ poolId }) => poolId === null)) hold(id, sizeBytes);
   }
   return {
     vcpuCount: Math.max(...shapes.map(({ vcpuCount }) => vcpuCount)),

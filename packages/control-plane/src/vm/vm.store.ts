@@ -195,9 +195,11 @@ export interface NewVm {
   readonly highAvailability: boolean;
   readonly vcpuCount: number;
   readonly memoryBytes: number;
-  /** Of the root disk. */
-  readonly diskBytes: number;
-  readonly dataDisks: readonly { readonly id: string | null; readonly sizeBytes: number }[];
+  readonly localDisks: readonly {
+    readonly id: string | null;
+    readonly role: 'root' | 'data';
+    readonly sizeBytes: number;
+  }[];
   readonly hardware: VmHardware;
   readonly cloudInit: CloudInitRecord | null;
   readonly balloon: BalloonPolicy | null;
@@ -208,7 +210,7 @@ export interface NewVm {
 }
 
 /**
- * VMs with their volumes. Returns the ids of those that were written: the project of each other one has a VM of its
+ * VMs with the disks in the folders of their hosts. Returns the ids of those that were written: the project of each other one has a VM of its
  * name. The operations' rows must be there already.
  */
 export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<ReadonlySet<string>> {
@@ -217,10 +219,10 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
     WITH wanted AS (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
         AS w ("vmId" uuid, "volumeId" uuid, "operationId" uuid, "projectId" uuid, name text, "flavorId" uuid,
-              "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, "diskBytes" bigint, hardware jsonb,
+              "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, hardware jsonb,
               "vmGroupId" uuid, "highAvailability" boolean, "cloudInit" jsonb,
               "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
-              "dataDisks" jsonb)),
+              "localDisks" jsonb)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
                        hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id,
@@ -230,14 +232,12 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
              "highAvailability", "cloudInit"
         FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
-      RETURNING id)
-    INSERT INTO volumes (id, project_id, vm_id, host_id, role, size_bytes)
-    SELECT d.id, w."projectId", written.id, w."hostId", d.role, d.bytes
-      FROM written JOIN wanted w ON w."vmId" = written.id,
-           LATERAL (
-             SELECT w."volumeId" AS id, 'root' AS role, w."diskBytes" AS bytes
-             UNION ALL
-             SELECT id, 'data', "sizeBytes" FROM jsonb_to_recordset(w."dataDisks") AS e (id uuid, "sizeBytes" bigint)) d
-    RETURNING vm_id`;
+      RETURNING id),
+    disks AS (
+      INSERT INTO volumes (id, project_id, vm_id, host_id, role, size_bytes)
+      SELECT d.id, w."projectId", written.id, w."hostId", d.role, d."sizeBytes"
+        FROM written JOIN wanted w ON w."vmId" = written.id,
+             LATERAL jsonb_to_recordset(w."localDisks") AS d (id uuid, role text, "sizeBytes" bigint))
+    SELECT id AS vm_id FROM written`;
   return new Set(written.map((row) => row.vm_id));
 }

@@ -10,7 +10,12 @@ import {
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
 import { notFound, requireProject } from '../token/project-scope.js';
-import { type AskedOfVolumes, askOfVolumes, planOfVolumes, type VolumeRequestOptions } from '../volume/ask-of-volumes.js';
+import {
+  type AskedOfVolumes,
+  askOfVolumes,
+  planOfVolumes,
+  type VolumeRequestOptions,
+} from '../volume/ask-of-volumes.js';
 import { type HeldVolumes, holdVolumes } from '../volume/hold-volumes.js';
 import { findVolumesById, findVolumesOfVm } from '../volume/volume.store.js';
 import { takeVolumeRoom } from '../volume/volume-room.js';
@@ -80,7 +85,10 @@ async function decide(
 async function volumesOf(tx: Tx, actor: Actor, request: CreateVolumeSnapshotsRequest): Promise<Volume[]> {
   const { vmId, volumeIds = [] } = request;
   if (vmId !== undefined) {
-    const vm = await tx.vm.findUnique({ where: { id: vmId, deletedAt: null }, select: { projectId: true, name: true } });
+    const vm = await tx.vm.findUnique({
+      where: { id: vmId, deletedAt: null },
+      select: { projectId: true, name: true },
+    });
     if (vm === null) throw notFound('the VM', 'body.vmId');
     requireProject(actor, vm.projectId, 'the VM', 'body.vmId');
     const volumes = await findVolumesOfVm(tx, vmId);

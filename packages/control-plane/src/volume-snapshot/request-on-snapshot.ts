@@ -1,7 +1,12 @@
 import type { AcceptedOperation, Volume, VolumePlan, VolumeSnapshot, VolumeSnapshotId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
-import { type AskedOfVolumes, askOfVolumes, planOfVolumes, type VolumeRequestOptions } from '../volume/ask-of-volumes.js';
+import {
+  type AskedOfVolumes,
+  askOfVolumes,
+  planOfVolumes,
+  type VolumeRequestOptions,
+} from '../volume/ask-of-volumes.js';
 import { findVolume } from '../volume/volume.store.js';
 import { visibleVolume } from '../volume/volumes.js';
 import { findSnapshot } from './volume-snapshot.store.js';

@@ -9,9 +9,13 @@ export const { ask: revertToSnapshot, plan: planRevert } = requestOnSnapshot(
   async (tx, snapshot, volume, operationId) => {
     const held = await holdVolumes(tx, [volume], operationId);
     if (held.vm !== null && held.vm.power !== 'stopped') {
-      throw new DomainError('conflict_state', `volume ${volume.name} is open in its VM, which is ${held.vm.power}: stop it first`, {
-        details: { vmId: held.vm.vmId, state: held.vm.power },
-      });
+      throw new DomainError(
+        'conflict_state',
+        `volume ${volume.name} is open in its VM, which is ${held.vm.power}: stop it first`,
+        {
+          details: { vmId: held.vm.vmId, state: held.vm.power },
+        },
+      );
     }
     const { id: snapshotId, sizeBytes } = snapshot;
     const sizes = { beforeBytes: volume.sizeBytes, sizeBytes };

@@ -38,7 +38,10 @@ export async function findSnapshots(
   const ofVm =
     vmId === undefined
       ? null
-      : await database.volume.findMany({ where: { vmId, deletedAt: null, poolId: { not: null } }, select: { id: true } });
+      : await database.volume.findMany({
+          where: { vmId, deletedAt: null, poolId: { not: null } },
+          select: { id: true },
+        });
   const rows = await database.volumeSnapshot.findMany({
     where: {
       deletedAt: null,

@@ -131,9 +131,13 @@ async function contentOfSnapshot(
   // Of the volume's project, whoever asks: the content of one project's disks is not another's.
   if (snapshot === null || snapshot.projectId !== project.id) throw notFound('the snapshot', field);
   if (snapshot.state !== 'available') {
-    throw new DomainError('conflict_state', `the snapshot is ${snapshot.state}; it can be cloned once it is available`, {
-      details: { fields: [{ field, message: `is ${snapshot.state}` }] },
-    });
+    throw new DomainError(
+      'conflict_state',
+      `the snapshot is ${snapshot.state}; it can be cloned once it is available`,
+      {
+        details: { fields: [{ field, message: `is ${snapshot.state}` }] },
+      },
+    );
   }
   const volume = await findVolume(tx, snapshot.volumeId);
   if (volume === null) throw notFound('the volume of the snapshot', field);

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { irreversible } from '../operations/define-operation.js';
-import { returnVolumeRoom } from './volume-room.js';
 import { settleVolume } from './take-volume.js';
 import {
   agentOfPool,
@@ -11,6 +10,7 @@ import {
   volumeCallOptions,
   volumeIntentOf,
 } from './volume-operation.js';
+import { returnVolumeRoom } from './volume-room.js';
 
 /** Of a volume that no VM has; one that a VM has grows with an update of its VM. */
 export const GrowVolumeInput = VolumeTarget.extend({ beforeBytes: z.int(), sizeBytes: z.int() });

@@ -36,7 +36,10 @@ export async function holdVolumes(tx: Tx, volumes: readonly Volume[], operationI
   const [first, ...others] = volumes;
   if (first === undefined) throw new TypeError('an operation on volumes is about one at least');
   if (others.some(({ vmId }) => vmId !== first.vmId)) {
-    throw new DomainError('conflict_state', 'the volumes are not all of one VM; ask for those of each VM by themselves');
+    throw new DomainError(
+      'conflict_state',
+      'the volumes are not all of one VM; ask for those of each VM by themselves',
+    );
   }
   const vm = first.vmId === null ? null : await holdVm(tx, first.vmId, operationId);
   await takeAll(tx, volumes, operationId);

@@ -28,5 +28,6 @@ export const purgeVolumeOperation = defineVolumeOperation({
   })
   .settle({
     done: (tx, { operationId, input }) => endVolume(tx, operationId, input),
-    unwound: (tx, { operationId, input, error }) => settleVolume(tx, operationId, input, { state: 'trashed', failure: error }),
+    unwound: (tx, { operationId, input, error }) =>
+      settleVolume(tx, operationId, input, { state: 'trashed', failure: error }),
   });

@@ -29,5 +29,6 @@ export const restoreVolumeOperation = defineVolumeOperation({
   })
   .settle({
     done: (tx, { operationId, input }) => settleVolume(tx, operationId, input, { state: 'available' }),
-    unwound: (tx, { operationId, input, error }) => settleVolume(tx, operationId, input, { state: 'trashed', failure: error }),
+    unwound: (tx, { operationId, input, error }) =>
+      settleVolume(tx, operationId, input, { state: 'trashed', failure: error }),
   });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { irreversible } from '../operations/define-operation.js';
+import { writeDiskSize } from '../vm/disk-size.store.js';
 import { HeldVolumes, releaseHeld } from './hold-volumes.js';
 import {
   agentOfPool,
@@ -41,6 +42,7 @@ export const revertVolumeOperation = defineVolumeOperation({
     done: async (tx, { operationId, input }) => {
       const { projectId, poolId, beforeBytes, sizeBytes, held } = input;
       await returnVolumeRoom(tx, projectId, poolId, beforeBytes - sizeBytes);
+      if (held.vm !== null) await writeDiskSize(tx, held.vm.vmId, input.volumeId, sizeBytes);
       await releaseHeld(tx, operationId, held, { state: 'available', sizeBytes });
     },
     unwound: (tx, { operationId, input, error }) =>

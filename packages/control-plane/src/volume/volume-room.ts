@@ -18,10 +18,18 @@ export async function takeVolumeRoom(
   bytesByPool: ReadonlyMap<string, number>,
   field = 'body.poolId',
 ): Promise<void> {
-  const diskBytes = [...bytesByPool.values()].reduce((sum, bytes) => sum + bytes, 0);
+  await takeVolumeQuota(
+    tx,
+    projectId,
+    [...bytesByPool.values()].reduce((sum, bytes) => sum + bytes, 0),
+  );
+  await takeRoomOfPools(tx, bytesByPool, field);
+}
+
+/** Throws quota_exceeded. */
+export async function takeVolumeQuota(tx: Tx, projectId: string, diskBytes: number): Promise<void> {
   const usage = { ...NO_USAGE, diskBytes };
   if (!(await takeQuota(tx, projectId, usage))) throw overQuota(await projectOf(tx, projectId), usage);
-  await takeRoomOfPools(tx, bytesByPool, field);
 }
 
 /** Gives back what `takeVolumeRoom` took. */

@@ -71,7 +71,10 @@ export async function findVolume(database: Database | Tx, id: string): Promise<V
 }
 
 /** Of those that there are, by id. */
-export async function findVolumesById(database: Database | Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Volume>> {
+export async function findVolumesById(
+  database: Database | Tx,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Volume>> {
   const rows = await database.$queryRaw<VolumeRow[]>`${VOLUMES} AND v.id = ANY (${[...ids]}::uuid[]) ORDER BY v.id`;
   return new Map(rows.map((row) => [row.id, volumeOf(row)]));
 }
@@ -125,6 +128,7 @@ export interface NewVolume {
 
 /** Those that could not be made: the project has a volume of their name. The projects' rows are locked. */
 export async function insertVolumes(tx: Tx, volumes: readonly NewVolume[]): Promise<NewVolume[]> {
+  if (volumes.length === 0) return [];
   const rows = volumes.map(({ vm, ...volume }) => ({ ...volume, vmId: vm?.id ?? null, role: vm?.role ?? null }));
   const written = await tx.$queryRaw<{ id: string }[]>`
     INSERT INTO volumes (id, project_id, name, pool_id, size_bytes, source, parent_volume_id, operation_id, vm_id, role,

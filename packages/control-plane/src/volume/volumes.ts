@@ -1,9 +1,10 @@
 import { DomainError, type ListVolumesQuery, type Page, type Volume, type VolumeId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
-import { type Tx } from '../database/database.js';
+import type { Tx } from '../database/database.js';
 import { recordEvents } from '../event/event.store.js';
 import { pageBounds, pageOfRows } from '../page-cursor.js';
 import { canSeeProject, listedProject, notFound } from '../token/project-scope.js';
+import { refusalOf } from '../vm/assign-devices.js';
 import { findVolume, findVolumes } from './volume.store.js';
 
 export async function listVolumes(cp: ControlPlane, actor: Actor, query: ListVolumesQuery): Promise<Page<Volume>> {
@@ -45,6 +46,20 @@ export function requireState(volume: Volume, state: Volume['state']): void {
 export function requireUnused({ name, vmId }: Volume): void {
   if (vmId === null) return;
   throw new DomainError('in_use', `volume ${name} is in use by VM ${vmId}; detach it first`, { details: { vmId } });
+}
+
+/** Throws invalid_request that names the field. */
+export function requireLarger({ sizeBytes }: Volume, wantedBytes: number): void {
+  if (wantedBytes > sizeBytes) return;
+  if (wantedBytes < sizeBytes) {
+    throw refusalOf(
+      'body.sizeBytes',
+      `is below the ${sizeBytes} bytes that the volume has: a volume cannot be made smaller; make another`,
+    );
+  }
+  throw new DomainError('conflict_state', `the volume has ${sizeBytes} bytes already`, {
+    details: { fields: [{ field: 'body.sizeBytes', message: 'is what it has already' }] },
+  });
 }
 
 export const recordVolumeStates = (

@@ -52,7 +52,9 @@ export const CreateVolumeRequest = z
     name: ResourceName,
     projectId: ProjectId.optional().meta({ description: "Defaults to the token's project, or to `default`" }),
     poolId: StoragePoolId.optional().meta({ description: 'Where it lies; a clone lies where its snapshot does' }),
-    sizeBytes: DiskBytes.optional().meta({ description: 'Default: of an image, its own; a clone is as large as its snapshot' }),
+    sizeBytes: DiskBytes.optional().meta({
+      description: 'Default: of an image, its own; a clone is as large as its snapshot',
+    }),
     from: VolumeSource.optional().meta({ description: 'Left out: an empty volume' }),
   })
   .superRefine(({ poolId, sizeBytes, from }, context) => {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ImageId, NetworkId, NicId, PortId, SecurityGroupId, VolumeId } from '../ids.js';
+import { ImageId, NetworkId, NicId, PortId, SecurityGroupId, StoragePoolId, VolumeId } from '../ids.js';
 import {
   CDROM_COUNT_MAX,
   DISK_BYTES_PER_SECOND_MAX,
@@ -33,12 +33,19 @@ const Slot = z
 /** What virtio-blk shows a guest is 20 bytes long (virtio 1.2, 5.2.6.1: VIRTIO_BLK_ID_BYTES). */
 const Serial = z.string().regex(/^[A-Za-z0-9_-]{1,20}$/, { error: 'must be 1 to 20 letters, digits, - or _' });
 
+/** Null: in the folder of the VM's host, for the life of the VM. */
+const PoolOfDisk = StoragePoolId.nullable()
+  .default(null)
+  .meta({ description: 'The storage pool that the disk lies on; null: in the folder of the host, with the VM' });
+
 export const DataDisk = z
   .strictObject({
-    id: VolumeId.nullable()
-      .default(null)
-      .meta({ description: 'Given by the site; null or left out: a new, empty disk' }),
+    id: VolumeId.nullable().default(null).meta({
+      description:
+        'Given by the site; null or left out: a new, empty disk. The id of a volume that no VM has attaches it',
+    }),
     sizeBytes: DiskBytes,
+    poolId: PoolOfDisk,
     throttle: DiskThrottle.prefault({}),
     cache: z.enum(['auto', 'direct', 'page-cache']).default('auto').meta({
       description: 'auto: past the page cache of the host where its file system can do that',
@@ -132,6 +139,7 @@ export const VmDevices = z
     rootDisk: z
       .strictObject({
         sizeBytes: DiskBytes.nullable().default(null).meta({ description: 'Null: as it was created' }),
+        poolId: PoolOfDisk,
         throttle: DiskThrottle.prefault({}),
       })
       .prefault({}),

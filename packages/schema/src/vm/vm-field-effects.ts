@@ -101,11 +101,13 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   nextBoot(`${DEVICES}.maxMemoryBytes`, 'The mainboard has its memory slots from the start.'),
   live(`${DEVICES}.rootDisk.sizeBytes`, 'Larger only. The guest sees it at once; its file system is its own to grow.'),
   live(`${DEVICES}.rootDisk.throttle`, 'At once.'),
+  replace(`${DEVICES}.rootDisk.poolId`, 'A disk stays where it lies: create the VM anew on the other pool.'),
   live(
     `${DEVICES}.dataDisks`,
     'Added and removed through a free slot; the guest needs PCIe hot-plug (each usual one has it) and has to let go of one that is removed.',
   ),
   replace(`${DEVICES}.dataDisks.id`, 'It is the disk: remove this one and add another.'),
+  replace(`${DEVICES}.dataDisks.poolId`, 'A disk stays where it lies: add another on the other pool.'),
   live(`${DEVICES}.dataDisks.sizeBytes`, 'Larger only. The guest sees it at once.'),
   live(`${DEVICES}.dataDisks.throttle`, 'At once.'),
   nextBoot(`${DEVICES}.dataDisks.cache`, 'A disk is opened at the start.'),

@@ -5,7 +5,7 @@ import { examples } from '../../examples.js';
 import { given, parseCount } from '../../option-values.js';
 import { formatTable } from '../../print-table.js';
 import { resolveFlavor, resolveHost, resolveOptional, resolveVmGroup } from '../../resolve-name.js';
-import { addDiskOptions, type DiskOptions, dataDisksOf } from '../vm/disk-options.js';
+import { addDiskOptions, type DiskOptions, disksOf } from '../vm/disk-options.js';
 import { addHardwareOptions, type HardwareOptions, hardwareOf } from '../vm/hardware-options.js';
 
 interface SimulateOptions extends HardwareOptions, DiskOptions {
@@ -39,7 +39,7 @@ export const addPlacementSimulate: AddVerb = (placement: Command, cli) => {
       const hostId = await resolveOptional(resolveHost, client, options.host);
       const vmGroupId = await resolveOptional(resolveVmGroup, client, options.group);
       const { count, rootDisk: rootDiskBytes, accelerator } = options;
-      const hardware = hardwareOf(options, dataDisksOf(options));
+      const hardware = hardwareOf(options, await disksOf(client, options));
       const mode = options.allOrNothing === true ? 'all-or-nothing' : 'best-effort';
       const vm = { flavorId, ...given({ hostId, vmGroupId, count, rootDiskBytes, accelerator, hardware }) };
       cli.showText(await client.placements.simulate({ vms: [vm], mode }), formatSimulation);

@@ -59,6 +59,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         'kvorum vm create web-1 --flavor small --image debian-13 --wait',
         'kvorum vm create web-2 --flavor small --image debian-13 --network shop --security-group web --wait',
         'kvorum vm create web-3 --flavor small --image debian-13 --network shop --ssh-key ~/.ssh/id_ed25519.pub --user-data web.yaml',
+        'kvorum vm create db-2 --flavor small --image debian-13 --pool fast --disk 100GiB,pool=fast --volume logs --wait',
         'kvorum vm create db-1 --flavor small --image debian-13 --disk 100GiB,serial=data --nic isolated --cdrom drivers-iso',
       ),
     )

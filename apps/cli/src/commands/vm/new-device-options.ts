@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { collectText, given } from '../../option-values.js';
 import { resolveImage } from '../../resolve-name.js';
 import { partsOf } from './device-parts.js';
-import { addDiskOptions, type DiskOptions, dataDisksOf } from './disk-options.js';
+import { addDiskOptions, type DiskOptions, disksOf } from './disk-options.js';
 import { addNetworkCardOptions, type NetworkCardOptions, networkCardsOf } from './network-card-options.js';
 
 type Devices = NonNullable<NonNullable<CreateVmBody['hardware']>['devices']>;
@@ -33,7 +33,7 @@ export async function newDevicesOf(client: KvorumClient, options: NewDeviceOptio
   const cdroms = images.map((imageId, index) => ({ name: `cdrom-${index + 1}`, imageId }));
   const nics = [...(options.nic ?? []), ...(await networkCardsOf(client, options))];
   return {
-    ...dataDisksOf(options),
+    ...(await disksOf(client, options)),
     ...given({ nics: nics.length === 0 ? undefined : nics, cdroms: options.cdrom && cdroms }),
   };
 }
