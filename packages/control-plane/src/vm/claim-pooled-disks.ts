@@ -1,5 +1,4 @@
 import { type DataDisk, DomainError, type Volume } from '@kvorum/schema';
-import type { Actor } from '../control-plane.js';
 import type { Database, Tx } from '../database/database.js';
 import { findPool, findPoolsOutOfReach } from '../storage-pool/storage-pool.store.js';
 import { takeRoomOfPools } from '../storage-pool/storage-pools.js';
@@ -13,7 +12,6 @@ import { type AttachedVolume, type PooledDisk, volumeNameOf } from './pooled-dis
 const FIELD = 'body.hardware.devices';
 
 interface DisksQuestion {
-  readonly actor: Actor;
   readonly projectId: string;
   readonly wanted: { readonly rootDisk: { readonly poolId: string | null }; readonly dataDisks: readonly DataDisk[] };
   /** Disks that the VM has, or is to have. */
@@ -31,7 +29,7 @@ export interface AttachedDisks {
  */
 export async function withAttachedVolumes(
   database: Database | Tx,
-  { actor, projectId, wanted, knownIds }: DisksQuestion,
+  { projectId, wanted, knownIds }: DisksQuestion,
 ): Promise<AttachedDisks> {
   const foreign = wanted.dataDisks.flatMap(({ id }) => (id === null || knownIds.has(id) ? [] : [id]));
   const found = foreign.length === 0 ? new Map<string, FoundVolume>() : await findAttachable(database, foreign);
@@ -45,7 +43,6 @@ export async function withAttachedVolumes(
     return { ...disk, poolId: volume.poolId as DataDisk['poolId'] };
   });
   await requirePools(database, wanted);
-  if (actor.projectId !== null && actor.projectId !== projectId) throw notFound('the project');
   return { dataDisks, attached };
 }
 

@@ -94,7 +94,7 @@ async function withVolumesOf(
     );
   }
   const { id: projectId } = await projectForNew(cp.database, actor, request.projectId);
-  const asked = { actor, projectId, wanted: devices, knownIds: new Set<string>() };
+  const asked = { projectId, wanted: devices, knownIds: new Set<string>() };
   const { dataDisks, attached } = await withAttachedVolumes(cp.database, asked);
   return { request: { ...request, hardware: withDevices(request.hardware, { ...devices, dataDisks }) }, attached };
 }

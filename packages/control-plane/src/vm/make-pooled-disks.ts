@@ -2,7 +2,7 @@ import type { AgentPort } from '../agents/agent-port.js';
 import type { VolumeIntent } from '../agents/volume-port.js';
 import type { StepContext } from '../operations/define-operation.js';
 import type { NeededImage } from './media-of-drives.js';
-import { callOptions, HOST_CALL_MS, type PooledVolumeOfVm, type VmServices } from './vm-operation.js';
+import { callOptions, HOST_CALL_MS, MINUTE_MS, type PooledVolumeOfVm, type VmServices } from './vm-operation.js';
 
 type Context = StepContext<unknown, unknown, VmServices>;
 
@@ -12,6 +12,9 @@ const intentOf = (
 ): VolumeIntent => ({
   ...{ volumeId, generation, fencingToken, operationId },
 });
+
+/** The first volume of an image has the pool copy all of it: as long as a creation may take. */
+const IMAGE_CALL_MS = 30 * MINUTE_MS;
 
 /** The root disk from its image; others empty. */
 export async function makePooledDisks(
@@ -24,7 +27,8 @@ export async function makePooledDisks(
     const { poolId, sizeBytes } = volume;
     const image = volume.volumeId === vm.rootVolumeId ? (vm.image ?? null) : null;
     const request = { poolId, ownerId: vm.projectId, sizeBytes, image };
-    await agent.ensureVolume(intentOf(context, volume), request, callOptions(context, HOST_CALL_MS));
+    const timeoutMs = image === null ? HOST_CALL_MS : IMAGE_CALL_MS;
+    await agent.ensureVolume(intentOf(context, volume), request, callOptions(context, timeoutMs));
   }
 }
 

@@ -55,7 +55,7 @@ export async function readUpdate(tx: Tx, { actor, vm, current, request, cp }: Qu
     ...{ wanted: merged.devices.nics, known: known.flatMap((devices) => devices.nics) },
   });
   const knownIds = new Set(known.flatMap(({ dataDisks }) => dataDisks.flatMap(({ id }) => id ?? [])));
-  const asked = { actor, projectId: vm.projectId, wanted: merged.devices, knownIds };
+  const asked = { projectId: vm.projectId, wanted: merged.devices, knownIds };
   const { dataDisks, attached } = await withAttachedVolumes(tx, asked);
   const attachedIds = new Set(attached.map(({ volumeId }) => volumeId));
   const devices = assignDevices({

@@ -67,7 +67,15 @@ describe('a VM that may wait for room', () => {
   it('waits for room for all its disks, and has its cards from the beginning', async () => {
     const plain = vmRequest(from).hardware;
     const dataDisks = [2, 3].map((count) => ({
-      ...{ id: null, sizeBytes: count * GIB, serial: null, slot: null, discard: true, cache: 'auto' as const },
+      ...{
+        id: null,
+        sizeBytes: count * GIB,
+        poolId: null,
+        serial: null,
+        slot: null,
+        discard: true,
+        cache: 'auto' as const,
+      },
       throttle: { iops: null, bytesPerSecond: null },
     }));
     const nics = [{ id: null, macAddress: null, slot: null, backend: { kind: 'isolated' as const } }];

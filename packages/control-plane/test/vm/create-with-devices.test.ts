@@ -49,7 +49,7 @@ const perform = async (operationId: OperationId, kind: 'vm.create' | 'vm.delete'
   }
 };
 
-const NEW_DISK = { id: null, cache: 'auto', discard: true, serial: null, slot: null } as const;
+const NEW_DISK = { id: null, poolId: null, cache: 'auto', discard: true, serial: null, slot: null } as const;
 const UNLIMITED = { iops: null, bytesPerSecond: null };
 const NEW_CARD = { id: null, macAddress: null, backend: { kind: 'isolated' }, slot: null } as const;
 
@@ -159,7 +159,7 @@ describe('a VM that is created with devices', () => {
   });
 
   it('may be told the size of its root disk in either place', async () => {
-    const sized = { rootDisk: { sizeBytes: 2048 * MIB, throttle: UNLIMITED } };
+    const sized = { rootDisk: { sizeBytes: 2048 * MIB, poolId: null, throttle: UNLIMITED } };
     const { vmId } = await create(sized, { rootDiskBytes: 2048 * MIB });
     expect((await vmOf(vmId)).volumes).toEqual([expect.objectContaining({ role: 'root', sizeBytes: 2048 * MIB })]);
     await expect(create(sized, { rootDiskBytes: 1024 * MIB })).rejects.toMatchObject({

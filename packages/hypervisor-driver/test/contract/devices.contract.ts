@@ -121,7 +121,7 @@ export function describeDeviceContract(lent: LentForDevices): void {
       await seen(vm, 'the card', ({ macAddresses }) => macAddresses.includes(nic.macAddress));
       const throttle = { iops: 100, bytesPerSecond: MIB };
       const larger = { ...disk, sizeBytes: 2 * disk.sizeBytes, throttle };
-      const rootDisk = { sizeBytes: 64 * MIB, throttle };
+      const rootDisk = { poolId: null, sizeBytes: 64 * MIB, throttle };
       const grown = change(spec, { dataDisks: [larger], nics: [nic], rootDisk }, sizes);
       await vm.ensureMachine(grown);
       await seen(
@@ -180,7 +180,7 @@ export function describeDeviceContract(lent: LentForDevices): void {
     it('gets a medium into its drive, and an empty drive again', async () => {
       const { vm, spec } = await lent.linuxGuest();
       const { path, sha256, virtualBytes } = lent.medium();
-      const rootDisk = { sizeBytes: 64 * MIB, throttle: { iops: null, bytesPerSecond: null } };
+      const rootDisk = { poolId: null, sizeBytes: 64 * MIB, throttle: { iops: null, bytesPerSecond: null } };
       const loaded = change(
         spec,
         { rootDisk, cdroms: [{ name: 'cdrom-1', imageId: null, imageSha256: sha256 }] },

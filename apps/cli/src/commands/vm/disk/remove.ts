@@ -6,7 +6,9 @@ import { changeOfList, findDevice, wantedDevices } from '../wanted-devices.js';
 
 export const addVmDiskRemove: AddVerb = (disk, cli) => {
   addUpdateEndOptions(disk.command('remove'))
-    .description('Remove a data disk with what is on it; a guest that runs has to let go of it')
+    .description(
+      'Remove a data disk with what is on it, or detach one that lies on a pool; a guest that runs has to let go of it',
+    )
     .argument('<vm>', 'name or id')
     .argument('<disk>', 'id or the beginning of it')
     .addHelpText('after', examples('kvorum vm disk remove web-1 019a7c3e-5b1d-7000-8000-5f2c --wait'))
