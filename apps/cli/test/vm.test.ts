@@ -105,7 +105,7 @@ describe('kvorum vm create', () => {
   it.each([
     ['--disk serial=logs', 'Give a size such as'],
     ['--disk ,serial=logs', 'Give a size first'],
-    ['--disk 10GiB,serial', 'After the comma go serial=, iops=, rate=.'],
+    ['--disk 10GiB,serial', 'After the comma go pool=, serial=, iops=, rate=.'],
     ['--disk 10GiB,iops=1,iops=2', 'iops= is there twice.'],
     ['--nic bridge', 'A card is of the kind isolated; for one on a network give --network.'],
     [`--security-group ${idOf(5)}`, 'Add --network, or change the port.'],
