@@ -105,11 +105,11 @@ describe('kvorum volume', () => {
       { name: 'copy', projectId: idOf(9), from: { kind: 'snapshot', snapshotId: SNAPSHOT.id, mode: 'full' } },
     ],
     ['volume snapshot now data', 'POST', { name: 'now', freeze: 'auto', volumeIds: [VOLUME.id] }],
-    ['volume revert data/now', 'POST', undefined],
-    ['volume remove-snapshot data/now', 'DELETE', undefined],
-    ['volume delete data', 'DELETE', undefined],
-    ['volume restore data', 'POST', undefined],
-    ['volume purge data', 'POST', undefined],
+    ['volume revert data/now', 'POST', ''],
+    ['volume remove-snapshot data/now', 'DELETE', ''],
+    ['volume delete data', 'DELETE', ''],
+    ['volume restore data', 'POST', ''],
+    ['volume purge data', 'POST', ''],
   ])('%s asks for an operation, and says how to watch it', async (line, method, body) => {
     const { run, calls } = await openDouble(routes);
     const { exitCode, stderr } = await run(line);
