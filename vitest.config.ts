@@ -21,6 +21,18 @@ const settings = {
   globalSetup: ['tests/support/global-setup.ts'],
 };
 
+/** Not part of `npm test`: its image takes minutes to build, and its guests to boot. */
+const DEBIAN_GUEST = {
+  ...resolution,
+  test: {
+    ...settings,
+    name: 'debian-guest',
+    include: ['tests/debian-guest/**/*.test.ts'],
+    testTimeout: E2E_TIMEOUT_MS,
+    hookTimeout: E2E_TIMEOUT_MS,
+  },
+};
+
 export default defineConfig(({ mode }) => ({
   test: {
     // Every core, where vitest would keep one free: most tests wait for databases, sockets and guests.
@@ -76,6 +88,7 @@ export default defineConfig(({ mode }) => ({
           sequence: { groupOrder: 2 },
         },
       },
+      ...(mode === 'debian-guest' ? [DEBIAN_GUEST] : []),
     ],
   },
 }));

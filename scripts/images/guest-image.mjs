@@ -27,12 +27,16 @@ export const QUICK_IMAGE_NAMES = ['tiny', 'boot-sector'];
 
 const recipeDirOf = (name) => path.join(CHECKOUT_DIR, 'deploy/images', name);
 
+/** Another image's builder builds nothing of this one. */
+const isOfOther = (name, entry) =>
+  Object.keys(BUILDERS).some((other) => other !== name && entry === `${other}-image.mjs`);
+
 /** Everything in the recipe's folder and everything that builds. Debian's packages are taken as they are on that day. */
 const hashRecipe = (name) => {
   const hash = createHash('sha256');
   for (const dir of [recipeDirOf(name), import.meta.dirname]) {
     for (const file of readdirSync(dir)
-      .filter((entry) => !entry.endsWith('.d.mts') && !entry.endsWith('.md'))
+      .filter((entry) => !entry.endsWith('.d.mts') && !entry.endsWith('.md') && !isOfOther(name, entry))
       .sort()) {
       hash.update(`${file}\0`).update(readFileSync(path.join(dir, file)));
     }

@@ -13,6 +13,16 @@ type Guest = (typeof GUESTS)[number];
 const ICMP = { direction: 'ingress', protocol: 'icmp' };
 const OUT = { direction: 'egress' };
 
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK+6bw+GGoI4XI7EG0cufyyf/XbW4ss2CF03WuuTvey5 test';
+const USER_DATA = '#cloud-config\npassword: correct-horse\n';
+
+/** Asks at the metadata address; what follows the headers is one line. busybox's wget does not work when it is linked statically. */
+const METADATA = `ask() { printf "$1 /latest/$2 HTTP/1.1\\r\\nHost: 169.254.169.254\\r\\n$3\\r\\nConnection: close\\r\\n\\r\\n" | nc -w 10 169.254.169.254 80 | tail -n 1; }
+token=$(ask PUT api/token "X-aws-ec2-metadata-token-ttl-seconds: 60")
+for path in meta-data/local-hostname meta-data/local-ipv4 meta-data/public-keys/0/openssh-key user-data; do
+  ask GET $path "X-aws-ec2-metadata-token: $token"; echo
+done`;
+
 /** What busybox asks an address with: it has no script of its own for what is to be done with it. */
 const DHCP = `cat > /tmp/dhcp <<'END'
 #!/bin/sh
@@ -79,7 +89,8 @@ describe.skipIf(process.getuid?.() !== 0)('two Linux guests with cards on a netw
     for (const [index, name] of GUESTS.entries()) {
       const nics = [{ backend: { kind: 'network', networkId, securityGroupIds: [groupId] } }];
       const place = { hostId: site.hosts[index]?.id, hardware: { devices: { nics } } };
-      const created = await site.createVm({ name, imageId, flavorId, ...place });
+      const cloudInit = name === 'web' ? { cloudInit: { sshAuthorizedKeys: [KEY], userData: USER_DATA } } : {};
+      const created = await site.createVm({ name, imageId, flavorId, ...cloudInit, ...place });
       vmIds[name] = created.vmId;
       expect(await operationEnd(site.rest, created.operationId, BOOT_MS_MAX)).toMatchObject({ state: 'succeeded' });
     }
@@ -94,6 +105,23 @@ describe.skipIf(process.getuid?.() !== 0)('two Linux guests with cards on a netw
     await site?.close();
     await places?.close();
   }, HOOK_MS_MAX);
+
+  test('take host name, key, address and routes from a seed disk, where there is one', async () => {
+    const { address } = await portOf('web');
+    expect((await inGuest('web', 'hostname')).words).toBe('web\n');
+    expect((await inGuest('web', 'cat /run/seed/user-data')).words).toBe(USER_DATA);
+    expect((await inGuest('web', 'cat /run/seed/meta-data')).words).toContain(KEY);
+    expect((await inGuest('web', 'ip -4 -o address show dev eth0')).words).toContain(`${address}/24`);
+    expect((await inGuest('web', 'cat /sys/class/net/eth0/mtu')).words).toBe('1450\n');
+    expect((await inGuest('web', 'nslookup web.shop.internal')).words).toContain(address);
+    expect((await inGuest('db', 'ls /run/seed')).code).not.toBe(0);
+  });
+
+  test('are told the same at the metadata address, each of itself alone', async () => {
+    const { address } = await portOf('web');
+    const { words } = await inGuest('web', METADATA);
+    expect(words.trim().split('\n')).toEqual(['web', address, KEY, 'password: correct-horse']);
+  });
 
   test('get their addresses by DHCP, and the MTU of the overlay', async () => {
     for (const guest of GUESTS) {

@@ -3,6 +3,7 @@ import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { SiteGatewayClient } from '@kvorum/schema/agent-wire';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
+import { findInstance } from './cloud-init/find-instance.js';
 import { AgentConfig, type AgentOptions, defaultRunDir, type HostPort, hostPortText } from './config.js';
 import { ConsoleSessions } from './console/console-sessions.js';
 import { HostCpus } from './cpu/host-cpus.js';
@@ -118,6 +119,7 @@ async function startLocked(
       await parts.directory.close();
       await server.close();
       await parts.networks?.keeper.close();
+      parts.networks?.metadata?.closeOthers(() => false);
       await parts.images.close();
       client.close();
       await lock.release();
@@ -192,6 +194,10 @@ async function assemble({
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
+  if (networks !== null) {
+    const { keeper, metadata } = networks;
+    metadata?.answerBy((networkId, guestAddress) => findInstance({ keeper, directory }, networkId, guestAddress));
+  }
   // Taps come before whoever may want them; QEMU processes that run hold theirs.
   networks?.keeper.start();
   await recoverVms(host, directory).catch(async (thrown) => {

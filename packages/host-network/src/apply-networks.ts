@@ -1,6 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import type { DesiredNetworks, HostNetwork, NatNetwork, OverlayNetwork } from './desired-networks.js';
 import { dnsmasqFolder, ensureDnsmasq, listDnsmasqs, removeDnsmasq } from './dnsmasq-process.js';
+import type { MetadataServer } from './metadata/metadata-server.js';
 import { namespaceName, networkOfNamespace } from './object-names.js';
 import { planGateway, renderGatewayRules } from './plan-gateway.js';
 import { type Command, type LinkFacts, planLinks, planSweep, wireFault } from './plan-links.js';
@@ -14,6 +15,8 @@ export interface ApplyOptions {
   readonly run: RunCommand;
   /** Files of the DHCP and DNS servers; its folders must let other users pass. */
   readonly stateDir: string;
+  /** Tells guests who they are; left out: nobody does. */
+  readonly metadata?: Pick<MetadataServer, 'ensure' | 'closeOthers'>;
 }
 
 /** Why a network is not as it is desired to be. */
@@ -34,6 +37,11 @@ export async function applyNetworks(desired: DesiredNetworks, options: ApplyOpti
   if (desired.networks.length > 0) await setKernelSwitches(desired, run);
   await run(['nft', '-f', '-'], renderRuleset(desired));
   const served = desired.networks.filter(hasNamespace);
+  const namespaces = new Set(await readNamespaces(run));
+  // Of a namespace that is not there, whoever took it away, a socket is left that nobody reaches.
+  options.metadata?.closeOthers(
+    (id) => served.some((network) => network.id === id) && namespaces.has(namespaceName(id)),
+  );
   await sweepNamespaces(served, options);
   await addNamespaces(served, run);
   await runAll(run, planSweep(desired, await readLinks(run)));
@@ -99,16 +107,15 @@ async function addNamespaces(served: readonly HostNetwork[], run: RunCommand): P
 async function applyGateway(
   network: NatNetwork | OverlayNetwork,
   { resolvers }: DesiredNetworks,
-  { run, stateDir }: ApplyOptions,
+  { run, stateDir, metadata }: ApplyOptions,
 ): Promise<void> {
   const { id } = network;
   await runAll(run, planGateway(network));
   if (network.kind === 'vxlan') await runAll(run, planPeers(network, await readPeers(run, id)));
-  if (network.kind === 'nat') {
-    const inside = ['ip', 'netns', 'exec', namespaceName(id)];
-    await run([...inside, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1']);
-    await run([...inside, 'nft', '-f', '-'], renderGatewayRules());
-  }
+  const inside = ['ip', 'netns', 'exec', namespaceName(id)];
+  if (network.kind === 'nat') await run([...inside, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1']);
+  await run([...inside, 'nft', '-f', '-'], renderGatewayRules());
+  await metadata?.ensure(id);
   await ensureDnsmasq(run, stateDir, id, renderDnsmasq(network, dnsmasqFolder(stateDir, id), resolvers));
 }
 

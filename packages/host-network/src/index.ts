@@ -8,6 +8,8 @@ export type {
   OverlayNetwork,
   WireNetwork,
 } from './desired-networks.js';
+export type { Instance } from './metadata/answer-metadata.js';
+export { type FindInstance, MetadataServer } from './metadata/metadata-server.js';
 export { linkName } from './object-names.js';
 export { type ProbedNetworking, probeNetworking } from './probe-networking.js';
 export { renderRuleset } from './render-ruleset.js';

@@ -1,4 +1,4 @@
-import { formatIpv4, parseIpv4, parseIpv4Cidr } from '@kvorum/schema';
+import { formatIpv4, METADATA_ADDRESS, parseIpv4, parseIpv4Cidr } from '@kvorum/schema';
 import type { NatNetwork, OverlayNetwork } from './desired-networks.js';
 import { linkName, namespaceName } from './object-names.js';
 import type { Command } from './plan-links.js';
@@ -20,6 +20,8 @@ export function planGateway(network: NatNetwork | OverlayNetwork): Command[] {
   const length = parseIpv4Cidr(cidr)?.length;
   return [
     [...inside, 'link', 'set', 'lo', 'up'],
+    // On lo: Linux answers ARP for it on the gateway all the same, and dnsmasq has no business there.
+    [...inside, 'address', 'replace', `${METADATA_ADDRESS}/32`, 'dev', 'lo'],
     [...inside, 'link', 'set', 'gateway', 'address', gatewayMacAddress(segmentId), 'mtu', String(mtu), 'up'],
     [...inside, 'address', 'replace', `${gateway}/${length}`, 'dev', 'gateway'],
     ...(network.kind === 'nat' ? planWayOut(network, inside) : []),
@@ -48,10 +50,28 @@ export const gatewayMacAddress = (segmentId: number): string =>
 
 const hexOctet = (value: number): string => (value % 256).toString(16).padStart(2, '0');
 
-/** Rules inside the namespace of a NAT network: guests leave it with its own address of the transit. */
+/** Connections of one guest to the metadata, in a second and at once: a program asks for a token and a dozen paths. */
+const METADATA_RATE = 'rate over 20/second burst 60 packets';
+const ASKERS_MAX = 65_536;
+
+/**
+ * Rules inside the namespace: guests of a NAT network leave it with its own address of the transit, and the metadata is for guests of
+ * the network alone. Connections are counted before anybody accepts them.
+ */
 export const renderGatewayRules = (): string => `table ip kvorum
 delete table ip kvorum
 table ip kvorum {
+  set askers {
+    type ipv4_addr
+    size ${ASKERS_MAX}
+    flags dynamic, timeout
+    timeout 1m
+  }
+  chain incoming {
+    type filter hook input priority filter; policy accept;
+    ip daddr ${METADATA_ADDRESS} iifname != "gateway" counter drop
+    ip daddr ${METADATA_ADDRESS} tcp flags & (syn | ack) == syn update @askers { ip saddr limit ${METADATA_RATE} } counter drop
+  }
   chain outgoing {
     type nat hook postrouting priority srcnat; policy accept;
     oifname "uplink" masquerade

@@ -1,4 +1,4 @@
-import type { SecurityGroup } from '@kvorum/schema';
+import { METADATA_ADDRESS, type SecurityGroup } from '@kvorum/schema';
 import type { DesiredNetworks, HostPort, HostSecurityGroup } from './desired-networks.js';
 import { LINK_KINDS, linkName, nftName } from './object-names.js';
 import { TRANSIT_RANGE } from './plan-gateway.js';
@@ -24,13 +24,16 @@ export function renderSecurityGroups(desired: DesiredNetworks): string {
   );
   const chainsOf = (direction: 'from' | 'to'): string[] =>
     places.map(({ port, at }) => `${at} : goto ${nftName(direction, port.id)}`);
-  const gateways = networks.filter(({ kind }) => kind !== 'bridge').map(({ id, gateway }) => placeOf(id, gateway));
+  const served = networks.filter(({ kind }) => kind !== 'bridge');
+  const gateways = served.map(({ id, gateway }) => placeOf(id, gateway));
+  const metadata = served.map(({ id }) => placeOf(id, METADATA_ADDRESS));
   const peers = networks.flatMap((network) => (network.kind === 'vxlan' ? network.peers : []));
   return `table inet kvorum
 delete table inet kvorum
 table inet kvorum {
 ${securityGroups.map(renderMembers).join('\n')}
 ${renderSet('gateways', 'ifname . ipv4_addr', gateways)}
+${renderSet('metadata', 'ifname . ipv4_addr', metadata)}
 ${renderSet('overlay_peers', 'ipv4_addr', [...new Set(peers)])}
 ${securityGroups.flatMap(renderGroup).join('\n')}
 ${places.flatMap(({ port }) => renderPort(port)).join('\n')}
@@ -105,6 +108,7 @@ const BASE_CHAINS = `  chain leaving {
     ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
     iifname . ip daddr @gateways udp sport 68 udp dport 67 accept
     iifname . ip daddr @gateways meta l4proto { tcp, udp } th dport 53 accept
+    iifname . ip daddr @metadata tcp dport 80 accept
     iifname . ip saddr vmap @from_port
   }
   chain reaching {

@@ -192,6 +192,7 @@ describe('the namespace of a network', () => {
   it('has the gateway, and for NAT a way out', () => {
     expect(lines(planGateway(NAT))).toMatchInlineSnapshot(`
       "ip -n kvorum-019a0000-0000-7000-8000-000000000001 link set lo up
+      ip -n kvorum-019a0000-0000-7000-8000-000000000001 address replace 169.254.169.254/32 dev lo
       ip -n kvorum-019a0000-0000-7000-8000-000000000001 link set gateway address 0a:4b:56:00:10:00 mtu 1500 up
       ip -n kvorum-019a0000-0000-7000-8000-000000000001 address replace 10.20.0.1/24 dev gateway
       ip address replace 100.64.32.0/31 dev kvu000000000001
@@ -331,6 +332,12 @@ describe('the rules', () => {
             "kvb000000000001" . 10.20.0.1,
           }
         }
+        set metadata {
+          type ifname . ipv4_addr;
+          elements = {
+            "kvb000000000001" . 169.254.169.254,
+          }
+        }
         set overlay_peers {
           type ipv4_addr;
           elements = {
@@ -384,6 +391,7 @@ describe('the rules', () => {
           ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
           iifname . ip daddr @gateways udp sport 68 udp dport 67 accept
           iifname . ip daddr @gateways meta l4proto { tcp, udp } th dport 53 accept
+          iifname . ip daddr @metadata tcp dport 80 accept
           iifname . ip saddr vmap @from_port
         }
         chain reaching {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { linkName, type NetworkFault } from '@kvorum/host-network';
-import { DomainError, type HostNetwork, HostNetworks, NO_HOST_NETWORKS } from '@kvorum/schema';
+import { DomainError, type HostNetwork, HostNetworks, type HostPort, NO_HOST_NETWORKS } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
 import { writeDurably } from '../state/write-durably.js';
@@ -97,6 +97,12 @@ export class NetworkKeeper {
       return { interfaceName: linkName('tap', portId), mtu: network.mtu, address: port.address, network };
     }
     return null;
+  }
+
+  /** Whose address of a network it is; null: of no VM of this host. */
+  portAt(networkId: string, address: string): HostPort | null {
+    const network = this.#record.desired.networks.find(({ id }) => id === networkId);
+    return network?.ports.find((port) => port.address === address) ?? null;
   }
 
   /** Networks stay as they are. */

@@ -1,6 +1,12 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { applyNetworks, openRunner, type ProbedNetworking, probeNetworking } from '@kvorum/host-network';
+import {
+  applyNetworks,
+  MetadataServer,
+  openRunner,
+  type ProbedNetworking,
+  probeNetworking,
+} from '@kvorum/host-network';
 import type { AgentConfig } from '../config.js';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
@@ -9,6 +15,8 @@ import { NetworkKeeper } from './network-keeper.js';
 /** What the host can do of networks, and who keeps them. */
 export interface AgentNetworks {
   readonly keeper: NetworkKeeper;
+  /** Tells guests who they are. Null: nobody does. */
+  readonly metadata: MetadataServer | null;
   probe(): Promise<ProbedNetworking>;
 }
 
@@ -26,12 +34,13 @@ export async function openNetworks(
   const run = openRunner();
   await mkdir(folders.networks, { recursive: true });
   await chmod(folders.networks, PASSAGE_MODE);
-  const options = { run, stateDir: folders.networks };
+  const metadata = new MetadataServer();
+  const options = { run, stateDir: folders.networks, metadata };
   const keeper = await NetworkKeeper.open({
     file: join(folders.networks, 'desired.json'),
     apply: (desired) =>
       applyNetworks({ ...desired, hostAddress: overlayAddress, resolvers: config.nameServers ?? [] }, options),
     log,
   });
-  return { keeper, probe: () => probeNetworking({ run, overlayAddress }) };
+  return { keeper, metadata, probe: () => probeNetworking({ run, overlayAddress }) };
 }

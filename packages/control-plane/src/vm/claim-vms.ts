@@ -191,10 +191,7 @@ export async function recordVms(tx: Tx, claims: readonly NewVmClaim[]): Promise<
     const { parts, request } = taken;
     throw new DomainError('already_exists', `project ${parts.project.name} has a VM called ${request.name} already`);
   }
-  await insertUserData(
-    tx,
-    claims.map(({ cloudInit }) => cloudInit.newUserData),
-  );
+  await insertUserData(tx, claims);
   await claimPorts(
     tx,
     claims.map(({ actor, ids, request, parts, now }) => ({

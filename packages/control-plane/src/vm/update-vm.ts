@@ -203,7 +203,7 @@ async function record(
   if (taken !== null) throw addressTaken(taken, 'body.hardware.devices.nics');
   await claimPorts(tx, [newCardsOf(actor, vm, { vmName: name, shapes: present, now: cp.clock() })]);
   await writeVolumes(tx, target, held.volumes);
-  await insertUserData(tx, [decision.newUserData]);
+  await insertUserData(tx, [{ cloudInit: decision }]);
   await writeNextShape(tx, vm.vmId, answer.next ?? (vm.nextShape === null ? null : answer.current));
   const input: UpdateVmInput = {
     ...target,

@@ -7,9 +7,15 @@ export interface NewUserData {
   readonly sealed: Buffer;
 }
 
+/** What is new with each VM; null: nothing. */
+interface Wanting {
+  readonly cloudInit: { readonly newUserData: NewUserData | null };
+}
+
 /** The VMs' rows must be there already. */
-export async function insertUserData(tx: Tx, rows: readonly (NewUserData | null)[]): Promise<void> {
-  for (const row of rows) {
+export async function insertUserData(tx: Tx, vms: readonly Wanting[]): Promise<void> {
+  for (const { cloudInit } of vms) {
+    const { newUserData: row } = cloudInit;
     if (row === null) continue;
     await tx.$executeRaw`
       INSERT INTO vm_user_data (id, vm_id, sealed) VALUES (${row.id}::uuid, ${row.vmId}::uuid, ${row.sealed}::bytea)`;

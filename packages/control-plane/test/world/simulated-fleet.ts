@@ -124,6 +124,7 @@ async function aSimulatedHost({
       },
       log: SILENT_LOG,
     }),
+    metadata: null,
     probe: () =>
       Promise.resolve({
         networking: { kinds: ['nat', 'bridge', 'vxlan'], overlayAddress },

@@ -2,7 +2,7 @@ import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';
-import { type DeviceFiles, deviceArguments } from './arguments/device-arguments.js';
+import { type DeviceFiles, deviceArguments, seedArguments } from './arguments/device-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
 import { limitsOf, ROOT_LIMITS_ID, ROOT_NODE, throttled, throttleGroup } from './devices/device-plan.js';
@@ -36,7 +36,7 @@ export function buildArguments(
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
     ...deviceArguments(launch, disk.cache === 'direct', process),
-    ...seedDisk(launch, process),
+    ...seedArguments(launch, process),
     ...behaviour(),
   ];
 }
@@ -224,17 +224,6 @@ function display({ hardware }: LaunchSpec, folder: RunFolder): string[] {
   if (hardware.display.kind === 'none') return [];
   const server = options(`unix:${folder.displaySocket}`, { share: 'force-shared' });
   return ['-device', options('VGA', { id: 'screen' }), '-vnc', server];
-}
-
-/** virtio, as cloud kernels have no driver for a real drive. Not to be booted from (`-boot strict=on`), and never written. */
-function seedDisk({ seedPath }: LaunchSpec, { pathOf }: ProcessPlan): string[] {
-  if (seedPath == null) return [];
-  const file = { driver: 'file', filename: pathOf(seedPath), 'read-only': true };
-  const node = { 'node-name': 'seed', driver: 'raw', 'read-only': true, file };
-  return [
-    ...['-blockdev', JSON.stringify(node)],
-    ...['-device', options('virtio-blk-pci', { id: 'seed-disk', drive: 'seed', serial: 'seed' })],
-  ];
 }
 
 /**

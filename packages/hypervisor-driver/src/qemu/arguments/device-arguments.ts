@@ -55,5 +55,16 @@ export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf,
   ];
 }
 
+/** virtio, as cloud kernels have no driver for a real drive. Not to be booted from (`-boot strict=on`), and never written. */
+export function seedArguments({ seedPath }: LaunchSpec, { pathOf }: DeviceFiles): string[] {
+  if (seedPath == null) return [];
+  const file = { driver: 'file', filename: pathOf(seedPath), 'read-only': true };
+  const node = { 'node-name': 'seed', driver: 'raw', 'read-only': true, file };
+  return [
+    ...['-blockdev', JSON.stringify(node)],
+    ...['-device', options('virtio-blk-pci', { id: 'seed-disk', drive: 'seed', serial: 'seed' })],
+  ];
+}
+
 const argument = (name: string, object: QemuObject): string[] => [name, JSON.stringify(object)];
 const device = (objects: readonly QemuObject[]): string[] => objects.flatMap((object) => argument('-device', object));
