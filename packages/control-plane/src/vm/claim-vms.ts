@@ -22,16 +22,16 @@ import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
 import { holdVmGroups } from '../vm-group/vm-group.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { claimPorts } from './card-ports.js';
-import { claimPooledDisks, type PooledClaim } from './claim-pooled-disks.js';
+import { takeAddressesFor } from './claim-addresses.js';
+import { claimPooledDisks } from './claim-pooled-disks.js';
+import { localDisksOf, pooledClaimOf, pooledVolumesOf } from './claimed-disks.js';
 import type { WantedCloudInit } from './cloud-init.js';
 import { createVmOperation } from './create-vm.operation.js';
-import { addressTaken, cardsOf, takeAddresses } from './nic-address.store.js';
 import { type ProposedHost, RoomLost } from './place-vm.js';
-import { type AttachedVolume, pooledDisksOf, volumeNameOf } from './pooled-disks.js';
+import type { AttachedVolume } from './pooled-disks.js';
 import { requestOfVm } from './request-of-vm.js';
 import { insertUserData } from './user-data.store.js';
 import { insertVms } from './vm.store.js';
-import type { PooledVolumeOfVm } from './vm-operation.js';
 import { imageIdsOf, type VmParts, vmPartsOf } from './vm-parts.js';
 import { takeQuotaFor } from './vm-quota.js';
 
@@ -138,17 +138,6 @@ export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readon
   });
 }
 
-/** Of all their network cards. Throws already_exists that names the card. */
-export async function takeAddressesFor(tx: Tx, claims: readonly NewVmClaim[]): Promise<void> {
-  const cards = claims.flatMap(({ ids, parts }) => cardsOf(ids.vmId, [parts]));
-  const taken = await takeAddresses(tx, cards);
-  if (taken === null) return;
-  const index = claims
-    .flatMap(({ parts }) => [parts.hardware.devices.nics.findIndex(({ macAddress }) => macAddress === taken)])
-    .find((found) => found >= 0);
-  throw addressTaken(taken, `body.hardware.devices.nics[${index}].macAddress`);
-}
-
 const placementOf = ({ actor, ids, request, parts, proposed: { record, evidence } }: VmClaim) => ({
   id: newId(),
   projectId: parts.project.id,
@@ -216,36 +205,6 @@ const specOf = ({ request, parts, proposed, ids, cloudInit }: NewVmClaim) => ({
   // Each start is one epoch; a VM that is made stopped has not had any.
   epoch: request.start ? 1 : 0,
 });
-
-function localDisksOf({ ids, parts: { hardware, rootDiskBytes } }: NewVmClaim) {
-  const { rootDisk, dataDisks } = hardware.devices;
-  const root = { id: ids.volumeId, role: 'root' as const, sizeBytes: rootDiskBytes, poolId: rootDisk.poolId };
-  const data = dataDisks.map(({ id, sizeBytes, poolId }) => ({ id, role: 'data' as const, sizeBytes, poolId }));
-  return [root, ...data].filter(({ poolId }) => poolId === null);
-}
-
-const pooledClaimOf = (claim: NewVmClaim): PooledClaim => {
-  const { ids, request, parts, attached } = claim;
-  const disks = [...pooledDisksOf(ids.volumeId, [parts]).values()].filter(
-    ({ volumeId }) => !attached.some((volume) => volume.volumeId === volumeId),
-  );
-  const of = { vmId: ids.vmId, vmName: request.name, projectId: parts.project.id, operationId: ids.operationId };
-  return { ...of, imageId: parts.image.id, disks, attached };
-};
-
-/** As they are once `claimPooledDisks` has taken them. */
-function pooledVolumesOf(claim: NewVmClaim): PooledVolumeOfVm[] {
-  const { vmName, disks, attached } = pooledClaimOf(claim);
-  const made = disks.map(({ volumeId, poolId, sizeBytes }) => {
-    const first = { generation: 1, claimEpoch: 1, goesWithVm: true };
-    return { volumeId, poolId, name: volumeNameOf(vmName, volumeId), sizeBytes, ...first };
-  });
-  const taken = attached.map(({ volumeId, poolId, name, sizeBytes, generation, claimEpoch }) => {
-    const next = { generation: generation + 1, claimEpoch: claimEpoch + 1, goesWithVm: false };
-    return { volumeId, poolId, name, sizeBytes, ...next };
-  });
-  return [...made, ...taken];
-}
 
 const inputOf = (claim: NewVmClaim) => ({
   ...specOf(claim),

@@ -104,3 +104,9 @@ export async function writeVolumeSize(tx: Tx, volumeId: string, sizeBytes: numbe
   await tx.$executeRaw`
     UPDATE volumes SET size_bytes = ${sizeBytes}::bigint, updated_at = clock_timestamp() WHERE id = ${volumeId}::uuid`;
 }
+
+/** As its host said last. */
+export async function findGuestAgent(tx: Tx, vmId: string): Promise<string | null> {
+  const vm = await tx.vm.findUnique({ where: { id: vmId }, select: { guestAgent: true } });
+  return vm?.guestAgent ?? null;
+}

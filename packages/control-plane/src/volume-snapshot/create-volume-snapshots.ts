@@ -10,6 +10,7 @@ import {
 import type { Actor, ControlPlane } from '../control-plane.js';
 import type { Tx } from '../database/database.js';
 import { notFound, requireProject } from '../token/project-scope.js';
+import { findVmForIntent } from '../vm/vm-intent.store.js';
 import {
   type AskedOfVolumes,
   askOfVolumes,
@@ -85,11 +86,8 @@ async function decide(
 async function volumesOf(tx: Tx, actor: Actor, request: CreateVolumeSnapshotsRequest): Promise<Volume[]> {
   const { vmId, volumeIds = [] } = request;
   if (vmId !== undefined) {
-    const vm = await tx.vm.findUnique({
-      where: { id: vmId, deletedAt: null },
-      select: { projectId: true, name: true },
-    });
-    if (vm === null) throw notFound('the VM', 'body.vmId');
+    const vm = await findVmForIntent(tx, vmId);
+    if (vm === null || vm.isDeleted) throw notFound('the VM', 'body.vmId');
     requireProject(actor, vm.projectId, 'the VM', 'body.vmId');
     const volumes = await findVolumesOfVm(tx, vmId);
     if (volumes.length > 0) return volumes;

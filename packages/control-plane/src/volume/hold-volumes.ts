@@ -2,6 +2,7 @@ import { DomainError, nextOnRequest, refusalOf, type Volume } from '@kvorum/sche
 import { z } from 'zod';
 import type { Tx } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
+import { findGuestAgent } from '../vm/pooled-disk.store.js';
 import { settleVm } from '../vm/settle-vm.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from '../vm/vm-intent.store.js';
 import { takeAll, targetOf } from './take-volume.js';
@@ -65,9 +66,8 @@ async function holdVm(tx: Tx, vmId: string, operationId: string): Promise<HeldVm
     resourceId: vmId,
     data: { from: vm.state, to: state, request: 'update', operationId },
   });
-  const row = await tx.vm.findUniqueOrThrow({ where: { id: vmId }, select: { guestAgent: true } });
   const { projectId, hostId } = vm;
-  const guestAgent = HeldVm.shape.guestAgent.parse(row.guestAgent);
+  const guestAgent = HeldVm.shape.guestAgent.parse(await findGuestAgent(tx, vmId));
   return { vmId, projectId, hostId, generation: vm.generation + 1, power: powerOf(vm), guestAgent };
 }
 
