@@ -3,6 +3,7 @@ import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { DiskSwitch, MachineSpec } from './machine-spec.js';
+import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
 export type { TapOfCard } from './network/open-tap.js';
 export type { DeviceEvent, DiskSwitch, MachineSpec };
@@ -33,6 +34,29 @@ export interface HypervisorDriver {
   /** Starts a VM that is not running. Resolves when the monitor answers and vCPU threads are pinned as asked. */
   launch(launch: LaunchSpec): Promise<RunningVm>;
   /**
+   * Makes a template of a running VM, or finds the one that is in the folder. The VM gives up its network cards, stands still
+   * while its memory is copied, and has both again afterwards, also after a failure; a crash of the caller may leave it standing
+   * still, and without cards: `endFreeze` sets that right. `conflict_state`: it does not run, its hardware
+   * cannot be frozen, or its guest did not let go of a card.
+   */
+  freezeTemplate(freeze: FreezeSpec): Promise<TemplateFacts>;
+  /**
+   * Sets right what a freezeTemplate whose caller died has left of the VM, which is held by this driver: it goes on, with its
+   * cards. Whatever the caller had made of a template is the caller's to remove. Idempotent.
+   */
+  endFreeze(golden: LaunchSpec): Promise<void>;
+  /** Null: there is no whole template in the folder. */
+  readTemplate(folder: string): Promise<TemplateFacts | null>;
+  /** Removes it, or what is left of one. Nothing may rest on its disk. No error if it is not there. */
+  removeTemplate(folder: string): Promise<void>;
+  /**
+   * Starts a VM as `launch` does, where the template's guest stood still: with its memory, which forks share until they change
+   * it, and with a generation id and network cards of its own. Its disk must rest on the template's and be untouched since it
+   * was made. `conflict_state`: its hardware is not the template's, `not_found`: there is no template, `checksum_mismatch`: it
+   * is not what was frozen.
+   */
+  forkVm(launch: LaunchSpec, templateFolder: string): Promise<RunningVm>;
+  /**
    * Finds the process that an earlier agent left running in `runDir`, or null. A process that is certainly this VM's is
    * taken over also when its monitor does not answer: `checkMonitor` tells, and only `end` ends it. What runs there and is
    * not on record as a confirmed run of this VM is ended, so that null means: nothing of this VM runs.
@@ -57,6 +81,8 @@ export interface DiskSpec {
   readonly sizeBytes: number;
   /** Null: an empty disk. */
   readonly imagePath: string | null;
+  /** What that is; left out: an image. */
+  readonly base?: 'image' | 'template';
 }
 
 export interface LaunchSpec extends MachineSpec {

@@ -11,6 +11,8 @@ export interface GuestPort {
   startCommand(command: GuestCommand, timeoutMs: number): Promise<number>;
   /** What became of it; a program that has ended can be asked for once. qga guest-exec-status. */
   pollCommand(commandId: number, timeoutMs: number): Promise<GuestCommandStatus>;
+  /** Sets the guest's clock to that time (Unix ms). qga guest-set-time. */
+  setTime(atMs: number, timeoutMs: number): Promise<void>;
   /** Halts writes to the guest's file systems and returns how many; none of them may stay halted for long. qga guest-fsfreeze-freeze. */
   freeze(timeoutMs: number): Promise<number>;
   /** Lets them go on and returns how many were halted; 0: none was. qga guest-fsfreeze-thaw. */

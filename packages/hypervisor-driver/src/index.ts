@@ -10,3 +10,5 @@ export { type KvmFacts, proveKvm } from './kvm/prove-kvm.js';
 export { openQemuDriver } from './qemu/qemu-driver.js';
 export { QEMU_OPTIONS, type QemuOptions } from './qemu/qemu-options.js';
 export { RUN_FOLDER_BYTES_MAX } from './qemu/run-folder.js';
+export { freezeRefusal } from './qemu/templates/template-refusal.js';
+export * from './template-port.js';

@@ -3,7 +3,9 @@ import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { assertLaunchable } from '../qemu/launch-refusal.js';
 import { pathRefusal } from '../qemu/run-folder.js';
+import type { FreezeSpec, TemplateFacts } from '../template-port.js';
 import type { FakeMachine } from './fake-machine.js';
+import { fakeTemplateOf, freezeFakeTemplate, notRunning } from './fake-templates.js';
 import { FakeVm } from './fake-vm.js';
 
 /**
@@ -67,6 +69,37 @@ export class FakeDriver implements HypervisorDriver {
     if (failure !== undefined) throw failure;
     this.#assertNothingRuns(launch.runDir);
     return this.#hold(new FakeVm(this.machine.startProcess(launch)));
+  }
+
+  async freezeTemplate(freeze: FreezeSpec): Promise<TemplateFacts> {
+    const process = this.machine.processes.get(freeze.golden.runDir);
+    if (process === undefined || this.#vms.get(freeze.golden.runDir)?.isLive !== true) throw notRunning();
+    return freezeFakeTemplate(this.machine, process, freeze);
+  }
+
+  async endFreeze({ runDir }: LaunchSpec): Promise<void> {
+    const process = this.machine.processes.get(runDir);
+    if (process === undefined || this.#vms.get(runDir)?.isLive !== true) throw notRunning();
+    process.changePower('running');
+  }
+
+  async readTemplate(folder: string): Promise<TemplateFacts | null> {
+    return this.machine.templates.get(folder)?.facts ?? null;
+  }
+
+  async removeTemplate(folder: string): Promise<void> {
+    this.machine.templates.delete(folder);
+  }
+
+  async forkVm(launch: LaunchSpec, templateFolder: string): Promise<RunningVm> {
+    assertLaunchable(launch);
+    const template = fakeTemplateOf(this.machine, launch, templateFolder);
+    this.machine.launches.push(launch);
+    this.#assertNothingRuns(launch.runDir);
+    await this.machine.beforeLaunch(launch);
+    const failure = this.machine.takeLaunchFailure();
+    if (failure !== undefined) throw failure;
+    return this.#hold(new FakeVm(this.machine.startProcess(launch, template)));
   }
 
   async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {

@@ -14,6 +14,8 @@ export class FakeGuest {
   ];
   /** Everything that was started: proves that nothing ran twice. */
   readonly commands: GuestCommand[] = [];
+  /** What its clock was set to last (Unix ms); null: it was not. */
+  clockMs: number | null = null;
   isFrozen = false;
   /** The agent refuses this many thaws before it obeys. */
   thawFailuresLeft = 0;
@@ -93,6 +95,10 @@ export class FakeGuestPort implements GuestPort {
       throw new DomainError('guest_agent_failed', 'the guest agent answered more than is taken from a guest');
     }
     return status;
+  }
+
+  async setTime(atMs: number): Promise<void> {
+    (await this.#thawed('guest-set-time')).clockMs = atMs;
   }
 
   async freeze(): Promise<number> {

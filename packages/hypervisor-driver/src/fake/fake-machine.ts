@@ -15,6 +15,7 @@ import {
 } from '../driver.js';
 import { DeviceEvents } from '../firmware/device-events.js';
 import { deferred } from '../process/deferred.js';
+import type { TemplateFacts } from '../template-port.js';
 import { FAKE_FACTS } from './fake-facts.js';
 import { FakeGuest } from './fake-guest.js';
 import { FakeThreads, FIRST_PID, THREAD_ID_COUNT } from './fake-threads.js';
@@ -28,6 +29,10 @@ export class FakeMachine {
   readonly disks = new Map<string, DiskSpec>();
   /** By run folder. Holds only processes that run. */
   readonly processes = new Map<string, FakeProcess>();
+  /** By folder. */
+  readonly templates = new Map<string, FakeTemplate>();
+  /** Folders of templates that were changed after they were frozen. */
+  readonly damagedTemplates = new Set<string>();
   readonly pastExits = new Map<string, PastExit & { readonly vmId: string }>();
   /** Paths of images whose guests come without a balloon driver. */
   readonly imagesWithoutBalloon = new Set<string>();
@@ -76,8 +81,9 @@ export class FakeMachine {
     return this.#diskFailures.shift();
   }
 
-  startProcess(launch: LaunchSpec): FakeProcess {
-    const process = new FakeProcess(this, launch, this.#nextPid);
+  /** `template`: its guest goes on where that one's stood still. */
+  startProcess(launch: LaunchSpec, template: FakeTemplate | null = null): FakeProcess {
+    const process = new FakeProcess(this, launch, this.#nextPid, template);
     this.#nextPid += THREAD_ID_COUNT;
     process.threads.place(launch.placement);
     this.processes.set(launch.runDir, process);
@@ -90,6 +96,14 @@ export class FakeMachine {
     if (found.length !== 1) throw new RangeError(`${found.length} processes of VM ${vmId}`);
     return found[0] as FakeProcess;
   }
+}
+
+/** What a frozen guest had. */
+export interface FakeTemplate {
+  readonly facts: TemplateFacts;
+  readonly counted: number;
+  readonly hasBalloonDriver: boolean;
+  readonly hasGuestAgent: boolean;
 }
 
 const MS_PER_S = 1000;
@@ -136,7 +150,7 @@ export class FakeProcess {
   #counted = 0;
   #typed = Buffer.alloc(0);
 
-  constructor(machine: FakeMachine, launch: LaunchSpec, pid: number) {
+  constructor(machine: FakeMachine, launch: LaunchSpec, pid: number, template: FakeTemplate | null) {
     this.#machine = machine;
     this.launch = launch;
     this.machine = launch;
@@ -144,13 +158,19 @@ export class FakeProcess {
     this.power = launch.isPaused ? 'paused' : 'running';
     this.balloonBytes = launch.memoryBytes;
     const imagePath = machine.disks.get(launch.diskPath)?.imagePath ?? '';
-    this.hasBalloonDriver = !machine.imagesWithoutBalloon.has(imagePath);
-    this.hasGuestAgent = !machine.imagesWithoutGuestAgent.has(imagePath);
+    this.hasBalloonDriver = template?.hasBalloonDriver ?? !machine.imagesWithoutBalloon.has(imagePath);
+    this.hasGuestAgent = template?.hasGuestAgent ?? !machine.imagesWithoutGuestAgent.has(imagePath);
+    this.#counted = template?.counted ?? 0;
     this.usedBytes = Math.floor(launch.memoryBytes * USED_SHARE);
     const hostCpus = machine.facts.numaNodes.flatMap((node) => node.cpus);
     this.threads = new FakeThreads(pid, launch.vcpuCount, hostCpus);
     mkdirSync(launch.runDir, { recursive: true, mode: 0o700 });
-    if (this.power === 'running') this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
+    if (this.power === 'running' && template === null) this.print(`GUEST UP ${launch.name} epoch ${launch.epoch}`);
+  }
+
+  /** How far its guest has counted: what it has in memory. */
+  get counted(): number {
+    return this.#counted;
   }
 
   get disks(): Map<string, DiskSpec> {

@@ -31,18 +31,21 @@ const PRIVATE_FOLDER_MODE = 0o700;
 const READABLE_FILE_MODE = 0o444;
 const OWNER_READS_MODE = 0o400;
 const OTHERS_MAY_PASS = 0o001;
+const PERMISSION_BITS = 0o777;
 
 export interface VmFiles {
   readonly folder: RunFolder;
-  readonly diskPath: string;
-  readonly imagePath: string;
+  /** Null: it has none. */
+  readonly diskPath: string | null;
+  /** What lies under the disk. */
+  readonly basePaths: readonly string[];
 }
 
 /**
  * Gives the VM's user exactly what its process has to open by itself: its disk, its console log, and the folder of its sockets
  * for the time of binding. The image it may read. Folders stay root's, so that no file in them can be exchanged.
  */
-export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: VmFiles): Promise<void> {
+export async function admitVmUser(uid: number, { folder, diskPath, basePaths }: VmFiles): Promise<void> {
   await openSockets(folder, uid);
   await chown(folder.serialInput, uid, uid);
   const consoleLog = await open(folder.consoleLog, 'a', PRIVATE_FILE_MODE);
@@ -52,10 +55,11 @@ export async function admitVmUser(uid: number, { folder, diskPath, imagePath }: 
   } finally {
     await consoleLog.close();
   }
-  await chmod(dirname(diskPath), PASSAGE_MODE);
-  await chown(diskPath, uid, uid);
-  await chmod(diskPath, PRIVATE_FILE_MODE);
-  await chmod(imagePath, READABLE_FILE_MODE);
+  if (diskPath !== null) {
+    await chmod(dirname(diskPath), PASSAGE_MODE);
+    await admitFiles(uid, [diskPath], []);
+  }
+  for (const path of basePaths) await makeReadable(path);
   await assertPassable(folder.path);
 }
 
@@ -71,7 +75,13 @@ export async function admitFiles(uid: number, disks: readonly string[], media: r
     await chown(path, uid, uid);
     await chmod(path, PRIVATE_FILE_MODE);
   }
-  for (const path of media) await chmod(path, READABLE_FILE_MODE);
+  for (const path of media) await makeReadable(path);
+}
+
+/** What is so already is left alone: the time of the last change tells whether a template was touched. */
+async function makeReadable(path: string): Promise<void> {
+  const { mode } = await stat(path);
+  if ((mode & PERMISSION_BITS) !== READABLE_FILE_MODE) await chmod(path, READABLE_FILE_MODE);
 }
 
 /** Lets the VM's user, and no other VM's, read a file that it may not write. */

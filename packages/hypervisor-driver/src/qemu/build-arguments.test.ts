@@ -1,4 +1,4 @@
-import { GIB, PLAIN_HARDWARE, VmDevices } from '@kvorum/schema';
+import { GIB, PLAIN_HARDWARE, VmDevices, VmHardware } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import { ANYWHERE, type LaunchSpec } from '../driver.js';
 import { buildArguments, SHARED_USER } from './build-arguments.js';
@@ -18,7 +18,7 @@ const launch: LaunchSpec = {
   placement: ANYWHERE,
   isPaused: false,
 };
-const chain = { imagePath: '/var/lib/kvorum/images/x.qcow2', cache: 'direct' } as const;
+const chain = { bases: ['/var/lib/kvorum/images/x.qcow2'], cache: 'direct' } as const;
 
 /** Eight root ports in each of two places of the first bus. */
 const SLOTS = Array.from({ length: 16 }, (_, index) => {
@@ -152,6 +152,7 @@ describe('the command line of a VM', () => {
   it('names files from where the process starts and takes /dev/kvm as an open descriptor, for a user of its own', () => {
     const args = buildArguments(launch, chain, {
       kvmFd: 3,
+      arrival: null,
       tapFds: {},
       pathOf: (path) => `../${path.split('/').at(-1)}`,
     });
@@ -183,5 +184,22 @@ describe('the command line of a VM', () => {
       '-blockdev {"node-name":"seed","driver":"raw","read-only":true,"file":{"driver":"file","filename":"/var/lib/kvorum/disks/1/seed.iso","read-only":true}}',
       '-device virtio-blk-pci,id=seed-disk,drive=seed,serial=seed',
     ]);
+  });
+
+  it('maps the memory of a template privately and plugs no card in before the guest has arrived', () => {
+    const nic = { id: launch.vmId, slot: 1, macAddress: '52:54:00:00:00:01', backend: { kind: 'isolated' } };
+    const withCard = { ...launch, hardware: VmHardware.parse({ devices: { nics: [nic] } }) };
+    const forked = { bases: ['/state/templates/t/disk.qcow2', '/state/images/x.qcow2'], cache: 'direct' } as const;
+    const arrival = { role: 'fork', memoryFd: 3, stateFd: 4 } as const;
+    const args = lines(buildArguments(withCard, forked, { ...SHARED_USER, arrival }));
+    expect(args).toContain(
+      '-object memory-backend-file,id=pc.ram,size=2048M,mem-path=/proc/self/fd/3,share=off,readonly=on,rom=off',
+    );
+    expect(args).toContain('-add-fd fd=4,set=2');
+    expect(args).toContain('-incoming defer');
+    expect(args.some((line) => line.includes('virtio-net-pci'))).toBe(false);
+    expect(
+      args.filter((line) => line.includes('"backing":')).map((line) => /"backing":("[^"]*"|null)/.exec(line)?.[1]),
+    ).toEqual(['null', '"image"', '"base-1"']);
   });
 });

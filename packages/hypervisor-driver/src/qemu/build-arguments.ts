@@ -1,14 +1,15 @@
-import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
+import { isMemoryFixed, MIB, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { type DeviceFiles, deviceArguments, seedArguments } from './arguments/device-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
-import { limitsOf, ROOT_LIMITS_ID, ROOT_NODE, throttled, throttleGroup } from './devices/device-plan.js';
+import { type DiskChain, type NoDisk, rootDiskArguments } from './arguments/root-disk-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { serialChardev } from './serial-line.js';
+import { arrivalArguments } from './templates/arrival.js';
 
 /**
  * QEMU's command line for one VM. Pure; the golden test shows it whole. Everything not named here is off: -nodefaults
@@ -17,7 +18,7 @@ import { serialChardev } from './serial-line.js';
  */
 export function buildArguments(
   launch: LaunchSpec,
-  disk: DiskChain,
+  disk: DiskChain | NoDisk,
   process: ProcessPlan = SHARED_USER,
   ovmfFolder = OVMF_FOLDER,
   cpu: CpuPlan = PLAIN_CPU,
@@ -29,14 +30,15 @@ export function buildArguments(
     ...machine(launch, process, cpu),
     ...monitor(folder),
     ...serialConsole(folder),
-    ...rootDisk(launch, process, disk),
+    ...rootDiskArguments(launch, process.pathOf, disk),
     ...balloon(launch),
     ...guestAgent(folder),
     ...entropy(),
     ...firmwareArguments(launch, folder, process.pathOf, ovmfFolder),
     ...display(launch, folder),
-    ...deviceArguments(launch, disk.cache === 'direct', process),
+    ...deviceArguments(launch, 'cache' in disk && disk.cache === 'direct', process),
     ...seedArguments(launch, process),
+    ...(process.arrival === null ? [] : arrivalArguments(launch, process.arrival)),
     ...behaviour(),
   ];
 }
@@ -48,16 +50,12 @@ export interface ProcessPlan extends DeviceFiles {
 }
 
 /** For a process with all the rights of the agent's user. */
-export const SHARED_USER: ProcessPlan = { kvmFd: null, tapFds: {}, pathOf: (path) => path };
-
-export interface DiskChain {
-  readonly imagePath: string;
-  /**
-   * `direct`: O_DIRECT with Linux AIO, so that guest pages are not cached twice and a host's write-back never stalls
-   * other VMs. `page-cache`: for file systems without O_DIRECT. Both honour the guest's flushes.
-   */
-  readonly cache: 'direct' | 'page-cache';
-}
+export const SHARED_USER: ProcessPlan = {
+  kvmFd: null,
+  tapFds: {},
+  arrival: null,
+  pathOf: (path) => path,
+};
 
 function identity(launch: LaunchSpec): string[] {
   // debug-threads names vCPU threads in /proc, for people who look.
@@ -122,53 +120,6 @@ const serialConsole = (folder: RunFolder): string[] => [
   '-serial',
   'chardev:console',
 ];
-
-/**
- * The whole chain is named here, in JSON (no escaping, -blockdev of qemu(1)): QEMU neither probes a format nor follows a
- * backing file that a header names. The image is read through the page cache in any case: many VMs share it, and it is
- * never written.
- */
-function rootDisk(launch: LaunchSpec, { pathOf }: ProcessPlan, disk: DiskChain): string[] {
-  const isDirect = disk.cache === 'direct';
-  const throughCache = { direct: false };
-  const imagePath = pathOf(disk.imagePath);
-  const nodes = [
-    { 'node-name': 'image-file', driver: 'file', filename: imagePath, 'read-only': true, cache: throughCache },
-    {
-      'node-name': 'image',
-      driver: 'qcow2',
-      file: 'image-file',
-      'read-only': true,
-      cache: throughCache,
-      backing: null,
-    },
-    {
-      'node-name': 'root-file',
-      driver: 'file',
-      filename: pathOf(launch.diskPath),
-      cache: { direct: isDirect },
-      aio: isDirect ? 'native' : 'threads',
-      discard: 'unmap',
-    },
-    {
-      'node-name': 'root',
-      driver: 'qcow2',
-      file: 'root-file',
-      cache: { direct: isDirect },
-      discard: 'unmap',
-      backing: 'image',
-    },
-    throttled(ROOT_NODE, ROOT_LIMITS_ID, 'root'),
-  ];
-  const limits = limitsOf(launch.hardware.devices.rootDisk.throttle);
-  return [
-    '-object',
-    JSON.stringify(throttleGroup(ROOT_LIMITS_ID, limits)),
-    ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
-    '-device',
-    options('virtio-blk-pci', { id: 'root-disk', drive: ROOT_NODE, bootindex: 0 }),
-  ];
-}
 
 /** Its statistics are asked for by this name. */
 export const BALLOON_ID = 'balloon';

@@ -1,19 +1,31 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
-import type { DiskChain } from './build-arguments.js';
+import type { DiskChain } from './arguments/root-disk-arguments.js';
 import { readQcow2Header } from './qcow2-header.js';
 import { pathRefusal } from './run-folder.js';
 
-/** What lies under a VM's disk, as its own header says: we wrote it, and a guest cannot change it. */
+/** An image, and a template for each time a fork was made a template itself. Each file more makes reading slower. */
+export const BASE_COUNT_MAX = 8;
+
+/** What lies under a VM's disk, as the headers say: we wrote them, and a guest cannot change them. */
 export async function readDiskChain(overlayPath: string): Promise<DiskChain> {
-  const { backingFile, hasExternalDataFile } = await readQcow2Header(overlayPath).catch((thrown: unknown) => {
-    throw new DomainError('host_fault', `the VM's disk is not usable: ${(thrown as Error).message}`, { cause: thrown });
-  });
-  if (backingFile === null || hasExternalDataFile || pathRefusal(backingFile) !== null) {
-    throw new DomainError('host_fault', "the VM's disk is not an overlay of an image");
+  const bases: string[] = [];
+  let above = overlayPath;
+  while (bases.length <= BASE_COUNT_MAX) {
+    const { backingFile, hasExternalDataFile } = await readQcow2Header(above).catch((thrown: unknown) => {
+      const message = `the VM's disk is not usable: ${(thrown as Error).message}`;
+      throw new DomainError('host_fault', message, { cause: thrown });
+    });
+    const isUsable = !hasExternalDataFile && (backingFile === null || pathRefusal(backingFile) === null);
+    if (!isUsable || (backingFile === null && bases.length === 0)) {
+      throw new DomainError('host_fault', "the VM's disk is not an overlay of an image");
+    }
+    if (backingFile === null) return { bases, cache: (await takesDirectIo(overlayPath)) ? 'direct' : 'page-cache' };
+    bases.push(backingFile);
+    above = backingFile;
   }
-  return { imagePath: backingFile, cache: (await takesDirectIo(overlayPath)) ? 'direct' : 'page-cache' };
+  throw new DomainError('host_fault', `the VM's disk rests on more than ${BASE_COUNT_MAX} files`);
 }
 
 /** open(2): EINVAL when the file system does not support O_DIRECT. */

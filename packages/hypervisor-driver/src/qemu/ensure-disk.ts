@@ -4,7 +4,7 @@ import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, MIB } from '@kvorum/schema
 import type { DiskSpec } from '../driver.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import { runTool } from '../process/run-tool.js';
-import { inspectBaseImage, inspectOverlay, type QemuImg } from './inspect-image.js';
+import { type ImageFacts, inspectBaseImage, inspectOverlay, type QemuImg } from './inspect-image.js';
 import { pathRefusal } from './run-folder.js';
 
 /** One name, not a random one: each disk has one writer, and what a crash left is overwritten by the next try. */
@@ -14,7 +14,7 @@ const partial = (path: string): string => `${path}.partial`;
 export async function ensureDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void> {
   assertDiskSpec(disk);
   if (await exists(disk.path)) return assertSameDisk(qemuImg, disk);
-  const image = disk.imagePath === null ? null : await inspectBaseImage(qemuImg, disk.imagePath);
+  const image = await inspectBase(qemuImg, disk);
   if (image !== null && image.virtualSizeBytes > disk.sizeBytes) {
     throw new DomainError(
       'invalid_request',
@@ -31,6 +31,12 @@ export async function ensureDisk(qemuImg: QemuImg, disk: DiskSpec): Promise<void
     // The name is only durable when its folder is (fsync(2)).
     await syncPath(dirname(disk.path));
   });
+}
+
+/** Null: the disk is to be empty. The disk of a template is our own, and rests on an image itself. */
+async function inspectBase(qemuImg: QemuImg, { imagePath, base }: DiskSpec): Promise<ImageFacts | null> {
+  if (imagePath === null) return null;
+  return base === 'template' ? inspectOverlay(qemuImg, imagePath) : inspectBaseImage(qemuImg, imagePath);
 }
 
 /** Driver port: HypervisorDriver.removeDisk. */
@@ -101,7 +107,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-async function syncPath(path: string): Promise<void> {
+export async function syncPath(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
     await file.sync();

@@ -12,6 +12,7 @@ import type { GuestOutcome } from './guest-dialogue.js';
 
 /** Two streams in base64, and the other fields. */
 const COMMAND_ANSWER_BYTES_MAX = 2 * Math.ceil(GUEST_OUTPUT_BYTES_MAX / 3) * 4 + 4096;
+const NS_PER_MS = 1e6;
 /** A list of interfaces with statistics has some 600 bytes for each. */
 const INTERFACES_ANSWER_BYTES_MAX = 256 * 1024;
 
@@ -48,6 +49,10 @@ export class GuestAgent implements GuestPort {
       answerBytesMax: COMMAND_ANSWER_BYTES_MAX,
     };
     return this.#ask(request, readCommandStatus);
+  }
+
+  async setTime(atMs: number, timeoutMs: number): Promise<void> {
+    await this.#ask({ command: 'guest-set-time', arguments: { time: atMs * NS_PER_MS }, timeoutMs }, () => true);
   }
 
   freeze(timeoutMs: number): Promise<number> {

@@ -1,5 +1,4 @@
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
+import { mkdir, rm } from 'node:fs/promises';
 import { DomainError, GIB, guestNodesOf, isMemoryFixed } from '@kvorum/schema';
 import { bindThreads } from '../cpu/process-threads.js';
 import type { LaunchSpec } from '../driver.js';
@@ -7,21 +6,20 @@ import { assertFirmware, prepareFirmware } from '../firmware/prepare-firmware.js
 import { endTpmOf, openTpm } from '../firmware/swtpm.js';
 import type { Cgroups } from '../isolation/cgroups.js';
 import { limitsOf } from '../isolation/vm-limits.js';
-import { admitFiles, admitReader, admitVmUser, closeSockets, vmUid } from '../isolation/vm-user.js';
-import { openTaps } from '../network/open-tap.js';
+import { closeSockets } from '../isolation/vm-user.js';
 import { asHostFault } from '../process/as-host-fault.js';
 import type { ExitWatch } from '../process/exit-watch.js';
 import { Pidfd } from '../process/pidfd.js';
 import { identityOf, type ProcessIdentity } from '../process/process-identity.js';
 import type { CpuPlan } from './arguments/cpu-arguments.js';
-import { buildArguments, type DiskChain, SHARED_USER } from './build-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
 import { hotMemoryRoom } from './devices/device-plan.js';
+import type { Ask } from './devices/machine-change.js';
 import { readDiskChain } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
 import { MonitorLink } from './monitor-link.js';
-import { FIRST_FD, QemuChild } from './qemu-child.js';
+import type { QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import { QemuVm } from './qemu-vm.js';
 import { QmpClient } from './qmp-client.js';
@@ -29,6 +27,8 @@ import { readTail } from './read-tail.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { type RunRecord, readRunRecord, writeRunRecord } from './run-record.js';
 import { makeSerialLine } from './serial-line.js';
+import { spawnQemu } from './spawn-qemu.js';
+import { type ArrivingGuest, receiveGuest } from './templates/receive-guest.js';
 
 /**
  * Driver port: HypervisorDriver.launch. The guest's first instruction comes last: process, record, monitor, pinning,
@@ -46,18 +46,19 @@ export async function launch(
   watch: ExitWatch,
   cgroups: Cgroups | null,
   cpu: CpuPlan,
+  guest: ArrivingGuest | null = null,
 ): Promise<QemuVm> {
   assertFirmware(spec.hardware.firmware, options);
   const folder = runFolder(spec.runDir);
-  const disk = await readDiskChain(spec.diskPath);
+  const disk = guest?.noDisk ?? (await readDiskChain(spec.diskPath));
   const record = await prepareFolder(folder, spec);
   let child: QemuChild | undefined;
   try {
     return await asHostFault('the VM cannot be launched', async () => {
       await cgroups?.create(spec.vmId, limitsOf(spec));
       const withTpm = await prepareFirmware({ spec, options, folder, record, cgroups });
-      child = await spawnQemu(spec, disk, cpu, folder, options);
-      return await bringUp({ spec, options, watch, folder, record: withTpm, child, cgroups });
+      child = await spawnQemu({ spec, disk, cpu, folder, options, guest });
+      return await bringUp({ spec, options, watch, folder, record: withTpm, child, cgroups, guest });
     });
   } catch (thrown) {
     await child?.kill();
@@ -76,9 +77,10 @@ interface Launching {
   readonly record: RunRecord;
   readonly child: QemuChild;
   readonly cgroups: Cgroups | null;
+  readonly guest: ArrivingGuest | null;
 }
 
-async function bringUp({ spec, options, watch, folder, record, child, cgroups }: Launching): Promise<QemuVm> {
+async function bringUp({ spec, options, watch, folder, record, child, cgroups, guest }: Launching): Promise<QemuVm> {
   const process = await identify(child, folder);
   // Its memory is charged to whoever it belonged to when touched: the sooner the better.
   await cgroups?.add(spec.vmId, process.pid);
@@ -93,7 +95,10 @@ async function bringUp({ spec, options, watch, folder, record, child, cgroups }:
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
     bindThreads(process.pid, threadIds, spec.placement);
-    const running: RunRecord = { ...launching, phase: 'running' };
+    const ask: Ask = (name, args) => monitor.execute(name, args, options.commandTimeoutMs);
+    if (guest !== null) await receiveGuest(ask, spec, guest, options.launchTimeoutMs);
+    // A maker's run is never confirmed: whatever a crash leaves of it is ended.
+    const running: RunRecord = guest?.role === 'maker' ? launching : { ...launching, phase: 'running' };
     await writeRunRecord(folder, running);
     const { exitStatus } = child;
     const tpm = running.tpm == null ? null : openTpm(folder, running.tpm);
@@ -159,49 +164,6 @@ export async function removeRunFiles(folder: RunFolder): Promise<void> {
   const { sockets, processLog, record, screenshot } = folder;
   await rm(sockets, { recursive: true, force: true });
   for (const file of [screenshot, processLog, `${record}.partial`, record]) await rm(file, { force: true });
-}
-
-/** Descriptors that the child inherits are closed here: it has its own copies. */
-async function spawnQemu(
-  spec: LaunchSpec,
-  disk: DiskChain,
-  cpu: CpuPlan,
-  folder: RunFolder,
-  { qemuPath, vmUids, ovmfFolder }: QemuOptions,
-): Promise<QemuChild> {
-  const { disks = {}, bases = {}, media = {}, taps = {} } = spec.attachments ?? {};
-  const opened: FileHandle[] = [];
-  const { otherCpus } = spec.placement;
-  // Root's CAP_IPC_LOCK is worth any limit (mlockall(2)).
-  const keepsRoot = vmUids === null && process.getuid?.() === 0;
-  const inheritance = { cpus: otherCpus, mayLockMemory: spec.hardware.memory.isLocked && !keepsRoot };
-  try {
-    const log = await open(folder.processLog, 'a', 0o600);
-    opened.push(log);
-    const given: FileHandle[] = [];
-    const kvmFd = vmUids !== null && spec.accelerator === 'kvm' ? FIRST_FD : null;
-    if (kvmFd !== null) given.push(await open('/dev/kvm', 'r+'));
-    opened.push(...given);
-    const firstTapFd = FIRST_FD + given.length;
-    const tapFds = Object.fromEntries(Object.keys(taps).map((nicId, index) => [nicId, firstTapFd + index]));
-    const openedTaps = await openTaps(Object.values(taps));
-    opened.push(...openedTaps);
-    const fds = [...given, ...openedTaps].map(({ fd }) => fd);
-    if (vmUids === null) {
-      const args = buildArguments(spec, disk, { ...SHARED_USER, tapFds }, ovmfFolder, cpu);
-      return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid: null, cwd: '/', inheritance });
-    }
-    const uid = vmUid(spec.vmId, vmUids);
-    await admitVmUser(uid, { folder, diskPath: spec.diskPath, imagePath: disk.imagePath });
-    if (spec.seedPath != null) await admitReader(uid, spec.seedPath);
-    await admitFiles(uid, Object.values(disks), [...Object.values(media), ...Object.values(bases).flat()]);
-    const cwd = dirname(spec.diskPath);
-    const pathOf = (path: string) => relative(cwd, path);
-    const args = buildArguments(spec, disk, { kvmFd, tapFds, pathOf }, ovmfFolder, cpu);
-    return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid, cwd, inheritance });
-  } finally {
-    for (const file of opened) await file.close();
-  }
 }
 
 async function identify(child: QemuChild, folder: RunFolder): Promise<ProcessIdentity> {

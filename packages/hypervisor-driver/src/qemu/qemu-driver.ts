@@ -1,4 +1,4 @@
-import type { HostFacts } from '@kvorum/schema';
+import { DomainError, type HostFacts } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
@@ -7,14 +7,19 @@ import { HostObserver } from '../host/observe-host.js';
 import { Cgroups } from '../isolation/cgroups.js';
 import { isolationFinding } from '../isolation/isolation-finding.js';
 import { ExitWatch } from '../process/exit-watch.js';
+import type { FreezeSpec, TemplateFacts } from '../template-port.js';
 import { adopt, readExit, sweep } from './adopt.js';
-import { PLAIN_CPU } from './arguments/cpu-arguments.js';
+import { type CpuPlan, PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { ensureDisk, removeDisk } from './ensure-disk.js';
 import type { QemuImg } from './inspect-image.js';
 import { launch } from './launch.js';
 import { assertLaunchable } from './launch-refusal.js';
 import { QEMU_OPTIONS, type QemuOptions } from './qemu-options.js';
 import type { QemuVm } from './qemu-vm.js';
+import { endFreeze } from './templates/end-freeze.js';
+import { freezeTemplate, removeTemplate } from './templates/freeze-template.js';
+import { guestOfTemplate } from './templates/guest-of-template.js';
+import { factsOf, readManifest } from './templates/template-files.js';
 import { trimConsole } from './trim-console.js';
 
 /** To sched_getaffinity(2). */
@@ -68,8 +73,34 @@ class QemuDriver implements HypervisorDriver {
 
   async launch(spec: LaunchSpec): Promise<RunningVm> {
     assertLaunchable(spec);
-    const cpu = dependsOnHost(spec) ? planCpu(spec, await this.#host.recent()) : PLAIN_CPU;
-    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups, cpu));
+    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups, await this.#cpuOf(spec)));
+  }
+
+  async freezeTemplate(freeze: FreezeSpec): Promise<TemplateFacts> {
+    const { golden } = freeze;
+    const vm = this.#heldAs(golden);
+    const cpu = await this.#cpuOf(golden);
+    const { watch, cgroups, options } = { watch: this.#watch, cgroups: this.#cgroups, options: this.#options };
+    return freezeTemplate({ vm, freeze, options, watch, cgroups, cpu });
+  }
+
+  async endFreeze(golden: LaunchSpec): Promise<void> {
+    await endFreeze(this.#heldAs(golden), golden);
+  }
+
+  async readTemplate(folder: string): Promise<TemplateFacts | null> {
+    const manifest = await readManifest(folder);
+    return manifest === null ? null : factsOf(folder, manifest);
+  }
+
+  removeTemplate(folder: string): Promise<void> {
+    return removeTemplate(folder);
+  }
+
+  async forkVm(spec: LaunchSpec, templateFolder: string): Promise<RunningVm> {
+    assertLaunchable(spec);
+    const guest = await guestOfTemplate(spec, templateFolder);
+    return this.#hold(await launch(spec, this.#options, this.#watch, this.#cgroups, await this.#cpuOf(spec), guest));
   }
 
   async adopt(vmId: string, runDir: string): Promise<RunningVm | null> {
@@ -92,6 +123,16 @@ class QemuDriver implements HypervisorDriver {
     return readExit(vmId, runDir, this.#cgroups);
   }
 
+  #heldAs({ runDir, vmId }: LaunchSpec): QemuVm {
+    const vm = this.#held(runDir);
+    if (vm?.vmId === vmId) return vm;
+    throw new DomainError('conflict_state', 'only a VM that runs can be made a template: start it');
+  }
+
+  async #cpuOf(spec: LaunchSpec): Promise<CpuPlan> {
+    return dependsOnHost(spec) ? planCpu(spec, await this.#host.recent()) : PLAIN_CPU;
+  }
+
   #held(runDir: string): QemuVm | undefined {
     const vm = this.#vms.get(runDir);
     return vm?.isLive === true ? vm : undefined;
@@ -112,6 +153,8 @@ class QemuDriver implements HypervisorDriver {
     for (const [runDir, vm] of [...this.#vms]) {
       // Also when it has ended: a VM that ends before each round would otherwise add to its log without bound.
       await trimConsole(vm.folder.consoleLog).catch(() => undefined);
+      // QEMU notes on it each page that a fork's guest would give back (ram_block_discard_range).
+      await trimConsole(vm.folder.processLog).catch(() => undefined);
       if (!vm.isLive && this.#vms.get(runDir) === vm) this.#vms.delete(runDir);
     }
     this.#trimTimer = undefined;

@@ -136,6 +136,10 @@ export class QemuVm implements RunningVm {
     return this.#run.folder;
   }
 
+  get ask(): Ask {
+    return this.#asker;
+  }
+
   get isLive(): boolean {
     return this.#phase === 'live';
   }

@@ -18,7 +18,15 @@ export interface QmpCommands {
     arguments: { path: string; property: 'guest-stats' };
     answer: { stats: GuestMemoryStats | null };
   };
-  'query-migrate': { arguments: undefined; answer: { status: string | null } };
+  'query-migrate': { arguments: undefined; answer: { status: string | null; failure: string | null } };
+  'migrate-set-capabilities': {
+    arguments: { capabilities: readonly { readonly capability: string; readonly state: boolean }[] };
+    answer: undefined;
+  };
+  'migrate-set-parameters': { arguments: { 'max-bandwidth': number }; answer: undefined };
+  'migrate-incoming': { arguments: { uri: string }; answer: undefined };
+  migrate: { arguments: { uri: string }; answer: undefined };
+  migrate_cancel: { arguments: undefined; answer: undefined };
   /** Names of the children of an object. */
   'qom-list': { arguments: { path: string }; answer: string[] };
   'query-named-block-nodes': { arguments: undefined; answer: { name: string; sizeBytes: number }[] };
@@ -83,6 +91,7 @@ export interface CpuDefinition {
 }
 
 const MS_PER_S = 1000;
+const FAILURE_LENGTH_MAX = 512;
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export type QmpCommandName = keyof QmpCommands;
@@ -115,9 +124,15 @@ export const QMP_READERS: { readonly [Name in QmpCommandName]: Reader<Name> } = 
   'qom-get': readGuestStats,
   // qapi/migration.json: MigrationInfo, whose status is left out before the first migration
   'query-migrate': (answer) => {
-    const { status = null } = fieldsOf(answer);
-    return status === null || typeof status === 'string' ? { status } : null;
+    const { status = null, 'error-desc': failure = null } = fieldsOf(answer);
+    if ((status !== null && !isText(status)) || (failure !== null && !isText(failure))) return null;
+    return { status, failure: failure?.slice(0, FAILURE_LENGTH_MAX) ?? null };
   },
+  'migrate-set-capabilities': () => undefined,
+  'migrate-set-parameters': () => undefined,
+  'migrate-incoming': () => undefined,
+  migrate: () => undefined,
+  migrate_cancel: () => undefined,
   screendump: () => undefined,
   // qapi/machine.json: GuidInfo
   'query-vm-generation-id': (answer) => {

@@ -14,10 +14,11 @@ import {
 import { describeConsoleContract } from './consoles.contract.js';
 import { describeDeviceContract, linuxHardware, type SeenMachine } from './devices.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
+import { describeTemplateContract, type TemplateSubject } from './templates.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
-export interface DriverSubject extends FirmwareSubject {
+export interface DriverSubject extends FirmwareSubject, TemplateSubject {
   /** A short folder of its own. */
   readonly folder: string;
   /** A good image whose guest counts on its console and prints what is typed there, obeys the power button, has no balloon driver and no agent. */
@@ -447,6 +448,14 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       launch,
       waitForGuest,
       countsOf,
+    }));
+    describeTemplateContract(() => ({
+      subject,
+      diskBytes: DISK_BYTES,
+      driver: () => driver,
+      specOf,
+      launch,
+      consoleOf,
     }));
     describeDeviceContract({
       driver: () => driver,

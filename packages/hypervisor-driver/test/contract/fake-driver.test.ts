@@ -17,6 +17,7 @@ describeDriverContract('in memory', () => {
     watchdogImagePath: () => `${folder}/watchdog.qcow2`,
     expireWatchdog: (vm) => machine.processOf(vm.vmId).expireWatchdog(),
     killTpm: (vm) => machine.processOf(vm.vmId).killTpm(),
+    damageTemplate: (template) => void machine.damagedTemplates.add(template),
     damagedImagePath: `${folder}/damaged.qcow2`,
     see: async (vm) => {
       const { machine: now } = machine.processOf(vm.vmId);

@@ -1,4 +1,4 @@
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { guestImage } from '../../../../tests/support/guest-images.js';
 import { bindThread } from '../../src/cpu/affinity.js';
@@ -29,6 +29,11 @@ describeDriverContract('QEMU', () => {
     expireWatchdog: () => undefined,
     killTpm: (vm) => {
       for (const pid of tpmPidsOf(join(folder, vm.vmId.slice(0, 8)))) process.kill(pid, 'SIGKILL');
+    },
+    damageTemplate: (template) => {
+      const memory = openSync(join(template, 'sealed', 'memory'), 'r+');
+      writeSync(memory, 'another guest', 4096);
+      closeSync(memory);
     },
     damagedImagePath,
     see: seeInGuest,

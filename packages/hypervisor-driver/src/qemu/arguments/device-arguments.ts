@@ -1,3 +1,4 @@
+import { MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../../driver.js';
 import {
   driveId,
@@ -14,21 +15,27 @@ import {
   throttleGroup,
 } from '../devices/device-plan.js';
 import { options } from '../option-string.js';
+import type { Arrival } from '../templates/arrival.js';
 
 /** How the process names files, and what it is given open. */
 export interface DeviceFiles {
   /** Its taps, by the id of the network card. */
   readonly tapFds: Readonly<Record<string, number>>;
+  /** Its guest is one that ran before, without network cards: they are plugged in once it has arrived. Null: it boots. */
+  readonly arrival: Arrival | null;
   pathOf(path: string): string;
 }
 
 /** Everything that can be plugged in while the VM runs, and the room for it; see device-plan.ts. */
-export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf, tapFds }: DeviceFiles): string[] {
+export function deviceArguments(launch: LaunchSpec, isDirect: boolean, files: DeviceFiles): string[] {
+  const { pathOf, tapFds, arrival } = files;
   const { devices } = launch.hardware;
   const { disks = {}, bases = {}, media = {}, taps = {} } = launch.attachments ?? {};
   const plans = pluggedDisks(devices).map((disk) =>
     planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect, (bases[disk.id] ?? []).map(pathOf)),
   );
+  const cards =
+    arrival === null ? pluggedNics(devices).map((nic) => planNic(nic, taps[nic.id]?.mtu ?? null).device) : [];
   const hotMemory = planHotMemory(launch.memoryBytes, devices.maxMemoryBytes);
   const digests = new Set(devices.cdroms.map(({ imageSha256 }) => imageSha256).filter((sha256) => sha256 !== null));
   return [
@@ -40,7 +47,7 @@ export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf,
     ]),
     // Opened by the agent: QEMU reads and writes frames of these taps, and can open no other.
     ...Object.entries(tapFds).flatMap(([nicId, fd]) => ['-netdev', options('tap', { id: netdevId(nicId), fd })]),
-    ...device(pluggedNics(devices).map((nic) => planNic(nic, taps[nic.id]?.mtu ?? null).device)),
+    ...device(cards),
     ...[...digests].flatMap((sha256) => argument('-blockdev', planMedium(sha256, pathOf(media[sha256] ?? '')))),
     ...(devices.cdroms.length === 0 ? [] : device([{ driver: 'virtio-scsi-pci', id: 'scsi' }])),
     ...device(
@@ -56,9 +63,13 @@ export function deviceArguments(launch: LaunchSpec, isDirect: boolean, { pathOf,
 }
 
 /** virtio, as cloud kernels have no driver for a real drive. Not to be booted from (`-boot strict=on`), and never written. */
-export function seedArguments({ seedPath }: LaunchSpec, { pathOf }: DeviceFiles): string[] {
+export function seedArguments({ seedPath }: LaunchSpec, { pathOf, arrival }: DeviceFiles): string[] {
   if (seedPath == null) return [];
-  const file = { driver: 'file', filename: pathOf(seedPath), 'read-only': true };
+  // Of a guest that never runs in this process: it reads nothing, and the file is another VM's.
+  const isRead = arrival?.role !== 'maker';
+  const file = isRead
+    ? { driver: 'file', filename: pathOf(seedPath), 'read-only': true }
+    : { driver: 'null-co', size: MIB };
   const node = { 'node-name': 'seed', driver: 'raw', 'read-only': true, file };
   return [
     ...['-blockdev', JSON.stringify(node)],

@@ -19,7 +19,7 @@ const launchWith = (firmware: object): LaunchSpec => ({
   isPaused: false,
 });
 const argumentsOf = (firmware: object): string[] =>
-  buildArguments(launchWith(firmware), { imagePath: '/state/images/x.qcow2', cache: 'direct' });
+  buildArguments(launchWith(firmware), { bases: ['/state/images/x.qcow2'], cache: 'direct' });
 
 /** What an option of the firmware adds to a plain VM. */
 function added(firmware: object): string[] {

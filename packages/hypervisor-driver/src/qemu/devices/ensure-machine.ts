@@ -13,7 +13,7 @@ import {
   throttleGroup,
   VCPU_PREFIX,
 } from './device-plan.js';
-import { type Ask, type MachineChange, untilGuest } from './machine-change.js';
+import { type Ask, askGuestToLetGo, type MachineChange, untilGuest } from './machine-change.js';
 import { removeLeftNodes } from './remove-left-nodes.js';
 
 /**
@@ -67,13 +67,6 @@ async function unplugOthers(change: MachineChange): Promise<void> {
 async function letGoOfTap(ask: Ask, cardId: string): Promise<void> {
   await ask('netdev_del', { id: netdevId(cardId.slice(NIC_PREFIX.length)) }).catch((thrown: unknown) => {
     if (!(thrown instanceof DomainError) || !thrown.message.includes('not found')) throw thrown;
-  });
-}
-
-/** Asking again for one that is on its way out is refused; that is no failure. */
-async function askGuestToLetGo(ask: Ask, id: string): Promise<void> {
-  await ask('device_del', { id }).catch((thrown: unknown) => {
-    if (!(thrown instanceof DomainError) || !thrown.message.includes('already in the process of unplug')) throw thrown;
   });
 }
 

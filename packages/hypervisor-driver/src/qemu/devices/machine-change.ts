@@ -37,3 +37,10 @@ export async function untilGuest(
     await sleep(POLL_MS);
   }
 }
+
+/** Asking again for one that is on its way out is refused; that is no failure. */
+export async function askGuestToLetGo(ask: Ask, id: string): Promise<void> {
+  await ask('device_del', { id }).catch((thrown: unknown) => {
+    if (!(thrown instanceof DomainError) || !thrown.message.includes('already in the process of unplug')) throw thrown;
+  });
+}
