@@ -26,6 +26,7 @@ import { type AgentServer, serve } from './rpc/serve.js';
 import { chooseListenAddress } from './state/listen-address.js';
 import { StateFolders } from './state/state-folders.js';
 import { StateLock } from './state/state-lock.js';
+import { TemplateStore } from './template/template-store.js';
 import { gatewayClient } from './trust/gateway-client.js';
 import { recoverVms } from './vm/recover-vms.js';
 import { VmDirectory } from './vm/vm-directory.js';
@@ -149,6 +150,7 @@ interface AgentParts extends Keepers {
   readonly consoles: ConsoleSessions;
   readonly commands: GuestCommands;
   readonly freezes: FreezeKeeper;
+  readonly templates: TemplateStore;
   readonly networks: AgentNetworks | null;
   readonly stream: ReportStream;
   readonly lease: LeaseRecord;
@@ -172,6 +174,12 @@ async function assemble({
   const records = new VmRecordFiles(folders);
   const { topology, accelerators } = inventory.latest;
   const cpus = new HostCpus(topology);
+  const templates = await TemplateStore.open({
+    driver,
+    folders,
+    inUse: () => directory.templatesInUse(),
+    log,
+  });
   const host: VmHost = {
     driver,
     folders,
@@ -182,6 +190,7 @@ async function assemble({
     newestMachineType: () => inventory.latest.facts.qemuMachineType,
     machineTypes: () => inventory.latest.facts.machineTypes,
     imagePath: (sha256) => images.pathOf(sha256),
+    templates,
     portOf: async (portId) => (await networks?.keeper.portOf(portId)) ?? null,
     onChange: (vmId) => stream.vmChanged(vmId),
     log,
@@ -206,7 +215,7 @@ async function assemble({
   });
   const consoles = new ConsoleSessions(directory, folders);
   const commands = new GuestCommands(log);
-  const talk = { consoles, commands, freezes, networks };
+  const talk = { consoles, commands, freezes, networks, templates };
   return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk };
 }
 

@@ -18,7 +18,15 @@ beforeEach(async () => {
   const image = { volumeId: rootVolumeId, sizeBytes: 16 * MIB, imageSha256: 'ab'.repeat(32) };
   await actor.ensureDisk(intent(1), image);
   const size = { vcpuCount: 1, memoryBytes: 64 * MIB, accelerator: 'tcg' } as const;
-  const spec = { name: 'web', ...size, balloon: null, hardware: PLAIN_HARDWARE, cloudInit: null, rootVolumeId };
+  const spec = {
+    name: 'web',
+    ...size,
+    balloon: null,
+    hardware: PLAIN_HARDWARE,
+    cloudInit: null,
+    rootVolumeId,
+    templateId: null,
+  };
   await actor.ensureVm(intent(2), spec, { power: 'running', reset: false });
   sessions = new ConsoleSessions({ find: (id) => (id === vmId ? actor : null) }, host.folders, {
     sessionMs: SESSION_MS,

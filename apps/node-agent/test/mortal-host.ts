@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FakeDriver, FakeMachine, type HypervisorDriver, type RunningVm } from '@kvorum/hypervisor-driver';
 import { HostCpus } from '../src/cpu/host-cpus.js';
 import { topologyOf } from '../src/cpu/host-topology.js';
 import { StateFolders } from '../src/state/state-folders.js';
+import { TemplateStore } from '../src/template/template-store.js';
 import { VmActor } from '../src/vm/vm-actor.js';
 import type { VmHost } from '../src/vm/vm-host.js';
 import type { VmRecord } from '../src/vm/vm-record.js';
@@ -55,6 +56,11 @@ function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
       const vm = await driver.adopt(vmId, runDir);
       return vm && mortalVm(vm, life);
     },
+    freezeTemplate: life.guard((freeze) => driver.freezeTemplate(freeze)),
+    endFreeze: life.guard((golden) => driver.endFreeze(golden)),
+    readTemplate: (folder) => driver.readTemplate(folder),
+    removeTemplate: life.guard((folder) => driver.removeTemplate(folder)),
+    forkVm: life.guard(async (spec, folder) => mortalVm(await driver.forkVm(spec, folder), life)),
     launch: life.guard(async (spec) => mortalVm(await driver.launch(spec), life)),
   };
 }
@@ -95,17 +101,25 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
 
 /** What outlives agents: the machine and the written record. Agents (here: one actor) come and are killed. */
 export class MortalHost {
-  readonly machine = new FakeMachine();
   written: VmRecord | null = null;
   #life = new Life(Number.POSITIVE_INFINITY);
   #actor: VmActor | null = null;
+  #templates: TemplateStore | null = null;
   private constructor(
     readonly folder: string,
     readonly vmId: string,
+    readonly machine: FakeMachine,
   ) {}
 
   static async create(vmId: string): Promise<MortalHost> {
-    return new MortalHost(await mkdtemp(join(tmpdir(), 'kv-')), vmId);
+    return new MortalHost(await mkdtemp(join(tmpdir(), 'kv-')), vmId, new FakeMachine());
+  }
+
+  /** The agent of another VM on the same machine, in the same folders. */
+  async neighbour(vmId: string): Promise<MortalHost> {
+    const { machine } = this;
+    for (const folder of machine.templates.keys()) await mkdir(folder, { recursive: true });
+    return new MortalHost(this.folder, vmId, machine);
   }
 
   get actor(): VmActor {
@@ -117,7 +131,7 @@ export class MortalHost {
   async start(): Promise<VmActor> {
     this.#life.kill();
     this.#life = new Life(Number.POSITIVE_INFINITY);
-    this.#actor = new VmActor(this.#host(), this.vmId, this.written);
+    this.#actor = new VmActor(await this.#host(), this.vmId, this.written);
     await this.#actor.recover();
     return this.#actor;
   }
@@ -127,7 +141,7 @@ export class MortalHost {
     this.#life.kill();
     const life = new Life(steps);
     this.#life = life;
-    const actor = new VmActor(this.#host(), this.vmId, this.written);
+    const actor = new VmActor(await this.#host(), this.vmId, this.written);
     this.#actor = actor;
     const outcome = await Promise.race([life.ended, actor.recover().then(() => task(actor))]);
     await this.start();
@@ -139,11 +153,17 @@ export class MortalHost {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Of the agent that runs. */
+  get templates(): TemplateStore {
+    if (this.#templates === null) throw new Error('no agent runs');
+    return this.#templates;
+  }
+
   get folders(): StateFolders {
     return new StateFolders(join(this.folder, 's'), join(this.folder, 'r'));
   }
 
-  #host(): VmHost {
+  async #host(): Promise<VmHost> {
     const life = this.#life;
     const save = async (record: VmRecord) => {
       this.written = record;
@@ -155,8 +175,13 @@ export class MortalHost {
       }),
     };
     const driver = mortalDriver(new FakeDriver(this.machine), life);
+    await mkdir(this.folders.templates, { recursive: true });
+    const inUse = () =>
+      new Set(Object.values(this.written?.volumes ?? {}).flatMap((volume) => volume?.templateId ?? []));
+    this.#templates = await TemplateStore.open({ driver, folders: this.folders, inUse, log: silentLog });
     return {
       driver,
+      templates: this.#templates,
       folders: this.folders,
       records,
       cpus: new HostCpus(topologyOf(this.machine.facts, driver.usableCpus())),

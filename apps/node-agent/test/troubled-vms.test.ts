@@ -21,6 +21,7 @@ const SPEC: VmSpec = {
   cloudInit: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
+  templateId: null,
 };
 const intent = (generation: number): Intent => ({
   vmId: VM,

@@ -20,6 +20,7 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   cloudInit: null,
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
+  templateId: null,
   ...changes,
 });
 const DEDICATED = VmHardware.parse({ cpuPolicy: { policy: 'dedicated' } });

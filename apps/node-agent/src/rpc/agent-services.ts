@@ -7,6 +7,7 @@ import type { ImageCache } from '../image/image-cache.js';
 import type { AgentNetworks } from '../network/open-networks.js';
 import type { ReportWriter } from '../report/report-writer.js';
 import type { StateFolders } from '../state/state-folders.js';
+import type { TemplateStore } from '../template/template-store.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
 
 /** What the RPCs hand their requests to. */
@@ -20,6 +21,7 @@ export interface AgentServices {
   readonly consoles: ConsoleSessions;
   readonly commands: GuestCommands;
   readonly freezes: FreezeKeeper;
+  readonly templates: TemplateStore;
   /** Null: this agent makes no networks. */
   readonly networks: AgentNetworks | null;
 }

@@ -50,6 +50,8 @@ const WireIntent = z.object({
   operationId: OperationId,
 });
 
+const TemplateIdOnWire = z.uuid().refine(asSpelled, SPELLING);
+
 const AcceleratorByNumber: Readonly<Partial<Record<WireAccelerator, Accelerator>>> = {
   [WireAccelerator.ACCELERATOR_KVM]: 'kvm',
   [WireAccelerator.ACCELERATOR_TCG]: 'tcg',
@@ -70,6 +72,7 @@ const WireSpec = z.object({
   cloudInit: z
     .optional(CloudInit.extend({ userData: z.union([NoText, CloudInit.shape.userData]) }))
     .transform((told) => told ?? null),
+  templateId: z.optional(TemplateIdOnWire).transform((templateId) => templateId ?? null),
 });
 
 export const EnsureVm = z
@@ -94,11 +97,18 @@ export const EnsureDisk = z
     sizeBytes: DiskBytes,
     imageId: z.union([WireImageId, NoText]),
     imageSha256: z.union([Sha256, NoText]),
+    templateId: z.optional(TemplateIdOnWire).transform((templateId) => templateId ?? null),
+  })
+  .refine(({ imageId, templateId }) => imageId === null || templateId === null, {
+    path: ['templateId'],
+    error: 'does not go with imageId',
   })
   .refine(({ imageId, imageSha256 }) => (imageId === null) === (imageSha256 === null), {
     path: ['imageSha256'],
     error: 'goes with imageId',
   });
+export const FreezeTemplate = z.object({ intent: WireIntent, templateId: TemplateIdOnWire, isLast: z.boolean() });
+export const RemoveTemplate = z.object({ templateId: TemplateIdOnWire });
 export const RemoveDisk = z.object({ intent: WireIntent, volumeId: WireVolumeId });
 export const EnsureBalloon = z.object({
   intent: WireIntent,

@@ -7,7 +7,7 @@ export async function ensureDisk(
   request: EnsureDiskRequest,
   signal: AbortSignal,
 ): Promise<EnsureDiskResponse> {
-  const { intent, volumeId, sizeBytes, imageSha256 } = decodeRequest(EnsureDisk, request);
-  await directory.actorOf(intent.vmId).ensureDisk(intent, { volumeId, sizeBytes, imageSha256 }, signal);
+  const { intent, volumeId, sizeBytes, imageSha256, templateId } = decodeRequest(EnsureDisk, request);
+  await directory.actorOf(intent.vmId).ensureDisk(intent, { volumeId, sizeBytes, imageSha256, templateId }, signal);
   return { sizeBytes };
 }

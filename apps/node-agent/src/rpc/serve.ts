@@ -22,11 +22,13 @@ import { ensureImage } from './ensure-image.rpc.js';
 import { ensureNetworks } from './ensure-networks.rpc.js';
 import { ensureVm } from './ensure-vm.rpc.js';
 import { freezeGuest } from './freeze-guest.rpc.js';
+import { freezeTemplate } from './freeze-template.rpc.js';
 import { observeHost } from './observe-host.rpc.js';
 import { observeVms } from './observe-vms.rpc.js';
 import { openConsole } from './open-console.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
+import { removeTemplate } from './remove-template.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
 import { runGuestCommand } from './run-guest-command.rpc.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
@@ -106,6 +108,8 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     takeScreenshot: streaming(context, 'TakeScreenshot', takeScreenshot),
     runGuestCommand: unary(context, 'RunGuestCommand', runGuestCommand),
     freezeGuest: unary(context, 'FreezeGuest', freezeGuest),
+    freezeTemplate: unary(context, 'FreezeTemplate', freezeTemplate),
+    removeTemplate: unary(context, 'RemoveTemplate', removeTemplate),
     thawGuest: unary(context, 'ThawGuest', thawGuest),
     ensureVolume: unary(context, 'EnsureVolume', refusePool),
     growVolume: unary(context, 'GrowVolume', refusePool),

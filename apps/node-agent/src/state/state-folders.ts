@@ -54,6 +54,11 @@ export class StateFolders {
     return join(this.stateDir, 'firmware');
   }
 
+  /** Memory, state and disk that VMs of this host fork from. */
+  get templates(): string {
+    return join(this.stateDir, 'templates');
+  }
+
   recordOf(vmId: string): string {
     return join(this.vms, `${vmId}.json`);
   }
@@ -77,6 +82,10 @@ export class StateFolders {
     return join(this.images, `${sha256}.qcow2`);
   }
 
+  templateOf(templateId: string): string {
+    return join(this.templates, templateId);
+  }
+
   async create(): Promise<void> {
     for (const folder of [
       this.stateDir,
@@ -85,11 +94,12 @@ export class StateFolders {
       this.images,
       this.disks,
       this.firmware,
+      this.templates,
       this.runDir,
     ]) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
     }
-    const passages = [this.stateDir, this.images, this.disks, this.firmware, this.runDir];
+    const passages = [this.stateDir, this.images, this.disks, this.firmware, this.templates, this.runDir];
     if (dirname(this.runDir) === RUN_ROOT) passages.push(RUN_ROOT);
     for (const folder of passages) await chmod(folder, PASSAGE_MODE);
   }

@@ -25,6 +25,9 @@ export class LiveVm implements LiveRun {
   readonly #devices = new DeviceConditions();
   /** Kept by cpu-keeper.ts. */
   cpuDrift: VmCondition | null = null;
+  /** What a fork's guest could not be given of its own. */
+  staleIdentity: VmCondition | null = null;
+  isRefreshing = false;
 
   constructor(vm: RunningVm, power: VmPower, listener: LiveVmListener) {
     this.vm = vm;
@@ -63,7 +66,9 @@ export class LiveVm implements LiveRun {
     return this.#diskFault?.kind === 'disk-full';
   }
   get conditions(): readonly VmCondition[] {
-    const own = [this.#hang, this.#diskFault, this.cpuDrift].filter((condition) => condition !== null);
+    const own = [this.#hang, this.#diskFault, this.cpuDrift, this.staleIdentity].filter(
+      (condition) => condition !== null,
+    );
     return [...own, ...this.#devices.conditions];
   }
 

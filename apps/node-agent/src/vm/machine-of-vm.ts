@@ -1,4 +1,4 @@
-import type { MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
+import type { DiskSpec, LaunchSpec, MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { VmHost } from './vm-host.js';
@@ -25,6 +25,29 @@ export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<Mac
   const { vcpuCount, memoryBytes, hardware, rootVolumeId } = spec;
   const diskPath = host.folders.diskOf(record.vmId, rootVolumeId);
   return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media, taps: await tapsOf(host, nics) } };
+}
+
+/** All that its process is started with, as the record says; its first start has chosen what stays. */
+export async function launchSpecOf(host: VmHost, record: VmRecord, isPaused: boolean): Promise<LaunchSpec> {
+  const { vmId, epoch, machineType, vmGenerationId } = record;
+  const { name, accelerator, cloudInit } = specOf(record);
+  if (machineType === null || vmGenerationId === null) throw new TypeError(`VM ${vmId} has been started before`);
+  return {
+    ...{ vmId, name, epoch, accelerator, machineType, isPaused },
+    runDir: host.folders.runDirOf(vmId),
+    ...(await machineSpecOf(host, record)),
+    seedPath: cloudInit === null ? null : host.folders.seedOf(vmId),
+    firmware: { folder: host.folders.firmwareOf(vmId), generationId: vmGenerationId },
+    placement: host.cpus.placementOf(vmId),
+  };
+}
+
+type Volume = NonNullable<VmRecord['volumes'][keyof VmRecord['volumes']]>;
+
+/** What a disk of the VM rests on. */
+export function baseOf(host: VmHost, { imageSha256, templateId }: Volume): Pick<DiskSpec, 'imagePath' | 'base'> {
+  if (templateId !== null) return { imagePath: host.templates.find(templateId)?.diskPath ?? '', base: 'template' };
+  return { imagePath: imageSha256 === null ? null : host.folders.imageOf(imageSha256) };
 }
 
 type Nics = VmSpec['hardware']['devices']['nics'];
@@ -72,8 +95,7 @@ export async function growDisks(host: VmHost, record: VmRecord): Promise<void> {
   for (const [id, sizeBytes] of wantedSizes(record)) {
     const volume = record.volumes[id as keyof typeof record.volumes];
     if (volume === undefined || volume.sizeBytes >= sizeBytes) continue;
-    const imagePath = volume.imageSha256 === null ? null : host.folders.imageOf(volume.imageSha256);
-    await host.driver.ensureDisk({ path: host.folders.diskOf(record.vmId, id), sizeBytes, imagePath });
+    await host.driver.ensureDisk({ path: host.folders.diskOf(record.vmId, id), sizeBytes, ...baseOf(host, volume) });
   }
 }
 

@@ -17,6 +17,7 @@ const SPEC = {
   hardware: PLAIN_HARDWARE,
   cloudInit: null,
   rootVolumeId: DISK,
+  templateId: null,
 };
 
 const intent = (generation: number, fencingToken = 1, epoch = 1): Intent => ({

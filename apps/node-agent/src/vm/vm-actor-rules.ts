@@ -24,7 +24,7 @@ export type Demand =
   | { readonly kind: 'remove-vm' }
   | { readonly kind: 'ensure-disk'; readonly volumeId: VmRecord['removedVolumeIds'][number] }
   | { readonly kind: 'remove-disk'; readonly volumeId: VmRecord['removedVolumeIds'][number] }
-  | { readonly kind: 'ensure-balloon' };
+  | { readonly kind: 'ensure-balloon' | 'freeze-template' };
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly record: VmRecord }
@@ -45,8 +45,11 @@ export function admit(record: VmRecord | null, intent: Intent, demand: Demand, n
 
 const stale = (message: string): Admission => ({ kind: 'refused', code: 'stale_generation', message });
 
+/** Those that make nothing of it themselves. */
+const needsVm = ({ kind }: Demand): boolean => kind === 'ensure-balloon' || kind === 'freeze-template';
+
 function refusalOfUnknown(demand: Demand): Admission | null {
-  if (demand.kind !== 'ensure-balloon') return null;
+  if (!needsVm(demand)) return null;
   return { kind: 'refused', code: 'not_found', message: 'this host does not know the VM' };
 }
 
@@ -58,6 +61,7 @@ function refusalOf(record: VmRecord, intent: Intent, demand: Demand): Admission 
     case 'ensure-vm':
       return refusalOfPower(record, intent, order, demand.wanted);
     case 'ensure-balloon':
+    case 'freeze-template':
       return intent.epoch < record.epoch ? stale('a newer start of this VM has been seen on this host') : null;
     case 'ensure-disk': {
       if (order === 0 && record.removedVolumeIds.includes(demand.volumeId)) {
@@ -78,7 +82,7 @@ function refusalOf(record: VmRecord, intent: Intent, demand: Demand): Admission 
 
 function refusalAfterRemoval(isSwept: boolean, order: number, demand: Demand): Admission | null {
   if (demand.kind === 'remove-vm' || demand.kind === 'remove-disk') return null;
-  if (demand.kind === 'ensure-balloon') return refusalOfUnknown(demand);
+  if (needsVm(demand)) return refusalOfUnknown(demand);
   if (order === 0) return stale('this VM has been removed since');
   // A newer intent may bring a VM back to this host, but not while its disks are being removed.
   return isSwept
@@ -113,6 +117,8 @@ function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmReco
     spec: null,
     machineType: null,
     vmGenerationId: null,
+    fork: { hasRun: false, isFresh: false },
+    freezingTemplateId: null,
     wanted: null,
     stopBy: null,
     reset: null,
@@ -152,6 +158,7 @@ function remember(base: VmRecord, intent: Intent, demand: Demand, nowMs: number)
           };
     case 'ensure-disk':
     case 'ensure-balloon':
+    case 'freeze-template':
       return record;
     default:
       return assertNever(demand);

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises';
-import type { VmExit, VmPlacement, VmPower } from '@kvorum/hypervisor-driver';
+import type { TemplateFacts, VmExit, VmPlacement, VmPower } from '@kvorum/hypervisor-driver';
 import { type Accelerator, DomainError, type ErrorCode, memoryOverheadBytes } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
+import { baseOf } from './machine-of-vm.js';
 import { Mailbox } from './mailbox.js';
 import { admit, type Demand, type Intent, type WantedPower } from './vm-actor-rules.js';
 import type { VmCondition } from './vm-condition.js';
@@ -31,8 +32,10 @@ export interface VmSnapshot {
 export interface DiskDemand {
   readonly volumeId: VmRecord['removedVolumeIds'][number];
   readonly sizeBytes: number;
-  /** Null: an empty disk. */
+  /** Null: an empty disk, or one that rests on a template's. */
   readonly imageSha256: string | null;
+  /** Left out: it rests on none. */
+  readonly templateId?: string | null;
 }
 
 /**
@@ -97,29 +100,47 @@ export class VmActor {
   ensureDisk(intent: Intent, disk: DiskDemand, signal?: AbortSignal): Promise<void> {
     return this.#post(intent, signal, async () => {
       const record = this.#admitted(intent, { kind: 'ensure-disk', volumeId: disk.volumeId });
-      const { volumeId, sizeBytes, imageSha256 } = disk;
+      const { volumeId, sizeBytes, imageSha256, templateId = null } = disk;
       const present = record.volumes[volumeId];
-      const isOther = present?.sizeBytes !== sizeBytes || present.imageSha256 !== imageSha256;
+      const isOther =
+        present?.sizeBytes !== sizeBytes || present.imageSha256 !== imageSha256 || present.templateId !== templateId;
       if (present?.isComplete === true && isOther) {
-        return this.#refuse(record, 'conflict_state', 'the disk exists with another size or image');
+        return this.#refuse(record, 'conflict_state', 'the disk exists with another size, image or template');
       }
       if (present?.isComplete === true && this.#process.live !== null) return this.#memory.save(record);
-      const imagePath = imageSha256 === null ? null : await this.#host.imagePath(imageSha256);
-      if (imageSha256 !== null && imagePath === null) {
+      if (imageSha256 !== null && (await this.#host.imagePath(imageSha256)) === null) {
         return this.#refuse(record, 'conflict_state', 'the image of the disk is not on this host');
       }
-      const withDisk = (isComplete: boolean): VmRecord => ({
-        ...record,
-        volumes: { ...record.volumes, [volumeId]: { sizeBytes, imageSha256, isComplete } },
-      });
-      await this.#memory.save(withDisk(present?.isComplete ?? false));
-      await mkdir(this.#host.folders.disksOf(this.vmId), { recursive: true, mode: 0o700 });
-      await this.#host.driver.ensureDisk({
-        path: this.#host.folders.diskOf(this.vmId, volumeId),
-        sizeBytes,
-        imagePath,
-      });
-      await this.#memory.save(withDisk(true));
+      if (templateId !== null && this.#host.templates.find(templateId) === null) {
+        return this.#refuse(record, 'conflict_state', 'the template of the disk is not on this host');
+      }
+      const make = () => this.#makeDisk(record, disk, present?.isComplete ?? false);
+      return templateId === null ? make() : this.#host.templates.holding(templateId, make);
+    });
+  }
+
+  async #makeDisk(
+    record: VmRecord,
+    { volumeId, templateId = null, ...sized }: DiskDemand,
+    wasComplete: boolean,
+  ): Promise<void> {
+    const disk = { ...sized, templateId, isComplete: true };
+    const withDisk = (isComplete: boolean): VmRecord => ({
+      ...record,
+      volumes: { ...record.volumes, [volumeId]: { ...disk, isComplete } },
+    });
+    await this.#memory.save(withDisk(wasComplete));
+    const { folders, driver } = this.#host;
+    await mkdir(folders.disksOf(this.vmId), { recursive: true, mode: 0o700 });
+    const path = folders.diskOf(this.vmId, volumeId);
+    await driver.ensureDisk({ path, sizeBytes: disk.sizeBytes, ...baseOf(this.#host, disk) });
+    await this.#memory.save(withDisk(true));
+  }
+
+  freezeTemplate(intent: Intent, templateId: string, isLast: boolean, signal?: AbortSignal): Promise<TemplateFacts> {
+    return this.#post(intent, signal, async () => {
+      const record = await this.#admit(intent, { kind: 'freeze-template' });
+      return this.#process.freezeTemplate(record, templateId, isLast);
     });
   }
 

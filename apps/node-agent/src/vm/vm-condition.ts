@@ -7,6 +7,7 @@
  *   tpm-lost           the process of its TPM has ended; it has one again after its next start
  *   cpu-drift          threads of it may run where they were not promised to; the next audit puts them back
  *   monitor-socket-lost  somebody removed the socket of its monitor: it is well, and the next agent could only end it
+ *   identity-stale     a fork whose clock or random numbers are still the template's, as its guest agent did not renew them
  *   unexamined         this agent could not find out whether its process runs; it tries again
  *   record-unreadable  what the host remembers of it cannot be understood; it is left untouched until a person repairs it
  */
@@ -19,6 +20,7 @@ export interface VmCondition {
     | 'watchdog-expired'
     | 'tpm-lost'
     | 'monitor-socket-lost'
+    | 'identity-stale'
     | 'unexamined'
     | 'record-unreadable';
   /** Unix ms; as this agent saw it. */

@@ -49,6 +49,13 @@ export class VmDirectory {
     return [...this.#actors.values()];
   }
 
+  /** Those that disks of VMs here rest on, or first starts will. */
+  templatesInUse(): ReadonlySet<string> {
+    const records = this.actors.map(({ record }) => record).filter((record) => record !== null);
+    const named = records.flatMap(({ volumes }) => Object.values(volumes).map((volume) => volume?.templateId ?? null));
+    return new Set(named.filter((templateId) => templateId !== null));
+  }
+
   snapshots(): VmSnapshot[] {
     return this.actors.map((actor) => actor.snapshot()).filter((snapshot) => snapshot !== null);
   }

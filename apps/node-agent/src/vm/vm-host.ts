@@ -4,6 +4,7 @@ import type { HostCpus } from '../cpu/host-cpus.js';
 import type { Log } from '../log.js';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { StateFolders } from '../state/state-folders.js';
+import type { TemplateStore } from '../template/template-store.js';
 import type { VmRecords } from './vm-record-files.js';
 
 /** What the actors of one host have in common. */
@@ -22,6 +23,7 @@ export interface VmHost {
   machineTypes(): readonly string[];
   /** Path of a complete image in the cache, or null. */
   imagePath(sha256: string): Promise<string | null>;
+  readonly templates: TemplateStore;
   /** The end of a network card's port on this host; null: it is not here (yet). */
   portOf(portId: string): Promise<PortOnHost | null>;
   /** Something that is reported has changed. */

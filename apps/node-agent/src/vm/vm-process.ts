@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { VmExit, VmPower } from '@kvorum/hypervisor-driver';
+import type { TemplateFacts, VmExit, VmPower } from '@kvorum/hypervisor-driver';
 import { DomainError, MIB } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
 import { makeSeed } from '../cloud-init/make-seed.js';
 import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { machineTypeOf } from './choose-machine-type.js';
+import { forkVm, templateToFork } from './fork-of-vm.js';
 import { LiveVm } from './live-vm.js';
-import { changedRecord, growDisks, machineSpecOf } from './machine-of-vm.js';
+import { changedRecord, growDisks, launchSpecOf, machineSpecOf } from './machine-of-vm.js';
+import { refreshFork } from './refresh-fork.js';
 import { stopGracefully } from './stop-gracefully.js';
 import { type Action, nextAction } from './vm-actor-rules.js';
 import type { VmHost } from './vm-host.js';
@@ -77,11 +79,68 @@ export class VmProcess {
     // Of one that hangs the power is not known: as it was wanted is most likely. If it ends right now, its own task tells.
     const live = this.#attach(vm, record.wanted?.power === 'paused' ? 'paused' : 'running');
     await live.check(FIRST_CHECK_TIMEOUT_MS);
-    await this.#memory.save({
+    const adopted: VmRecord = {
       ...record,
       epoch: Math.max(record.epoch, vm.epoch),
+      fork: { ...record.fork, hasRun: record.spec?.templateId != null },
       run: { ...run, epoch: vm.epoch, phase: 'up', exit: null },
+    };
+    await this.#memory.save(adopted);
+    await this.#endFreeze(adopted, live);
+    this.#refreshFork();
+  }
+
+  /** Throws what HypervisorDriver.freezeTemplate throws. `isLast`: the VM stands still afterwards. */
+  async freezeTemplate(record: VmRecord, templateId: string, isLast: boolean): Promise<TemplateFacts> {
+    const { templates, folders } = this.#host;
+    const present = templates.find(templateId);
+    if (present !== null) return present;
+    const live = this.#live;
+    if (live === null) throw new DomainError('conflict_state', 'only a VM that runs can be made a template: start it');
+    // Before it stands still: whoever comes after a crash lets it go on.
+    await this.#memory.save({ ...record, freezingTemplateId: templateId });
+    const golden = await launchSpecOf(this.#host, record, false);
+    const [folder, runDir] = [folders.templateOf(templateId), folders.runDirOf(templateId)];
+    try {
+      const facts = await templates.make({ templateId, folder, runDir, golden, goesOn: !isLast });
+      this.#powerIs(live, isLast ? 'paused' : 'running');
+      return facts;
+    } finally {
+      const now = this.#memory.record ?? record;
+      await this.#memory.save({ ...now, freezingTemplateId: null });
+    }
+  }
+
+  /** What an agent that died has left of a VM it was making a template of. */
+  async #endFreeze(record: VmRecord, live: LiveVm): Promise<void> {
+    const { driver, folders, log } = this.#host;
+    const { freezingTemplateId: templateId } = record;
+    if (templateId === null) return;
+    log.info({ vmId: record.vmId, templateId }, 'a VM goes on that an earlier agent was making a template of');
+    await driver.sweep(templateId, folders.runDirOf(templateId));
+    await driver.endFreeze(await launchSpecOf(this.#host, record, false));
+    this.#powerIs(live, 'running');
+    await this.#memory.save({ ...record, freezingTemplateId: null });
+  }
+
+  /** Not waited for: a guest that does not answer holds nobody up. What it could not be given is told as a condition. */
+  #refreshFork(): void {
+    const live = this.#live;
+    const record = this.#memory.record;
+    if (live === null || live.power !== 'running' || record?.spec?.templateId == null || record.fork.isFresh) return;
+    if (record.run?.epoch !== live.epoch || live.isRefreshing) return;
+    live.isRefreshing = true;
+    const told = refreshFork(live.vm.guest).then((lack) => {
+      if (lack !== null) live.staleIdentity = { kind: 'identity-stale', sinceMs: Date.now(), detail: lack };
+      this.#host.log.info({ vmId: live.vm.vmId, lack }, 'a fork has been given its time and randomness');
+      this.#onExit(async () => {
+        const now = this.#memory.record;
+        if (now !== null) await this.#memory.save({ ...now, fork: { ...now.fork, isFresh: true } });
+        this.#host.onChange(live.vm.vmId);
+      });
     });
+    // The VM has ended: its next start boots.
+    told.catch(() => undefined);
   }
 
   /** Lets a VM that ought to run go on after its disk was full, if the disk has space again. */
@@ -116,6 +175,8 @@ export class VmProcess {
       ...record,
       spec: null,
       vmGenerationId: null,
+      fork: { hasRun: false, isFresh: false },
+      freezingTemplateId: null,
       wanted: null,
       stopBy: null,
       reset: null,
@@ -150,7 +211,8 @@ export class VmProcess {
         return this.#powerIs(live, 'paused');
       case 'resume':
         await live.vm.resume();
-        return this.#powerIs(live, 'running');
+        this.#powerIs(live, 'running');
+        return this.#refreshFork();
       case 'reset':
         // Remembered afterwards: a crash in between presses it twice, the other order might lose it.
         await live.vm.reset();
@@ -179,6 +241,7 @@ export class VmProcess {
     if (record.run !== null) await this.#host.driver.sweep(this.#memory.vmId, runDir);
     const claim = this.#host.cpus.claim(this.#memory.vmId, spec);
     const { accelerator } = spec;
+    const templateId = templateToFork(record);
     const machine = machineOf(spec);
     const run: Run = { epoch: record.epoch, phase: 'launching', accelerator, claim, machine, exit: null };
     // On the disk before a guest sees it: after a crash it starts with the same one.
@@ -190,20 +253,11 @@ export class VmProcess {
       // Others make room before the VM has its first instruction.
       if (claim.vcpuCpus.length > 0) await this.#host.placeThreads();
       await growDisks(this.#host, record);
-      const seedPath = await makeSeed(this.#host, record);
-      const vm = await this.#host.driver.launch({
-        vmId: this.#memory.vmId,
-        name: spec.name,
-        runDir,
-        epoch: record.epoch,
-        accelerator: spec.accelerator,
-        machineType,
-        ...(await machineSpecOf(this.#host, record)),
-        seedPath,
-        firmware: { folder: this.#host.folders.firmwareOf(this.#memory.vmId), generationId: vmGenerationId },
-        placement: this.#host.cpus.placementOf(this.#memory.vmId),
-        isPaused,
-      });
+      await makeSeed(this.#host, record);
+      const wanted = await launchSpecOf(this.#host, launching, isPaused);
+      const vm = await (templateId === null
+        ? this.#host.driver.launch(wanted)
+        : forkVm(this.#host, record, wanted, templateId));
       this.#attach(vm, isPaused ? 'paused' : 'running');
     } catch (thrown) {
       await this.#cleanUpAfterLaunch(launching, run, thrown);
@@ -215,8 +269,10 @@ export class VmProcess {
     await this.#memory.save({
       ...launching,
       reset: record.reset && { ...record.reset, isDone: true },
+      fork: { ...record.fork, hasRun: record.fork.hasRun || templateId !== null },
       run: { ...run, phase: 'up' },
     });
+    this.#refreshFork();
   }
 
   async #cleanUpAfterLaunch(record: VmRecord, run: Run, thrown: unknown): Promise<void> {
@@ -278,7 +334,8 @@ export class VmProcess {
     const { driver, folders } = this.#host;
     const past = await driver.readExit(record.vmId, folders.runDirOf(record.vmId));
     if (past?.epoch === run.epoch) {
-      return this.#memory.save({ ...record, run: { ...run, phase: 'ended', exit: past.exit } });
+      const fork = { ...record.fork, hasRun: record.spec?.templateId != null };
+      return this.#memory.save({ ...record, fork, run: { ...run, phase: 'ended', exit: past.exit } });
     }
     const exit: VmExit = { reason: 'crash', detail: 'the process was gone when the agent came back' };
     // `launching` stays: whether it ever ran is not known, so that its epoch may still be used.

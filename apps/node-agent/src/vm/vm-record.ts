@@ -37,6 +37,8 @@ export const VmSpec = z.strictObject({
   hardware: VmHardware.prefault({}),
   /** Null: it has no seed disk. Its user data is a secret of the guest's owner: this file is readable by the agent alone. */
   cloudInit: CloudInit.nullable().default(null),
+  /** Its first start goes on where this template stood still; null: it boots. */
+  templateId: z.uuid().nullable().default(null),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
@@ -95,6 +97,13 @@ export const VmRecord = z.strictObject({
   machineType: z.string().nullable().default(null),
   /** Given at the first start on this host and kept: a guest with another one takes itself for a copy. Null: not started yet. */
   vmGenerationId: z.uuid().nullable().default(null),
+  /**
+   * Of a VM with a template. `hasRun`: its guest has gone on from there and must not again, as its disk is no longer what that
+   * guest knows. `isFresh`: its guest was given the time and randomness of its own, or could not be.
+   */
+  fork: z.strictObject({ hasRun: z.boolean(), isFresh: z.boolean() }).default({ hasRun: false, isFresh: false }),
+  /** The template that is being made of it: it may stand still for that. */
+  freezingTemplateId: z.uuid().nullable().default(null),
   /** The power that was asked for, and by which intent. */
   wanted: z.strictObject({ power: z.enum(['running', 'paused', 'stopped']), fence: Fence }).nullable(),
   /** A stop with grace ends at this wall-clock time (Unix ms), however often it is asked for again. */
@@ -106,7 +115,13 @@ export const VmRecord = z.strictObject({
   volumes: z.record(
     VolumeId,
     /** Without an image: it was made empty. */
-    z.strictObject({ sizeBytes: Count, imageSha256: Sha256.nullable(), isComplete: z.boolean() }),
+    z.strictObject({
+      sizeBytes: Count,
+      imageSha256: Sha256.nullable(),
+      /** It rests on that template's. */
+      templateId: z.uuid().nullable().default(null),
+      isComplete: z.boolean(),
+    }),
   ),
   /** Disks removed under the present fence: a late EnsureDisk of the same intent must not bring them back. */
   removedVolumeIds: z.array(VolumeId),

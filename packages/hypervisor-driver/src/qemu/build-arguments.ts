@@ -1,4 +1,4 @@
-import { isMemoryFixed, MIB, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
+import { isMemoryFixed, TRANSLATION_BUFFER_MIB } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
 import { OVMF_FOLDER } from '../firmware/ovmf.js';
 import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments.js';

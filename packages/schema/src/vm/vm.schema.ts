@@ -114,13 +114,14 @@ export const VmConditionKind = z
     'watchdog-expired',
     'tpm-lost',
     'monitor-socket-lost',
+    'identity-stale',
     'unexamined',
     'record-unreadable',
   ])
   .meta({
     id: 'VmConditionKind',
     description:
-      'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; cpu-drift: threads of it may run on CPUs they were not promised to, until the next audit puts them back; watchdog-expired: its guest stopped feeding its watchdog; tpm-lost: its TPM ended, a restart gives it one again; monitor-socket-lost: the next agent cannot reach it, a restart helps; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
+      'hung: the process lives, its monitor does not answer; disk-full, disk-failing: it stands still at a write; cpu-drift: threads of it may run on CPUs they were not promised to, until the next audit puts them back; watchdog-expired: its guest stopped feeding its watchdog; tpm-lost: its TPM ended, a restart gives it one again; monitor-socket-lost: the next agent cannot reach it, a restart helps; identity-stale: a fork whose clock or random numbers are still those of its template; unexamined: the agent cannot find out whether it runs; record-unreadable: a person has to repair what the host remembers of it',
   });
 
 export const VmCondition = z
