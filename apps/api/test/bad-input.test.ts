@@ -163,6 +163,8 @@ const NETWORKS: Case[] = [
   wrong('a multicast MAC address', portWith({ macAddress: '53:54:00:00:00:01' }), 'body.macAddress'),
   wrong("a maker's MAC address", portWith({ macAddress: '00:1b:21:00:00:01' }), 'body.macAddress'),
   wrong('an address that is none', portWith({ address: '10.20.0' }), 'body.address'),
+  wrong('a limit in Mbit', portWith({ egressBitsPerSecond: 100 }), 'body.egressBitsPerSecond'),
+  wrong('a limit of no bits', portWith({ ingressBitsPerSecond: 1_000_000.5 }), 'body.ingressBitsPerSecond'),
   wrong('a group twice', portWith({ securityGroupIds: [ID, ID] }), 'body.securityGroupIds'),
   wrong('a rule for ports of ICMP', ruleWith({ protocol: 'icmp', portMin: 8 }), 'body.rules.0.portMin'),
   wrong(

@@ -29,6 +29,8 @@ const PORT: Port = {
   macAddress: '52:54:00:00:00:01',
   address: '10.20.0.2',
   securityGroupIds: [],
+  ingressBitsPerSecond: null,
+  egressBitsPerSecond: 2_500_000_000,
   generation: 1,
   createdAt: AT,
   updatedAt: AT,
@@ -123,15 +125,17 @@ describe('kvorum port', () => {
       securityGroupIds: [GROUP.id],
     });
     expect(stdout).toMatchInlineSnapshot(`
-      "name             web-1
-      id               019a0000-0000-7000-8000-000000000021
-      network          019a0000-0000-7000-8000-000000000020
-      address          10.20.0.2
-      MAC address      52:54:00:00:00:01
-      VM               -
-      security groups  none: nobody may talk to it, and it may talk to all
-      created          2026-01-02T03:04:05.000Z
-      changed          2026-01-02T03:04:05.000Z
+      "name              web-1
+      id                019a0000-0000-7000-8000-000000000021
+      network           019a0000-0000-7000-8000-000000000020
+      address           10.20.0.2
+      MAC address       52:54:00:00:00:01
+      VM                -
+      security groups   none: nobody may talk to it, and it may talk to all
+      receives at most  not limited
+      sends at most     2.5 Gbit/s
+      created           2026-01-02T03:04:05.000Z
+      changed           2026-01-02T03:04:05.000Z
       "
     `);
   });
@@ -152,11 +156,13 @@ describe('kvorum port', () => {
     expect(calls.at(-1)?.body).toEqual({ securityGroupIds: [GROUP.id] });
     await run('port update shop/web-1 --no-group --no-vm');
     expect(calls.at(-1)?.body).toEqual({ securityGroupIds: [], vmId: null });
+    await run('port update shop/web-1 --ingress 1.5Gbit --no-egress');
+    expect(calls.at(-1)?.body).toEqual({ ingressBitsPerSecond: 1_500_000_000, egressBitsPerSecond: null });
     await run('port delete shop/web-1');
     expect(calls.at(-1)?.call).toBe(`DELETE /v1/ports/${PORT.id}`);
   });
 
-  it.each(['port get web-1', 'port get a/b/c', `port update ${PORT.id}`])(
+  it.each(['port get web-1', 'port get a/b/c', `port update ${PORT.id} --egress 100`, `port update ${PORT.id}`])(
     'refuses "%s" and sends nothing',
     async (args) => {
       const { run, calls } = await openDouble(routes);

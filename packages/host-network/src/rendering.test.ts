@@ -17,7 +17,15 @@ const BASICS = {
   dnsDomain: 'shop.internal',
   mtu: 1450,
   ports: [
-    { id: PORT, name: 'web-1', macAddress: '52:54:00:00:00:01', address: '10.20.0.2', securityGroupIds: [GROUP] },
+    {
+      id: PORT,
+      name: 'web-1',
+      macAddress: '52:54:00:00:00:01',
+      address: '10.20.0.2',
+      securityGroupIds: [GROUP],
+      ingressBitsPerSecond: null,
+      egressBitsPerSecond: null,
+    },
   ],
   otherNames: [{ name: 'db', address: '10.20.0.3' }],
 } as const;
@@ -248,6 +256,44 @@ describe('the files of dnsmasq', () => {
 describe('the rules', () => {
   it('of a host with nothing are none', () => {
     expect(renderRuleset(on())).not.toContain('chain');
+  });
+
+  it('of a port with limits have a chain per direction, which frames of that port alone pass', () => {
+    const port = { ...NAT.ports[0], ingressBitsPerSecond: 100_000_000, egressBitsPerSecond: 8_000_000 };
+    const text = renderRuleset(on({ ...NAT, ports: [port] }));
+    expect(text.slice(text.indexOf('  chain egress_limit'), text.indexOf('  chain to_port'))).toMatchInlineSnapshot(`
+      "  chain egress_limit_019a0000000070008000000000000002 {
+          limit rate over 1000000 bytes/second burst 262144 bytes counter drop
+        }
+        map egress_limits {
+          type ifname : verdict;
+          elements = {
+            "kvt000000000002" : jump egress_limit_019a0000000070008000000000000002,
+          }
+        }
+        chain ingress_limit_019a0000000070008000000000000002 {
+          limit rate over 12500000 bytes/second burst 1250000 bytes counter drop
+        }
+        map ingress_limits {
+          type ifname : verdict;
+          elements = {
+            "kvt000000000002" : jump ingress_limit_019a0000000070008000000000000002,
+          }
+        }
+        chain from_port {
+          type filter hook prerouting priority -300; policy accept;
+          iifname != "kvt*" accept
+          iifname . ether saddr != @port_macs counter drop
+          iifname vmap @egress_limits
+          ether type arp iifname . arp saddr ether . arp saddr ip @port_arp accept
+          ether type ip ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept
+          ether type ip udp sport 67 counter drop
+          ether type ip iifname . ip saddr @port_addresses accept
+          counter drop
+        }
+      "
+    `);
+    expect(text).toContain('    oifname != "kvt*" accept\n    oifname vmap @ingress_limits\n');
   });
 
   it('of a host with a port, a group and a peer group', () => {

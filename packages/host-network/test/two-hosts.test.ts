@@ -32,6 +32,8 @@ const port = (last: number, name: string, address: string, securityGroupIds: str
   macAddress: `52:54:00:00:00:${last}`,
   address,
   securityGroupIds,
+  ingressBitsPerSecond: null,
+  egressBitsPerSecond: null,
 });
 const PORTS = {
   web: port(11, 'web', '10.20.0.11', [WEB]),
@@ -229,6 +231,35 @@ describe.skipIf(!isRoot)('guests on two hosts', () => {
     await other.run(['ip', 'link', 'set', 'eth0', 'address', PORTS.other.macAddress]);
     await other.run(['ip', 'address', 'delete', `${wrong}/24`, 'dev', 'eth0']);
     expect(await other.reach(web, 80)).toBe(own);
+  });
+
+  it.each(['egressBitsPerSecond', 'ingressBitsPerSecond'] as const)('are not faster than their %s', async (limit) => {
+    const bytesPerSecond = 1_000_000;
+    const [byteCount, burstBytes] = [2_000_000, 262_144];
+    const desired = desiredOfA();
+    const rules = [
+      EVERYTHING_OUT,
+      { ...ANY, direction: 'ingress', protocol: 'tcp', portMin: 9000, portMax: 9001 } as const,
+    ];
+    const limited = limit === 'egressBitsPerSecond' ? PORTS.other : PORTS.web;
+    const ports = [PORTS.web, PORTS.other].map((one) => ({
+      ...one,
+      ...(one === limited ? { [limit]: bytesPerSecond * 8 } : {}),
+    }));
+    const sinkPort = limit === 'egressBitsPerSecond' ? 9000 : 9001;
+    await apply(a, {
+      ...desired,
+      networks: desired.networks.map((one) => (one.id === OVERLAY ? { ...one, ports } : one)),
+      securityGroups: desired.securityGroups.map((group) => (group.id === WEB ? { ...group, rules } : group)),
+    });
+    await guest('web').start('sink-tcp.mjs', String(sinkPort));
+    const sent = JSON.parse(
+      await guest('other').program('send-tcp.mjs', PORTS.web.address, String(sinkPort), String(byteCount)),
+    );
+    expect(sent.byteCount).toBe(byteCount);
+    // Never less: of all that arrived, the limit let no more through at once than a burst.
+    expect(sent.tookMs).toBeGreaterThan(((byteCount - burstBytes) / bytesPerSecond) * 1000);
+    await apply(a, desiredOfA());
   });
 
   it('of a NAT network go out under the address of their host, and are reached by nobody', async () => {

@@ -42,6 +42,9 @@ export const USER_DATA_BYTES_MAX = 64 * KIB;
 export const SSH_KEY_COUNT_MAX = 64;
 /** An RSA key of 16384 bits, the largest that OpenSSH takes, has 2,800 characters; the rest is for its comment. */
 export const SSH_KEY_LENGTH_MAX = 4096;
+export const PORT_BITS_PER_SECOND_MIN = 1_000_000;
+/** nftables counts a limit in 64 bits of nanoseconds, and takes no more than 1.8e10 bytes per second (nft_limit_init, net/netfilter/nft_limit.c). */
+export const PORT_BITS_PER_SECOND_MAX = 100_000_000_000;
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 500;
 export const LABEL_COUNT_MAX = 32;

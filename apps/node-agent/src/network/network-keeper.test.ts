@@ -24,6 +24,8 @@ const withPorts = (...ids: string[]): HostNetworks => ({
         macAddress: `52:54:00:00:00:0${index}`,
         address: `10.20.0.${index + 2}`,
         securityGroupIds: [],
+        ingressBitsPerSecond: null,
+        egressBitsPerSecond: null,
       })),
       otherNames: [],
     },

@@ -8,7 +8,11 @@ const [NETWORK, PORT, GROUP, OTHER] = [1, 2, 3, 4].map((last) => `019a0000-0000-
   string,
   string,
 ];
-const port = { id: PORT, name: '', macAddress: '52:54:00:00:00:01', address: '10.20.0.2', securityGroupIds: [GROUP] };
+const port = {
+  ...{ id: PORT, name: '', macAddress: '52:54:00:00:00:01', address: '10.20.0.2', securityGroupIds: [GROUP] },
+  egressBitsPerSecond: 8_000_000,
+};
+const LIMITS = { ingressBitsPerSecond: null, egressBitsPerSecond: 8_000_000 };
 const rule = { direction: 'ingress', protocol: 'tcp', portMin: 80, portMax: 80, cidr: '', peerGroupId: '' };
 const request = (network: Partial<HostNetwork> = {}, group: Partial<HostSecurityGroup> = {}) =>
   EnsureNetworksRequest.create({
@@ -28,7 +32,12 @@ it('networks from the wire are read, with null for what is absent', () => {
     networks: [
       {
         ...{ id: NETWORK, kind: 'vxlan', segmentId: 4096, cidr: '10.20.0.0/24', gateway: '10.20.0.1', mtu: 1450 },
-        ...{ dnsDomain: 'shop.internal', ports: [{ ...port, name: null }], otherNames: [], peers: ['192.0.2.2'] },
+        ...{
+          dnsDomain: 'shop.internal',
+          ports: [{ ...port, name: null, ...LIMITS }],
+          otherNames: [],
+          peers: ['192.0.2.2'],
+        },
       },
     ],
     securityGroups: [{ id: GROUP, rules: [{ ...rule, cidr: null, peerGroupId: null }], members: [] }],
@@ -45,6 +54,7 @@ it.each<[string, EnsureNetworksRequest]>([
   ['networks.0.peers.0', request({ peers: ['--help'] })],
   ['networks.0.ports.0.name', request({ ports: [{ ...port, name: 'a,b' }] })],
   ['networks.0.ports.0.macAddress', request({ ports: [{ ...port, macAddress: '52:54:00:00:00:01 accept' }] })],
+  ['networks.0.ports.0.egressBitsPerSecond', request({ ports: [{ ...port, egressBitsPerSecond: 1 }] })],
   ['networks.0.otherNames.0.name', request({ otherNames: [{ name: 'a b', address: '10.20.0.3' }] })],
   ['securityGroups', request({}, { id: OTHER })],
   ['securityGroups', request({}, { rules: [{ ...rule, peerGroupId: OTHER }] })],

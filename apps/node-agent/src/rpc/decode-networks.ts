@@ -8,7 +8,12 @@ const orNull = (text: string): string | null => (text === '' ? null : text);
 
 const networkOf = ({ ports, vlanId, peers, uplink, ...network }: HostNetwork) => ({
   ...network,
-  ports: ports.map((port) => ({ ...port, name: orNull(port.name) })),
+  ports: ports.map(({ ingressBitsPerSecond, egressBitsPerSecond, ...port }) => ({
+    ...port,
+    name: orNull(port.name),
+    ingressBitsPerSecond: ingressBitsPerSecond ?? null,
+    egressBitsPerSecond: egressBitsPerSecond ?? null,
+  })),
   ...(network.kind === 'vxlan' ? { peers } : {}),
   ...(network.kind === 'bridge' ? { uplink, vlanId: vlanId ?? null } : {}),
 });

@@ -21,7 +21,13 @@ export const toWireNetworks = (
 
 const networkOf = ({ ports, otherNames, ...network }: HostNetwork): WireNetwork => ({
   ...network,
-  ports: ports.map((port) => ({ ...port, name: port.name ?? '', securityGroupIds: [...port.securityGroupIds] })),
+  ports: ports.map((port) => ({
+    ...port,
+    name: port.name ?? '',
+    securityGroupIds: [...port.securityGroupIds],
+    ingressBitsPerSecond: port.ingressBitsPerSecond ?? undefined,
+    egressBitsPerSecond: port.egressBitsPerSecond ?? undefined,
+  })),
   otherNames: otherNames.map((name) => ({ ...name })),
   peers: network.kind === 'vxlan' ? [...network.peers] : [],
   uplink: network.kind === 'bridge' ? network.uplink : '',

@@ -36,8 +36,17 @@ export async function createPort(
     const network = visibleNetwork(actor, await findNetwork(tx, networkId));
     requireUsable(network, request.address);
     await holdWhatPortNeeds(tx, network.projectId, request);
-    const { vmId = null, name = null, macAddress = randomMacAddress(), securityGroupIds, address = null } = request;
-    return makePort(tx, actor, network, { id, vmId, name, macAddress, address, securityGroupIds, now: cp.clock() });
+    return makePort(tx, actor, network, {
+      id,
+      vmId: request.vmId ?? null,
+      name: request.name ?? null,
+      macAddress: request.macAddress ?? randomMacAddress(),
+      address: request.address ?? null,
+      securityGroupIds: request.securityGroupIds,
+      ingressBitsPerSecond: request.ingressBitsPerSecond ?? null,
+      egressBitsPerSecond: request.egressBitsPerSecond ?? null,
+      now: cp.clock(),
+    });
   });
 }
 
@@ -51,14 +60,14 @@ export async function makePort(
   network: Network,
   { securityGroupIds, ...wanted }: Omit<NewPort, 'networkId'> & Pick<Port, 'securityGroupIds'>,
 ): Promise<Port> {
-  const { id, vmId, name, macAddress, now } = wanted;
+  const { id, vmId, name, macAddress, ingressBitsPerSecond, egressBitsPerSecond, now } = wanted;
   if (!(await lockAddresses(tx, network.id))) throw notFound('the network');
   const address = await insertPort(tx, { ...wanted, networkId: network.id });
   if (address === null) throw await refused(tx, network, { ...wanted, networkId: network.id });
   await addGroups(tx, id, securityGroupIds);
   const port = {
     ...{ id, networkId: network.id, projectId: network.projectId, vmId, name, macAddress, address, generation: 1 },
-    ...{ securityGroupIds: securityGroupIds.toSorted() },
+    ...{ securityGroupIds: securityGroupIds.toSorted(), ingressBitsPerSecond, egressBitsPerSecond },
     ...{ createdAt: now.toISOString(), updatedAt: now.toISOString() },
   };
   await recordPortChange(tx, actor, port, 'created');

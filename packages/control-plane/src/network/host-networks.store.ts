@@ -110,6 +110,8 @@ export async function readHostNetworks(tx: Tx, hostId: string): Promise<HostNetw
                 'dnsDomain', n.dns_domain, 'mtu', n.mtu, 'uplink', n.uplink, 'vlanId', n.vlan_id,
                 'ports', (SELECT jsonb_agg(jsonb_build_object(
                                    'id', p.id, 'name', p.name, 'macAddress', p.mac_address, 'address', host(p.address),
+                                   'ingressBitsPerSecond', p.ingress_bits_per_second,
+                                   'egressBitsPerSecond', p.egress_bits_per_second,
                                    'securityGroupIds', ARRAY(SELECT g.security_group_id FROM port_security_groups g
                                                               WHERE g.port_id = p.id ORDER BY 1)) ORDER BY p.id)
                             FROM here p WHERE p.network_id = n.id),

@@ -250,4 +250,17 @@ describe('a port', () => {
     const without = await updatePort(test.cp, test.admin, port.id, { securityGroupIds: [] });
     expect(without.securityGroupIds).toEqual([]);
   });
+
+  it('keeps its limits until they are changed', async () => {
+    const network = await create();
+    const port = await portOn(network.id, { egressBitsPerSecond: 8_000_000 });
+    expect(port).toMatchObject({ ingressBitsPerSecond: null, egressBitsPerSecond: 8_000_000 });
+    const change = { ingressBitsPerSecond: 2_500_000_000 };
+    expect(await updatePort(test.cp, test.admin, port.id, change)).toMatchObject({
+      ...change,
+      egressBitsPerSecond: 8_000_000,
+    });
+    const none = { ingressBitsPerSecond: null, egressBitsPerSecond: null };
+    expect(await updatePort(test.cp, test.admin, port.id, none)).toMatchObject(none);
+  });
 });

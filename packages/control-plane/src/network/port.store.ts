@@ -12,6 +12,8 @@ interface PortRow {
   readonly mac_address: string;
   readonly address: string;
   readonly security_group_ids: string[];
+  readonly ingress_bits_per_second: bigint | null;
+  readonly egress_bits_per_second: bigint | null;
   readonly generation: bigint;
   readonly created_at: Date;
   readonly updated_at: Date;
@@ -26,14 +28,18 @@ const portOf = (row: PortRow): Port => ({
   macAddress: row.mac_address,
   address: row.address,
   securityGroupIds: row.security_group_ids as SecurityGroupId[],
+  ingressBitsPerSecond: numberOrNull(row.ingress_bits_per_second),
+  egressBitsPerSecond: numberOrNull(row.egress_bits_per_second),
   generation: Number(row.generation),
   createdAt: row.created_at.toISOString(),
   updatedAt: row.updated_at.toISOString(),
 });
 
+const numberOrNull = (count: bigint | null): number | null => (count === null ? null : Number(count));
+
 const COLUMNS = Prisma.sql`
   p.id, p.network_id, p.project_id, p.vm_id, p.name, p.mac_address, host(p.address) AS address, p.generation, p.created_at,
-  p.updated_at,
+  p.updated_at, p.ingress_bits_per_second, p.egress_bits_per_second,
   ARRAY(SELECT g.security_group_id::text FROM port_security_groups g WHERE g.port_id = p.id ORDER BY 1) AS security_group_ids`;
 
 export async function findPort(database: Database | Tx, id: string): Promise<Port | null> {
@@ -68,8 +74,12 @@ export interface NewPort {
   readonly macAddress: string;
   /** Null: one that is free. */
   readonly address: string | null;
+  readonly ingressBitsPerSecond: number | null;
+  readonly egressBitsPerSecond: number | null;
   readonly now: Date;
 }
+
+export const UNLIMITED = { ingressBitsPerSecond: null, egressBitsPerSecond: null };
 
 /**
  * Inserts the port with the address asked for, or with the first free one behind the last that was chosen, going around at
@@ -98,9 +108,10 @@ export async function insertPort(tx: Tx, port: NewPort): Promise<string | null> 
                           WHERE p.network_id = ${port.networkId}::uuid AND p.address = a.address)
        LIMIT 1),
     moved AS (UPDATE networks SET last_offset = chosen.host_offset FROM chosen WHERE id = ${port.networkId}::uuid)
-    INSERT INTO ports (id, network_id, project_id, vm_id, name, mac_address, address, created_at, updated_at)
+    INSERT INTO ports (id, network_id, project_id, vm_id, name, mac_address, address, ingress_bits_per_second,
+                       egress_bits_per_second, created_at, updated_at)
     SELECT ${port.id}::uuid, net.id, net.project_id, ${port.vmId}::uuid, ${port.name}, ${port.macAddress}, c.address,
-           ${port.now}::timestamptz, ${port.now}::timestamptz
+           ${port.ingressBitsPerSecond}::bigint, ${port.egressBitsPerSecond}::bigint, ${port.now}::timestamptz, ${port.now}::timestamptz
       FROM net, (SELECT address FROM chosen UNION ALL SELECT ${port.address}::inet WHERE ${port.address}::inet IS NOT NULL) c
     ON CONFLICT DO NOTHING
     RETURNING host(address) AS address`;
@@ -127,14 +138,16 @@ export async function lockPort(tx: Tx, id: string): Promise<Port | null> {
   return findPort(tx, id);
 }
 
-/** Makes these the groups of the port, and counts the change. */
+/** Makes it as `change` says, and counts the change. */
 export async function writePort(
   tx: Tx,
   id: string,
-  change: { vmId: VmId | null; securityGroupIds: readonly SecurityGroupId[]; now: Date },
+  change: Pick<Port, 'vmId' | 'securityGroupIds' | 'ingressBitsPerSecond' | 'egressBitsPerSecond'> & { now: Date },
 ): Promise<void> {
   await tx.$executeRaw`
-    UPDATE ports SET vm_id = ${change.vmId}::uuid, generation = generation + 1, updated_at = ${change.now}::timestamptz
+    UPDATE ports SET vm_id = ${change.vmId}::uuid, ingress_bits_per_second = ${change.ingressBitsPerSecond}::bigint,
+                     egress_bits_per_second = ${change.egressBitsPerSecond}::bigint, generation = generation + 1,
+                     updated_at = ${change.now}::timestamptz
      WHERE id = ${id}::uuid`;
   await tx.portSecurityGroup.deleteMany({ where: { portId: id } });
   await addGroups(tx, id, change.securityGroupIds);

@@ -18,7 +18,10 @@ export async function updatePort(
     requireGeneration('port', before, options.ifMatch);
     const { vmId = before.vmId, securityGroupIds = before.securityGroupIds } = request;
     await holdWhatPortNeeds(tx, before.projectId, { vmId: request.vmId, securityGroupIds });
-    await writePort(tx, portId, { vmId, securityGroupIds, now: cp.clock() });
+    const { ingressBitsPerSecond = before.ingressBitsPerSecond, egressBitsPerSecond = before.egressBitsPerSecond } =
+      request;
+    const bandwidth = { ingressBitsPerSecond, egressBitsPerSecond };
+    await writePort(tx, portId, { vmId, securityGroupIds, ...bandwidth, now: cp.clock() });
     const port = visiblePort(actor, await findPort(tx, portId));
     await recordPortChange(tx, actor, port, 'changed');
     return port;

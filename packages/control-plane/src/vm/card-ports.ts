@@ -4,7 +4,7 @@ import type { Actor } from '../control-plane.js';
 import type { Database, Tx } from '../database/database.js';
 import { makePort } from '../network/create-port.js';
 import { findNetwork } from '../network/network.store.js';
-import { findPort, findTakenValue, lockPort, writePort } from '../network/port.store.js';
+import { findPort, findTakenValue, lockPort, UNLIMITED, writePort } from '../network/port.store.js';
 import { holdWhatPortNeeds } from '../network/ports.js';
 import { notFound } from '../token/project-scope.js';
 import { refusalOf } from './assign-devices.js';
@@ -124,7 +124,8 @@ async function makeCardPort(
   const taken = await findTakenValue(tx, { networkId: network.id, name: vmName, macAddress, address: null });
   const name = taken?.value === 'name' ? null : vmName;
   await holdWhatPortNeeds(tx, projectId, { securityGroupIds });
-  const port = { id: portId, vmId, name, macAddress, address: null, securityGroupIds: [...securityGroupIds], now };
+  const addresses = { name, macAddress, address: null };
+  const port = { id: portId, vmId, ...addresses, securityGroupIds: [...securityGroupIds], ...UNLIMITED, now };
   await makePort(tx, actor, network, port);
 }
 
@@ -133,5 +134,5 @@ async function takePort(tx: Tx, { vmId, projectId, now }: PortsClaim, { portId }
   if (port === null || port.projectId !== projectId) throw notFound('the port', FIELD);
   if (port.vmId === vmId) return;
   if (port.vmId !== null) throw portTaken(port.vmId, FIELD);
-  await writePort(tx, portId, { vmId, securityGroupIds: port.securityGroupIds, now });
+  await writePort(tx, portId, { ...port, vmId, now });
 }

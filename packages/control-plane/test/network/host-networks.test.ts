@@ -86,7 +86,15 @@ describe('what a host is told of networks', () => {
       ...{ id: network.id, kind: 'vxlan', segmentId: network.vni, cidr: network.cidr, gateway: network.gateway },
       ...{ dnsDomain: network.dnsDomain, mtu: 1450, peers: [ADDRESSES[1]] },
       ports: [
-        { id: here.id, name: here.name, macAddress: here.macAddress, address: here.address, securityGroupIds: [] },
+        {
+          id: here.id,
+          name: here.name,
+          macAddress: here.macAddress,
+          address: here.address,
+          securityGroupIds: [],
+          ingressBitsPerSecond: null,
+          egressBitsPerSecond: null,
+        },
       ],
       otherNames: [there, nowhere].map(({ name, address }) => ({ name, address })),
     });

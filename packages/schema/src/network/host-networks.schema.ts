@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SECURITY_GROUPS_PER_PORT_MAX } from '../limits.js';
 import { parseIpv4, parseIpv4Cidr } from './ipv4.js';
 import { NetworkKind } from './network.schema.js';
+import { PortBandwidth } from './port.schema.js';
 import { SecurityGroupRule } from './security-group.schema.js';
 
 /**
@@ -34,6 +35,8 @@ export const HostPort = z.object({
   macAddress: MacAddress,
   address: Address,
   securityGroupIds: z.array(Id).max(SECURITY_GROUPS_PER_PORT_MAX).readonly(),
+  ingressBitsPerSecond: PortBandwidth.ingressBitsPerSecond.default(null),
+  egressBitsPerSecond: PortBandwidth.egressBitsPerSecond.default(null),
 });
 export type HostPort = z.infer<typeof HostPort>;
 

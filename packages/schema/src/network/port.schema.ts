@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { NetworkId, PortId, ProjectId, SecurityGroupId, VmId } from '../ids.js';
-import { SECURITY_GROUPS_PER_PORT_MAX } from '../limits.js';
+import { PORT_BITS_PER_SECOND_MAX, PORT_BITS_PER_SECOND_MIN, SECURITY_GROUPS_PER_PORT_MAX } from '../limits.js';
 import { ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 import { Ipv4Address } from './network.schema.js';
@@ -35,6 +35,13 @@ const SecurityGroupIds = z
   .refine((ids) => new Set(ids).size === ids.length, { error: 'names a group twice' })
   .meta({ description: 'Who may talk to it is what any of them allows; with none: nobody, and it may talk to all' });
 
+const BitsPerSecond = z.int().min(PORT_BITS_PER_SECOND_MIN).max(PORT_BITS_PER_SECOND_MAX).nullable();
+/** What is sent faster is dropped, by which TCP slows down. */
+export const PortBandwidth = {
+  ingressBitsPerSecond: BitsPerSecond.meta({ description: 'How fast it may be sent to; null: not limited' }),
+  egressBitsPerSecond: BitsPerSecond.meta({ description: 'How fast it may send; null: not limited' }),
+};
+
 export const CreatePortRequest = z
   .strictObject({
     name: ResourceName.optional().meta({ description: 'Its DNS name in the domain of the network' }),
@@ -42,6 +49,8 @@ export const CreatePortRequest = z
     address: Ipv4Address.optional().meta({ description: 'Default: one that is free' }),
     vmId: VmId.optional().meta({ description: 'VM that the port is for, of the same project' }),
     securityGroupIds: SecurityGroupIds.default([]),
+    ingressBitsPerSecond: PortBandwidth.ingressBitsPerSecond.optional(),
+    egressBitsPerSecond: PortBandwidth.egressBitsPerSecond.optional(),
   })
   .meta({ id: 'CreatePortRequest' });
 export type CreatePortRequest = z.infer<typeof CreatePortRequest>;
@@ -50,6 +59,8 @@ export const UpdatePortRequest = z
   .strictObject({
     vmId: VmId.nullable().optional().meta({ description: 'null: for no VM any more' }),
     securityGroupIds: SecurityGroupIds.optional(),
+    ingressBitsPerSecond: PortBandwidth.ingressBitsPerSecond.optional(),
+    egressBitsPerSecond: PortBandwidth.egressBitsPerSecond.optional(),
   })
   .meta({ id: 'UpdatePortRequest' });
 export type UpdatePortRequest = z.infer<typeof UpdatePortRequest>;
@@ -64,6 +75,7 @@ export const Port = z
     macAddress: z.string(),
     address: z.string(),
     securityGroupIds: z.array(SecurityGroupId),
+    ...PortBandwidth,
     generation: z.int(),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),

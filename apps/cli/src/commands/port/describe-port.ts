@@ -1,4 +1,5 @@
 import type { Port } from '@kvorum/client';
+import { formatBitRate } from '../../bit-rate.js';
 import type { Column, Field } from '../../print-table.js';
 
 export const PORT_COLUMNS: readonly Column<Port>[] = [
@@ -18,6 +19,11 @@ export const describePort = (port: Port): readonly Field[] => [
   ['MAC address', port.macAddress],
   ['VM', port.vmId],
   ['security groups', port.securityGroupIds.join(', ') || 'none: nobody may talk to it, and it may talk to all'],
+  ['receives at most', bitRateText(port.ingressBitsPerSecond)],
+  ['sends at most', bitRateText(port.egressBitsPerSecond)],
   ['created', port.createdAt],
   ['changed', port.updatedAt],
 ];
+
+const bitRateText = (bitsPerSecond: number | null): string =>
+  bitsPerSecond === null ? 'not limited' : formatBitRate(bitsPerSecond);
