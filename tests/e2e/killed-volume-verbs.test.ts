@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ const [poolId, hostId, ownerId, volumeId, otherId] = Array.from({ length: 5 }, (
   string,
   string,
 ];
-const [first, second, newId] = [randomUUID(), randomUUID(), randomUUID()];
+const [first, second, newId, cloneId] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
 const SIZE_MIB = 48;
 const options = { poolId, hostId, driver: 'dir' as const, mayInitialise: true, highWaterRatio: 1 };
 
@@ -71,6 +71,14 @@ beforeAll(async () => {
   await pool.snapshotVolumes({ volumes: [{ volumeId, snapshotId: second }] });
   write((await pool.claimVolume(volumeId, 1)).path, 47, 1, 3);
 });
+
+function anImage(): { path: string; sha256: string } {
+  const path = join(scratch, 'image.qcow2');
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', path, `${SIZE_MIB}M`]);
+  write(path, 0, SIZE_MIB, 4);
+  return { path, sha256: createHash('sha256').update(readFileSync(path)).digest('hex') };
+}
+const image = anImage();
 
 interface Case {
   readonly verb: keyof StoragePool;
@@ -133,6 +141,14 @@ const CASES: readonly [string, Case][] = [
     },
   ],
   [
+    'taking in an image',
+    {
+      verb: 'importImage',
+      args: [{ imageId: newId, ownerId, sha256: image.sha256, path: image.path }],
+      shows: { [cloneId]: content(4, SIZE_MIB) },
+    },
+  ],
+  [
     'deleting a volume for good',
     { verb: 'sweep', args: [{ trashKeepMs: 0, orphanAgeMs: 3_600_000 }], shows: { [volumeId]: null } },
   ],
@@ -154,6 +170,10 @@ describe.each(CASES)('an agent killed at any moment of %s', (name, { verb, args,
 
       const pool = await openDirectoryPool({ ...opened, mayInitialise: false });
       await (pool[verb] as (...given: readonly unknown[]) => Promise<unknown>)(...args);
+      if (verb === 'importImage') {
+        const ofImage = { volumeId: newId, snapshotId: newId };
+        await pool.cloneVolume({ volumeId: cloneId, ownerId, source: ofImage, isLinked: true });
+      }
       for (const layer of layersOf(folder)) expect(check(folder, layer), `${name}, point ${dieAt}`).toBe(0);
       for (const [id, bytes] of Object.entries(shows)) {
         if (bytes === null) await expect(pool.observeVolume(id)).rejects.toMatchObject({ code: 'not_found' });

@@ -30,6 +30,8 @@ export async function claimVolume(pool: DirectoryPool, volumeId: string, epoch: 
     }
     const claimed = { ...record, holder: { hostId: pool.hostId, epoch } };
     assertUsable(pool, claimed);
+    // Throws for an image, which nobody writes.
+    topOf(claimed);
     const done = await finishPending(pool, await put(pool, claimed), descriptors);
     const topId = topOf(done);
     const [path = '', ...basePaths] = (await wholeChain(pool, done, topId)).map((id) => pool.layers.pathOf(id));

@@ -1,8 +1,8 @@
 import { DomainError } from '@kvorum/schema';
-import { newRecord } from './ensure-volume.js';
+import { findAdmitted, newRecord } from './ensure-volume.js';
 import { CHAIN_LENGTH_MAX, parentOf } from './layer-tree.js';
 import { assertRoom, factsOf } from './observe-pool.js';
-import { assertChain, assertId, type DirectoryPool, invalidField, put } from './open-volume.js';
+import { admit, assertChain, assertId, assertSize, type DirectoryPool, invalidField, put } from './open-volume.js';
 import type { CloneVolume, CloneWatch, VolumeFacts } from './storage-pool.js';
 import { layerIdOf, type VolumeRecord } from './volume-record.js';
 
@@ -16,9 +16,9 @@ export async function cloneVolume(
   watch: CloneWatch = {},
 ): Promise<VolumeFacts> {
   assertRequest(request);
-  const { volumeId, source } = request;
+  const { volumeId, source, fence } = request;
   const begun = await pool.locks.holding([volumeId, source.volumeId], async ({ descriptors }) => {
-    const found = await pool.records.find(volumeId);
+    const found = await findAdmitted(pool, volumeId, fence);
     if (found !== null) return sameClone(found, request);
     const { origin, record } = await noteClone(pool, request);
     if (!request.isLinked) return put(pool, { ...record, state: 'copying', layers: [], topId: null });
@@ -29,14 +29,14 @@ export async function cloneVolume(
   if (begun.state === 'ready') return factsOf(pool, begun);
   return pool.locks.holding([volumeId], async ({ descriptors }) => {
     // Another may have finished, or removed it, since the lock was given back.
-    const record = sameClone(await pool.records.get(volumeId), request);
+    const record = sameClone(await admit(pool, await pool.records.get(volumeId), fence), request);
     return factsOf(pool, record.state === 'ready' ? record : await copy(pool, record, descriptors, watch));
   });
 }
 
 async function noteClone(
   pool: DirectoryPool,
-  { volumeId, ownerId, source, isLinked }: CloneVolume,
+  { volumeId, ownerId, source, isLinked, fence, ...wanted }: CloneVolume,
 ): Promise<{ origin: NonNullable<VolumeRecord['origin']>; record: VolumeRecord }> {
   const from = await pool.records.get(source.volumeId);
   if (from.state !== 'ready') {
@@ -46,7 +46,11 @@ async function noteClone(
   if (snapshot === undefined) {
     throw new DomainError('not_found', `volume ${from.id} has no snapshot ${source.snapshotId}`);
   }
-  const { layerId, sizeBytes } = snapshot;
+  const { layerId } = snapshot;
+  const sizeBytes = wanted.sizeBytes ?? snapshot.sizeBytes;
+  if (sizeBytes < snapshot.sizeBytes) {
+    throw invalidField('sizeBytes', `is below the ${snapshot.sizeBytes} of what it comes from`);
+  }
   await assertChain(pool, from, layerId);
   if (isLinked && (await pool.layers.chainLength(layerId)) >= CHAIN_LENGTH_MAX) {
     throw new DomainError(
@@ -58,7 +62,7 @@ async function noteClone(
   const others = from.dependents.filter((one) => one.volumeId !== volumeId);
   await put(pool, { ...from, dependents: [...others, { volumeId, layerId }] });
   const origin = { volumeId: from.id, layerId, isLinked };
-  return { origin, record: { ...newRecord({ volumeId, ownerId, sizeBytes }), origin } };
+  return { origin, record: { ...newRecord({ volumeId, ownerId, sizeBytes }, fence), origin } };
 }
 
 async function copy(
@@ -80,10 +84,15 @@ async function copy(
   return put(pool, { ...record, state: 'ready', layers: [{ id: firstId, parentId: null }], topId: firstId });
 }
 
-function sameClone(found: VolumeRecord, { ownerId, source, isLinked }: CloneVolume): VolumeRecord {
+function sameClone(found: VolumeRecord, { ownerId, source, isLinked, sizeBytes }: CloneVolume): VolumeRecord {
   const { origin } = found;
   const isSame = origin?.volumeId === source.volumeId && origin.isLinked === isLinked && found.ownerId === ownerId;
-  if (isSame && (found.state === 'ready' || found.state === 'copying')) return found;
+  if (
+    isSame &&
+    (sizeBytes === undefined || sizeBytes === found.sizeBytes) &&
+    (found.state === 'ready' || found.state === 'copying')
+  )
+    return found;
   throw new DomainError('already_exists', `volume ${found.id} is there already: ${found.state}, and not this clone`);
 }
 
@@ -95,10 +104,14 @@ async function chainBytes(pool: DirectoryPool, record: VolumeRecord, layerId: st
   return bytes;
 }
 
-function assertRequest({ volumeId, ownerId, source }: CloneVolume): void {
+function assertRequest({ volumeId, ownerId, source, isLinked, sizeBytes }: CloneVolume): void {
   assertId('volumeId', volumeId);
   assertId('ownerId', ownerId);
   assertId('source.volumeId', source.volumeId);
   assertId('source.snapshotId', source.snapshotId);
+  if (sizeBytes !== undefined) {
+    assertSize(sizeBytes);
+    if (!isLinked) throw invalidField('sizeBytes', 'goes with linked clones: grow a full one afterwards');
+  }
   if (volumeId === source.volumeId) throw invalidField('volumeId', 'is that of the source');
 }

@@ -14,9 +14,9 @@ import type { GrowVolume, VolumeFacts } from './storage-pool.js';
 
 /** Port: StoragePool.growVolume. */
 export async function growVolume(pool: DirectoryPool, request: GrowVolume): Promise<VolumeFacts> {
-  const { volumeId, sizeBytes, isOpen = false } = request;
+  const { volumeId, sizeBytes, fence, isOpen = false } = request;
   assertSize(sizeBytes);
-  return withVolume(pool, volumeId, async ({ record, locks }) => {
+  return withVolume(pool, volumeId, fence, async ({ record, locks }) => {
     assertUsable(pool, record);
     if (sizeBytes < record.sizeBytes) {
       throw invalidField('sizeBytes', `is below the volume's ${record.sizeBytes}: a volume only grows`);

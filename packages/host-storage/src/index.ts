@@ -6,6 +6,7 @@ export type {
   CloneWatch,
   EnsureVolume,
   GrowVolume,
+  ImportImage,
   Overlay,
   PoolFacts,
   RevertVolume,
@@ -15,3 +16,4 @@ export type {
   SweepReport,
   VolumeFacts,
 } from './storage-pool.js';
+export type { Fence } from './volume-fence.js';

@@ -72,6 +72,21 @@ export class LayerFiles {
     });
   }
 
+  /** A copy of a file from elsewhere, as it is; `check` looks at it before it has its name. */
+  async takeIn(
+    layerId: string,
+    path: string,
+    locks: readonly number[],
+    check: (copyPath: string) => Promise<void>,
+  ): Promise<void> {
+    await this.#complete(layerId, async (partial) => {
+      const run = { ...this.#toolRun(locks), timeoutMs: COPY_TIMEOUT_MS };
+      await runTool(['cp', '--reflink=auto', '--sparse=auto', '--', path, partial], run);
+      await check(join(this.folder, partial));
+    });
+    await this.freeze(layerId);
+  }
+
   /** Larger twice is larger once. */
   async grow(layerId: string, sizeBytes: number, locks: readonly number[]): Promise<void> {
     await this.#run(['resize', '-q', '-f', 'qcow2', '--', `${layerId}${SUFFIX}`, String(sizeBytes)], locks);

@@ -3,8 +3,9 @@ import { DomainError } from '@kvorum/schema';
 
 /** docs/interop/qcow2.rst: "QFI\xfb". */
 const MAGIC = 0x514649fb;
-const VERSION = 3;
-/** Up to incompatible_features, which end at byte 80. */
+/** Version 2 ends before its features; only images have it. */
+const VERSIONS = [2, 3];
+/** Up to incompatible_features, which end at byte 80; a file of either version is longer. */
 const HEADER_BYTES = 80;
 /** docs/interop/qcow2.rst: the name of a backing file is at most 1023 bytes. */
 const BACKING_NAME_BYTES_MAX = 1023;
@@ -24,8 +25,9 @@ export async function readLayerHeader(path: string): Promise<LayerHeader> {
   try {
     const header = Buffer.alloc(HEADER_BYTES);
     const { bytesRead } = await file.read(header, 0, HEADER_BYTES, 0);
-    if (bytesRead < HEADER_BYTES || header.readUInt32BE(0) !== MAGIC || header.readUInt32BE(4) !== VERSION) {
-      throw new DomainError('host_fault', `${path} is not a qcow2 file of version ${VERSION}`);
+    const version = header.readUInt32BE(4);
+    if (bytesRead < HEADER_BYTES || header.readUInt32BE(0) !== MAGIC || !VERSIONS.includes(version)) {
+      throw new DomainError('host_fault', `${path} is not a qcow2 file of a known version`);
     }
     const offset = Number(header.readBigUInt64BE(8));
     const length = header.readUInt32BE(16);
@@ -35,7 +37,7 @@ export async function readLayerHeader(path: string): Promise<LayerHeader> {
     return {
       backingName: offset === 0 || length === 0 ? null : name.toString('utf8'),
       sizeBytes: Number(header.readBigUInt64BE(24)),
-      hasExternalData: (header.readBigUInt64BE(72) & (1n << EXTERNAL_DATA_BIT)) !== 0n,
+      hasExternalData: version > 2 && (header.readBigUInt64BE(72) & (1n << EXTERNAL_DATA_BIT)) !== 0n,
     };
   } finally {
     await file.close();

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
 import type { DirectoryPool } from './open-volume.js';
 import type { PoolFacts, VolumeFacts } from './storage-pool.js';
-import type { VolumeRecord } from './volume-record.js';
+import { layerIdOf, type VolumeRecord } from './volume-record.js';
 
 export async function observePool(pool: DirectoryPool): Promise<PoolFacts> {
   const room = await observeRoom(pool);
@@ -44,6 +44,7 @@ export async function assertRoom(pool: DirectoryPool, neededBytes = 0): Promise<
 
 export async function factsOf(pool: DirectoryPool, record: VolumeRecord): Promise<VolumeFacts> {
   if (record.state === 'retired') throw new DomainError('not_found', `the pool has no volume ${record.id}`);
+  const readId = record.topId ?? (record.image === null ? null : layerIdOf(record.id, record.id));
   return {
     volumeId: record.id,
     ownerId: record.ownerId,
@@ -51,7 +52,7 @@ export async function factsOf(pool: DirectoryPool, record: VolumeRecord): Promis
     allocatedBytes: await allocatedBytesOf(pool, record),
     state: record.state,
     trashedAtMs: record.trashedAtMs,
-    chainLength: record.topId === null ? 0 : await pool.layers.chainLength(record.topId),
+    chainLength: readId === null ? 0 : await pool.layers.chainLength(readId),
     snapshots: record.snapshots.map(({ id, sizeBytes, createdAtMs }) => ({ id, sizeBytes, createdAtMs })),
     holder: record.holder,
   };

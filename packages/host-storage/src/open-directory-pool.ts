@@ -3,6 +3,7 @@ import { claimVolume, releaseVolume } from './claim-volume.js';
 import { cloneVolume } from './clone-volume.js';
 import { ensureVolume } from './ensure-volume.js';
 import { growVolume } from './grow-volume.js';
+import { importImage } from './import-image.js';
 import { findReflink, LayerFiles } from './layer-files.js';
 import { factsOf, observePool } from './observe-pool.js';
 import { assertId, type DirectoryPool, invalidField } from './open-volume.js';
@@ -13,6 +14,7 @@ import { removeSnapshot, revertVolume, snapshotVolumes } from './snapshot-volume
 import type { StoragePool } from './storage-pool.js';
 import { sweepPool } from './sweep-pool.js';
 import { purgeVolume, removeVolume, restoreVolume } from './trash-volume.js';
+import { Tombstones } from './volume-fence.js';
 import { VolumeLocks } from './volume-lock.js';
 import { RecordFiles } from './volume-record.js';
 
@@ -53,6 +55,7 @@ export async function openDirectoryPool(options: DirectoryPoolOptions): Promise<
       records: new RecordFiles(folders.volumes),
       layers: new LayerFiles(folders.layers, options.qemuImgPath ?? '/usr/bin/qemu-img'),
       locks: new VolumeLocks(folders.locks),
+      tombstones: new Tombstones(folders.tombstones),
       highWaterRatio,
       now: options.now ?? Date.now,
     });
@@ -71,17 +74,19 @@ const verbsOf = (pool: DirectoryPool): StoragePool => ({
       return factsOf(pool, await pool.records.get(volumeId));
     }),
   ensureVolume: (request) => asHostFaults(() => ensureVolume(pool, request)),
+  importImage: (request) => asHostFaults(() => importImage(pool, request)),
   growVolume: (request) => asHostFaults(() => growVolume(pool, request)),
   cloneVolume: (request, watch) => asHostFaults(() => cloneVolume(pool, request, watch)),
   snapshotVolumes: (request) => asHostFaults(() => snapshotVolumes(pool, request)),
-  removeSnapshot: (volumeId, snapshotId) => asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId)),
+  removeSnapshot: (volumeId, snapshotId, fence) =>
+    asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId, fence)),
   revertVolume: (request) => asHostFaults(() => revertVolume(pool, request)),
   shortenVolume: (volumeId) => asHostFaults(() => shortenVolume(pool, volumeId)),
   claimVolume: (volumeId, epoch) => asHostFaults(() => claimVolume(pool, volumeId, epoch)),
   releaseVolume: (volumeId, epoch) => asHostFaults(() => releaseVolume(pool, volumeId, epoch)),
-  removeVolume: (volumeId) => asHostFaults(() => removeVolume(pool, volumeId)),
-  restoreVolume: (volumeId) => asHostFaults(() => restoreVolume(pool, volumeId)),
-  purgeVolume: (volumeId) => asHostFaults(() => purgeVolume(pool, volumeId)),
+  removeVolume: (volumeId, fence) => asHostFaults(() => removeVolume(pool, volumeId, fence)),
+  restoreVolume: (volumeId, fence) => asHostFaults(() => restoreVolume(pool, volumeId, fence)),
+  purgeVolume: (volumeId, fence) => asHostFaults(() => purgeVolume(pool, volumeId, fence)),
   sweep: (request) => asHostFaults(() => sweepPool(pool, request)),
 });
 

@@ -2,6 +2,7 @@ import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, MIB } from '@kvorum/schema
 import type { LayerFiles } from './layer-files.js';
 import { childrenOf, mergeLayer, ownChain, parentOf } from './layer-tree.js';
 import type { PoolCapabilities, PoolDriverName } from './pool-drivers.js';
+import { assertNotOvertaken, compareFences, type Fence, type Tombstones } from './volume-fence.js';
 import type { VolumeLocks } from './volume-lock.js';
 import { Id, layerIdOf, type RecordFiles, type VolumeRecord } from './volume-record.js';
 
@@ -16,6 +17,7 @@ export interface DirectoryPool {
   readonly records: RecordFiles;
   readonly layers: LayerFiles;
   readonly locks: VolumeLocks;
+  readonly tombstones: Tombstones;
   /** Of the file system's bytes: from here on nothing new is made. */
   readonly highWaterRatio: number;
   readonly now: () => number;
@@ -27,17 +29,30 @@ export interface OpenVolume {
   readonly locks: readonly number[];
 }
 
-/** Locks the volume, finishes what was begun on it, and runs the verb. Throws `not_found`. */
+/** Locks the volume, admits the request, finishes what was begun on the volume, and runs the verb. Throws `not_found`. */
 export async function withVolume<T>(
   pool: DirectoryPool,
   id: string,
+  fence: Fence | undefined,
   run: (open: OpenVolume) => Promise<T>,
 ): Promise<T> {
   assertId('volumeId', id);
   return pool.locks.holding([id], async ({ descriptors }) => {
-    const record = await finishPending(pool, await pool.records.get(id), descriptors);
+    const admitted = await admit(pool, await pool.records.get(id), fence);
+    const record = await finishPending(pool, admitted, descriptors);
     return run({ record, locks: descriptors });
   });
+}
+
+/** Remembers the request's fence before anything is done. Throws `stale_generation`, and changes nothing, for an older one. */
+export async function admit(
+  pool: DirectoryPool,
+  record: VolumeRecord,
+  fence: Fence | undefined,
+): Promise<VolumeRecord> {
+  if (fence === undefined) return record;
+  assertNotOvertaken(record.id, record.fence, fence);
+  return compareFences(fence, record.fence) === 0 ? record : put(pool, { ...record, fence });
 }
 
 /** What a verb that was cut off had begun. Each branch may itself be cut off and come again. */
@@ -118,6 +133,7 @@ export async function put(pool: DirectoryPool, record: VolumeRecord): Promise<Vo
 
 export const topOf = (record: VolumeRecord): string => {
   if (record.topId !== null) return record.topId;
+  if (record.image !== null) throw new DomainError('conflict_state', `volume ${record.id} is an image: clone it`);
   throw new DomainError('conflict_state', `volume ${record.id} has no content yet: it is being copied`);
 };
 

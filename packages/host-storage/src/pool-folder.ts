@@ -32,6 +32,7 @@ export interface PoolFolders {
   readonly volumes: string;
   readonly layers: string;
   readonly locks: string;
+  readonly tombstones: string;
   readonly quarantine: string;
 }
 
@@ -63,6 +64,7 @@ async function makeFolders(root: string): Promise<PoolFolders> {
     volumes: join(root, 'volumes'),
     layers: join(root, 'layers'),
     locks: join(root, 'locks'),
+    tombstones: join(root, 'tombstones'),
     quarantine: join(root, 'quarantine'),
   };
   for (const [name, folder] of Object.entries(folders)) {

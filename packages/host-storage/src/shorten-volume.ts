@@ -15,7 +15,7 @@ import type { VolumeRecord } from './volume-record.js';
 
 /** Port: StoragePool.shortenVolume. */
 export async function shortenVolume(pool: DirectoryPool, volumeId: string): Promise<VolumeFacts> {
-  return withVolume(pool, volumeId, async (open) => {
+  return withVolume(pool, volumeId, undefined, async (open) => {
     assertUsable(pool, open.record);
     return factsOf(pool, await dropLayers(pool, open));
   });

@@ -2,6 +2,7 @@ import { DomainError } from '@kvorum/schema';
 import { CHAIN_LENGTH_MAX, SNAPSHOT_COUNT_MAX } from './layer-tree.js';
 import { assertRoom, factsOf } from './observe-pool.js';
 import {
+  admit,
   assertChain,
   assertClosed,
   assertId,
@@ -16,6 +17,7 @@ import {
 } from './open-volume.js';
 import { dropLayers } from './shorten-volume.js';
 import type { Overlay, RevertVolume, SnapshotVolumes, VolumeFacts } from './storage-pool.js';
+import { assertNotOvertaken, type Fence } from './volume-fence.js';
 import { layerIdOf, type VolumeRecord } from './volume-record.js';
 
 /** More disks than a VM can have. */
@@ -27,10 +29,10 @@ const VOLUMES_PER_SNAPSHOT_MAX = 32;
  */
 export async function snapshotVolumes(pool: DirectoryPool, request: SnapshotVolumes): Promise<VolumeFacts[]> {
   assertRequest(request);
-  const wanted = new Map(request.volumes.map(({ volumeId, snapshotId }) => [volumeId, snapshotId]));
+  const wanted = new Map(request.volumes.map((one) => [one.volumeId, one.snapshotId]));
   return pool.locks.holding([...wanted.keys()], async ({ descriptors: locks }) => {
     const begun: VolumeRecord[] = [];
-    for (const [id, snapshotId] of wanted) begun.push(await find(pool, id, snapshotId, locks));
+    for (const one of await findAll(pool, request)) begun.push(await settle(pool, one, snapshotOf(wanted, one), locks));
     const missing = begun.filter((record) => !hasSnapshot(record, snapshotOf(wanted, record)));
     for (const record of missing) await assertPossible(pool, record, locks, request.switchLive === undefined);
     if (missing.length > 0) await assertRoom(pool);
@@ -52,14 +54,26 @@ export async function snapshotVolumes(pool: DirectoryPool, request: SnapshotVolu
   });
 }
 
+/** None is admitted unless all are. */
+async function findAll(pool: DirectoryPool, { volumes }: SnapshotVolumes): Promise<VolumeRecord[]> {
+  const found: { record: VolumeRecord; fence: Fence | undefined }[] = [];
+  for (const { volumeId, fence } of volumes) {
+    const record = await pool.records.get(volumeId);
+    if (fence !== undefined) assertNotOvertaken(volumeId, record.fence, fence);
+    found.push({ record, fence });
+  }
+  const admitted: VolumeRecord[] = [];
+  for (const { record, fence } of found) admitted.push(await admit(pool, record, fence));
+  return admitted;
+}
+
 /** A pending snapshot of this very id is left as it is: the switch tells how far it came. */
-async function find(
+async function settle(
   pool: DirectoryPool,
-  volumeId: string,
+  record: VolumeRecord,
   snapshotId: string,
   locks: readonly number[],
 ): Promise<VolumeRecord> {
-  const record = await pool.records.get(volumeId);
   assertUsable(pool, record);
   const isOurs = record.pending?.kind === 'snapshot' && record.pending.snapshotId === snapshotId;
   return isOurs ? record : finishPending(pool, record, locks);
@@ -138,10 +152,17 @@ function assertRequest({ volumes }: SnapshotVolumes): void {
 }
 
 /** Port: StoragePool.removeSnapshot. */
-export async function removeSnapshot(pool: DirectoryPool, volumeId: string, snapshotId: string): Promise<VolumeFacts> {
+export async function removeSnapshot(
+  pool: DirectoryPool,
+  volumeId: string,
+  snapshotId: string,
+  fence?: Fence,
+): Promise<VolumeFacts> {
   assertId('snapshotId', snapshotId);
-  return withVolume(pool, volumeId, async ({ record, locks }) => {
+  return withVolume(pool, volumeId, fence, async ({ record, locks }) => {
     assertUsable(pool, record);
+    // The one snapshot of an image is all it is.
+    topOf(record);
     const snapshots = record.snapshots.filter(({ id }) => id !== snapshotId);
     const without = snapshots.length === record.snapshots.length ? record : await put(pool, { ...record, snapshots });
     return factsOf(pool, await dropLayers(pool, { record: without, locks }));
@@ -150,11 +171,11 @@ export async function removeSnapshot(pool: DirectoryPool, volumeId: string, snap
 
 /** Port: StoragePool.revertVolume. */
 export async function revertVolume(pool: DirectoryPool, request: RevertVolume): Promise<VolumeFacts> {
-  const { volumeId, snapshotId, revertId } = request;
+  const { volumeId, snapshotId, revertId, fence } = request;
   assertId('snapshotId', snapshotId);
   assertId('revertId', revertId);
   const newTopId = layerIdOf(volumeId, revertId);
-  return withVolume(pool, volumeId, async ({ record, locks }) => {
+  return withVolume(pool, volumeId, fence, async ({ record, locks }) => {
     assertUsable(pool, record);
     if (record.layers.some(({ id }) => id === newTopId))
       return factsOf(pool, await dropLayers(pool, { record, locks }));

@@ -1,11 +1,15 @@
 import type { PoolCapabilities, PoolDriverName } from './pool-drivers.js';
+import type { Fence } from './volume-fence.js';
 
 /**
  * One storage pool as one host sees it. Every verb is safe to repeat, also after its process was killed anywhere: what had begun is
  * then finished first. Ids are UUIDs given by the caller, so that a repeated request is known for one.
  *
+ * A verb that is given a fence is refused with `stale_generation` once a higher one was seen for its volume, by whatever host; what is
+ * left of a purged volume refuses all that are not higher than its last. Without a fence nothing is refused: whoever calls is alone.
+ *
  * Every verb throws DomainError: `invalid_request` (names the field), `not_found`, `already_exists` (another volume has the id),
- * `conflict_state` (in use, or in a state that does not allow it), `no_capacity` (the pool is full), `host_fault`,
+ * `conflict_state` (in use, or in a state that does not allow it), `unavailable` (another verb takes its time: ask again), `no_capacity` (the pool is full), `host_fault`,
  * `deadline_exceeded`, `cancelled`. Nothing is changed then, or what was begun is finished by the next verb.
  */
 export interface StoragePool {
@@ -19,6 +23,11 @@ export interface StoragePool {
 
   /** An empty volume of exactly `sizeBytes`, a whole number of MiB. */
   ensureVolume(request: EnsureVolume): Promise<VolumeFacts>;
+  /**
+   * An image as a volume that is never written: a copy of the file, checked against its digest. Once: with another file under the
+   * same id it is left. A deleted one comes back. It is cloned from the snapshot that has its own id.
+   */
+  importImage(request: ImportImage): Promise<VolumeFacts>;
   /** Never smaller. Offline; a VM that has it open grows it through its own process first and says so by `isOpen`. */
   growVolume(request: GrowVolume): Promise<VolumeFacts>;
   /** A volume with the content of a snapshot. A linked one shares its layers; a full one is whole in itself. */
@@ -27,7 +36,7 @@ export interface StoragePool {
   /** Of all volumes at one instant: either nobody writes to any, or `switchLive` has the VM's process turn at once. */
   snapshotVolumes(request: SnapshotVolumes): Promise<readonly VolumeFacts[]>;
   /** No error if there is none. Layers that nothing needs go, or are merged as soon as no VM has the volume open. */
-  removeSnapshot(volumeId: string, snapshotId: string): Promise<VolumeFacts>;
+  removeSnapshot(volumeId: string, snapshotId: string, fence?: Fence): Promise<VolumeFacts>;
   /** The content and size of a snapshot again; what was written since is lost. `revertId` names the new layer. */
   revertVolume(request: RevertVolume): Promise<VolumeFacts>;
   /** Merges what can be, so that few files are read through. Called by the other verbs; by itself after a VM has stopped. */
@@ -39,10 +48,10 @@ export interface StoragePool {
   releaseVolume(volumeId: string, epoch: number): Promise<void>;
 
   /** Into the trash: kept with its snapshots until it is purged. No error if it is there already or gone. */
-  removeVolume(volumeId: string): Promise<void>;
-  restoreVolume(volumeId: string): Promise<VolumeFacts>;
+  removeVolume(volumeId: string, fence?: Fence): Promise<void>;
+  restoreVolume(volumeId: string, fence?: Fence): Promise<VolumeFacts>;
   /** Out of the trash for good. No error if it is gone. Layers that clones rest on stay for as long as those need them. */
-  purgeVolume(volumeId: string): Promise<void>;
+  purgeVolume(volumeId: string, fence?: Fence): Promise<void>;
   /** Purges what was in the trash for long enough, and moves files that no volume names into `quarantine/`. */
   sweep(request: SweepPool): Promise<SweepReport>;
 }
@@ -52,18 +61,33 @@ export interface EnsureVolume {
   /** Id of the project whose it is. */
   readonly ownerId: string;
   readonly sizeBytes: number;
+  readonly fence?: Fence;
+}
+export interface ImportImage {
+  /** Of the image; the volume's as well. */
+  readonly imageId: string;
+  /** Whose the volume is: the site. */
+  readonly ownerId: string;
+  /** Of the file, in lower-case hexadecimal digits. */
+  readonly sha256: string;
+  /** A whole qcow2 file that rests on nothing; null: not to be had, so that only what is on the pool already will do. */
+  readonly path: string | null;
 }
 export interface GrowVolume {
   readonly volumeId: string;
   readonly sizeBytes: number;
   /** A VM's process has the volume open and has made it larger already: only the record follows. */
   readonly isOpen?: boolean;
+  readonly fence?: Fence;
 }
 export interface CloneVolume {
   readonly volumeId: string;
   readonly ownerId: string;
   readonly source: { readonly volumeId: string; readonly snapshotId: string };
   readonly isLinked: boolean;
+  /** Of a linked clone that is larger than what it comes from; what is beyond reads as zeros. */
+  readonly sizeBytes?: number;
+  readonly fence?: Fence;
 }
 export interface CloneWatch {
   readonly signal?: AbortSignal;
@@ -71,7 +95,7 @@ export interface CloneWatch {
   readonly onProgress?: (fraction: number) => void;
 }
 export interface SnapshotVolumes {
-  readonly volumes: readonly { readonly volumeId: string; readonly snapshotId: string }[];
+  readonly volumes: readonly { readonly volumeId: string; readonly snapshotId: string; readonly fence?: Fence }[];
   /** Has the VM's process write to the overlays from one instant on (QMP `transaction`); leaves those that it writes to already. */
   readonly switchLive?: (overlays: readonly Overlay[]) => Promise<void>;
 }
@@ -86,6 +110,7 @@ export interface RevertVolume {
   readonly volumeId: string;
   readonly snapshotId: string;
   readonly revertId: string;
+  readonly fence?: Fence;
 }
 export interface SweepPool {
   /** 0 empties the trash. */

@@ -27,6 +27,7 @@ export async function sweepPool(pool: DirectoryPool, { trashKeepMs, orphanAgeMs 
       faults.push(wordsOf(thrown));
     }
   }
+  await pool.tombstones.sweep(pool.now());
   // Files before records: a volume that is made meanwhile has its file listed only if its record is read, or its file is young.
   const names = await pool.layers.names();
   const { named, expected, unreadable } = await namedLayers(pool);

@@ -31,12 +31,16 @@ export class VolumeLocks {
     this.#folder = folder;
   }
 
-  /** Runs it while holding all of them. Throws `conflict_state` when one is not had in time. */
-  async holding<T>(volumeIds: readonly string[], run: (held: HeldLocks) => Promise<T>): Promise<T> {
+  /** Runs it while holding all of them. Throws `unavailable` when one is not had in time. */
+  async holding<T>(
+    volumeIds: readonly string[],
+    run: (held: HeldLocks) => Promise<T>,
+    waitS = LOCK_WAIT_S,
+  ): Promise<T> {
     const files: FileHandle[] = [];
     try {
       // In one order everywhere: two that want the same ones cannot wait for each other.
-      for (const id of [...new Set(volumeIds)].sort()) files.push(await this.#lock(id));
+      for (const id of [...new Set(volumeIds)].sort()) files.push(await this.#lock(id, waitS));
       return await run({ descriptors: files.map(({ fd }) => fd) });
     } finally {
       for (const file of files) await file.close();
@@ -48,11 +52,11 @@ export class VolumeLocks {
     await rm(this.#pathOf(volumeId), { force: true });
   }
 
-  async #lock(volumeId: string): Promise<FileHandle> {
+  async #lock(volumeId: string, waitS: number): Promise<FileHandle> {
     for (;;) {
       const file = await open(this.#pathOf(volumeId), 'a', 0o600);
       try {
-        await waitForLock(file, volumeId);
+        await waitForLock(file, volumeId, waitS);
         if (await isStillNamed(file, this.#pathOf(volumeId))) return file;
         await file.close();
       } catch (thrown) {
@@ -67,14 +71,14 @@ export class VolumeLocks {
   }
 }
 
-async function waitForLock(file: FileHandle, volumeId: string): Promise<void> {
-  const args = ['--exclusive', '--timeout', String(LOCK_WAIT_S), '-E', `${TIMED_OUT_EXIT_CODE}`, `${LOCK_DESCRIPTOR}`];
+async function waitForLock(file: FileHandle, volumeId: string, waitS: number): Promise<void> {
+  const args = ['--exclusive', '--timeout', String(waitS), '-E', `${TIMED_OUT_EXIT_CODE}`, `${LOCK_DESCRIPTOR}`];
   const child = spawn('flock', args, { stdio: ['ignore', 'ignore', 'ignore', file.fd] });
   const [exitCode] = (await once(child, 'exit').catch((thrown: unknown) => {
     throw new DomainError('host_fault', 'flock of util-linux could not be run', { cause: thrown });
   })) as [number | null];
   if (exitCode === TIMED_OUT_EXIT_CODE) {
-    throw new DomainError('conflict_state', `volume ${volumeId} is being changed; try again when that has ended`);
+    throw new DomainError('unavailable', `volume ${volumeId} is being changed; try again when that has ended`);
   }
   if (exitCode !== 0) throw new DomainError('host_fault', `flock could not lock volume ${volumeId}`);
 }

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError } from '@kvorum/schema';
+import { DISK_BYTES_MAX, DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { removeFile, replaceFile } from './durable-file.js';
+import { Fence, NO_FENCE } from './volume-fence.js';
 
 const RECORD_SUFFIX = '.json';
 /** Some hundred snapshots; a larger file was not written by us. */
@@ -18,7 +19,8 @@ export const LayerId = z.string().refine((text) => {
 /** The volume whose layer it is. */
 export const volumeOf = (layerId: string): string => layerId.split('.')[0] ?? '';
 export const layerIdOf = (volumeId: string, id: string): string => `${volumeId}.${id}`;
-const SizeBytes = z.int().min(DISK_BYTES_MIN).max(DISK_BYTES_MAX);
+/** An image may have less than the least that a disk has. */
+const SizeBytes = z.int().min(1).max(DISK_BYTES_MAX);
 const TimeMs = z.int().min(0);
 
 /** A qcow2 file. It rests on `parentId`, whose file it names in its header; null: it is whole in itself. */
@@ -30,11 +32,19 @@ const Snapshot = z.strictObject({ id: Id, layerId: LayerId, sizeBytes: SizeBytes
  * read when the control plane is gone. Layers form a tree: a snapshot keeps the layer that was written when it was made.
  */
 export const VolumeRecord = z.strictObject({
-  formatVersion: z.literal(1),
+  /** 1 had no fence and no images. */
+  formatVersion: z.literal([1, 2]).transform(() => 2 as const),
   id: Id,
   /** Whose it is: the id of a project. */
   ownerId: Id,
   sizeBytes: SizeBytes,
+  /** The highest request that was accepted. */
+  fence: Fence.default(NO_FENCE),
+  /** An image of the site, to be cloned and never written. */
+  image: z
+    .strictObject({ sha256: z.string().regex(/^[0-9a-f]{64}$/) })
+    .nullable()
+    .default(null),
   /**
    * `copying`: a full clone that is not whole yet. `trashed`: deleted, and kept until it is purged.
    * `retired`: purged, but for layers that clones rest on; they go with the last clone.
@@ -43,7 +53,7 @@ export const VolumeRecord = z.strictObject({
   trashedAtMs: TimeMs.nullable(),
   /** Each stands after the one that it rests on. */
   layers: z.array(Layer),
-  /** The layer that is written; null once retired. */
+  /** The layer that is written; null once retired, and of an image. */
   topId: LayerId.nullable(),
   snapshots: z.array(Snapshot),
   /** What it was cloned from: never changed, so that a repeated request is told from another one. */

@@ -7,7 +7,9 @@ import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import { type DirectoryPoolOptions, openDirectoryPool, type PoolDriverName, type StoragePool } from '../src/index.js';
 import { SNAPSHOT_COUNT_MAX } from '../src/layer-tree.js';
+import { describeFences } from './fence.contract.js';
 import type { Scratch } from './file-systems.js';
+import { describeImages } from './image.contract.js';
 import { readMibs, writeMib } from './volume-bytes.js';
 
 const ownerId = randomUUID();
@@ -48,6 +50,9 @@ export function describePool(driver: PoolDriverName, fileSystem: string, scratch
   const layerFiles = (path: string): string[] => readdirSync(join(path, 'layers'));
 
   describe(`a ${driver} pool on ${fileSystem}`, () => {
+    describeFences(open);
+    describeImages(open, () => scratch.newFolder());
+
     it('says what it can', async () => {
       const { capabilities } = await open();
       expect(capabilities).toEqual({
