@@ -15,7 +15,12 @@ const LAYERS = {
   'packages/client': ['packages/schema'],
   'packages/control-plane': ['packages/schema', 'packages/scheduler'],
   'apps/api': ['packages/schema', 'packages/control-plane'],
-  'apps/node-agent': ['packages/schema', 'packages/hypervisor-driver', 'packages/host-network'],
+  'apps/node-agent': [
+    'packages/schema',
+    'packages/hypervisor-driver',
+    'packages/host-network',
+    'packages/host-storage',
+  ],
   // The driver for one verb, see driver-for-the-host-check-only.
   'apps/cli': ['packages/client', 'packages/hypervisor-driver'],
 };

@@ -12,6 +12,7 @@ describe('the configuration', () => {
       allowEmulation: false,
       trustSoftwareKvm: false,
       networks: false,
+      storagePool: [],
       logLevel: 'info',
     });
   });
@@ -35,6 +36,14 @@ describe('the configuration', () => {
     [{ ...STATE, overlayAddress: '192.0.2.1' }, 'networks'],
     [{ ...STATE, networks: true, overlayAddress: 'eth0' }, 'overlayAddress'],
     [{ ...STATE, networks: true, nameServers: '192.0.2.1,dns' }, 'nameServers.1'],
+    [{ ...STATE, storagePool: ['fast:/srv/fast'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['fast=dir:srv/fast'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['fast=dir:/srv/../etc'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['fast=dir:/'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['Fast Pool=dir:/srv/fast'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['a=dir:/srv/a', 'a=dir:/srv/b'] }, 'storagePool'],
+    [{ ...STATE, storagePool: ['a=dir:/srv/a', 'b=shared-dir:/srv/a/b'] }, 'storagePool'],
+    [{ ...STATE, storagePool: ['a=dir:/srv/a', 'b=dir:/srv/a'] }, 'storagePool'],
     [{ ...STATE, logLevel: 'loud' }, 'logLevel'],
   ])('refuses %j', (options, field) => {
     const { error } = AgentConfig.safeParse(options);

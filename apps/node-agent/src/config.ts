@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isAbsolute } from 'node:path';
 import { Ipv4Address, ResourceName } from '@kvorum/schema';
 import { z } from 'zod';
+import { PoolOptions } from './storage/pool-option.js';
 
 export interface HostPort {
   readonly host: string;
@@ -77,6 +78,8 @@ export const AgentConfig = z
       .transform((text) => text.split(','))
       .pipe(z.array(Ipv4Address).max(NAME_SERVER_COUNT_MAX))
       .optional(),
+    /** Storage pools of this host: folders that its operator gives for volumes. */
+    storagePool: PoolOptions.default([]),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {

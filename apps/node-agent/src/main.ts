@@ -36,6 +36,7 @@ function readFlags(): AgentOptions {
       networks: { type: 'boolean' },
       'overlay-address': string,
       'name-servers': string,
+      'storage-pool': { type: 'string', multiple: true },
       'log-level': string,
     },
   });
@@ -47,7 +48,9 @@ function readFlags(): AgentOptions {
   const options = Object.fromEntries(Object.entries(values).map(([flag, value]) => [camelCase(flag), value]));
   const parsed = AgentConfig.safeParse(options);
   if (parsed.success) return options as AgentOptions;
-  const complaints = parsed.error.issues.map((issue) => `--${kebabCase(issue.path.join('.'))}: ${issue.message}`);
+  const complaints = parsed.error.issues.map(
+    ({ path: [flag = ''], message }) => `--${kebabCase(String(flag))}: ${message}`,
+  );
   throw new DomainError('invalid_request', complaints.join('\n'));
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import type { SiteGatewayClient } from '@kvorum/schema/agent-wire';
+import type { AgentParts } from './agent-parts.js';
 import type { PressureSource } from './balloon/host-pressure.js';
 import { KernelPressure } from './balloon/kernel-pressure.js';
 import { findInstance } from './cloud-init/find-instance.js';
@@ -11,31 +12,28 @@ import { ensureIdentity } from './enrol/ensure-identity.js';
 import type { Identity } from './enrol/identity.js';
 import { FreezeKeeper } from './guest/freeze-keeper.js';
 import { GuestCommands } from './guest/guest-commands.js';
-import type { HostInventory } from './host/host-inventory.js';
 import { openInventory } from './host/open-inventory.js';
 import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
 import type { Log } from './log.js';
 import { type AgentNetworks, openNetworks } from './network/open-networks.js';
-import { type Keepers, openKeepers } from './open-keepers.js';
+import { openKeepers } from './open-keepers.js';
 import { LeaseRecord } from './report/lease-record.js';
 import { ReportCounter } from './report/report-counter.js';
 import { ReportStream } from './report/report-stream.js';
 import { ReportWriter } from './report/report-writer.js';
 import { type AgentServer, serve } from './rpc/serve.js';
+import { startBackground } from './start-background.js';
 import { chooseListenAddress } from './state/listen-address.js';
 import { StateFolders } from './state/state-folders.js';
 import { StateLock } from './state/state-lock.js';
+import { openPools } from './storage/open-pools.js';
 import { TemplateStore } from './template/template-store.js';
 import { gatewayClient } from './trust/gateway-client.js';
 import { recoverVms } from './vm/recover-vms.js';
 import { VmDirectory } from './vm/vm-directory.js';
 import type { VmHost } from './vm/vm-host.js';
 import { VmRecordFiles } from './vm/vm-record-files.js';
-
-/** Capacity and findings change slowly: memory is fixed, disks fill over minutes. */
-const INVENTORY_INTERVAL_MS = 60_000;
-const TOMBSTONE_CHECK_INTERVAL_MS = 3_600_000;
 
 export interface StartAgentOptions {
   readonly config: AgentOptions;
@@ -140,22 +138,6 @@ interface Assembly {
   readonly networks: AgentNetworks | null;
 }
 
-interface AgentParts extends Keepers {
-  readonly folders: StateFolders;
-  readonly directory: VmDirectory;
-  readonly images: ImageCache;
-  readonly inventory: HostInventory;
-  readonly writer: ReportWriter;
-  readonly cpus: HostCpus;
-  readonly consoles: ConsoleSessions;
-  readonly commands: GuestCommands;
-  readonly freezes: FreezeKeeper;
-  readonly templates: TemplateStore;
-  readonly networks: AgentNetworks | null;
-  readonly stream: ReportStream;
-  readonly lease: LeaseRecord;
-}
-
 /** Builds the parts and takes charge of the VMs that run; nothing is served or reported yet. */
 async function assemble({
   config,
@@ -163,6 +145,7 @@ async function assemble({
   log,
   pressure,
   folders,
+  identity,
   client,
   address,
   networks,
@@ -180,6 +163,7 @@ async function assemble({
     inUse: () => directory.templatesInUse(),
     log,
   });
+  const pools = await openPools({ config, folders, identity, onChange: () => stream.factsChanged(), log });
   const host: VmHost = {
     driver,
     folders,
@@ -192,6 +176,7 @@ async function assemble({
     imagePath: (sha256) => images.pathOf(sha256),
     templates,
     portOf: async (portId) => (await networks?.keeper.portOf(portId)) ?? null,
+    pools,
     onChange: (vmId) => stream.vmChanged(vmId),
     log,
   };
@@ -199,7 +184,7 @@ async function assemble({
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
   const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, log });
-  const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, address });
+  const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, pools, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });
@@ -209,49 +194,17 @@ async function assemble({
   }
   // Taps come before whoever may want them; QEMU processes that run hold theirs.
   networks?.keeper.start();
+  await pools.start();
   await recoverVms(host, directory).catch(async (thrown) => {
     await directory.close();
     throw thrown;
   });
   const consoles = new ConsoleSessions(directory, folders);
   const commands = new GuestCommands(log);
-  const talk = { consoles, commands, freezes, networks, templates };
+  const talk = { consoles, commands, freezes, networks, templates, pools, siteId: identity.siteId, log };
   return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
   return serve({ listen, identity, services: parts, log });
-}
-
-/** Reports, polls and housekeeping; returns what stops them. */
-function startBackground(parts: AgentParts, log: Log): () => void {
-  const warn = (what: string) => (thrown: unknown) => log.warn({ error: String(thrown) }, what);
-  parts.stream.start();
-  parts.guests.start();
-  parts.monitors.start();
-  parts.keeper.start();
-  parts.overheads.start();
-  parts.balloons.start();
-  parts.freezes.start();
-  const inventory = setInterval(() => {
-    parts.inventory
-      .refresh()
-      .then((hasChanged) => {
-        parts.cpus.update(parts.inventory.latest.topology);
-        if (hasChanged) parts.stream.factsChanged();
-      })
-      .catch(warn('the host could not be observed'));
-  }, INVENTORY_INTERVAL_MS);
-  const tombstones = setInterval(() => {
-    parts.directory.forgetOldTombstones(Date.now()).catch(warn('old tombstones could not be removed'));
-  }, TOMBSTONE_CHECK_INTERVAL_MS);
-  return () => {
-    clearInterval(inventory);
-    clearInterval(tombstones);
-    parts.guests.stop();
-    parts.freezes.stop();
-    parts.monitors.stop();
-    parts.keeper.stop();
-    parts.overheads.stop();
-  };
 }

@@ -26,6 +26,7 @@ beforeEach(async () => {
     cloudInit: null,
     rootVolumeId,
     templateId: null,
+    pooledVolumes: [],
   };
   await actor.ensureVm(intent(2), spec, { power: 'running', reset: false });
   sessions = new ConsoleSessions({ find: (id) => (id === vmId ? actor : null) }, host.folders, {

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StoragePool } from '@kvorum/host-storage';
 import { FakeDriver, FakeMachine, type HypervisorDriver, type RunningVm } from '@kvorum/hypervisor-driver';
 import { HostCpus } from '../src/cpu/host-cpus.js';
 import { topologyOf } from '../src/cpu/host-topology.js';
@@ -102,6 +103,8 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
 /** What outlives agents: the machine and the written record. Agents (here: one actor) come and are killed. */
 export class MortalHost {
   written: VmRecord | null = null;
+  /** Epochs of volumes that are claimed on a pool. */
+  readonly claims = new Map<string, number>();
   #life = new Life(Number.POSITIVE_INFINITY);
   #actor: VmActor | null = null;
   #templates: TemplateStore | null = null;
@@ -163,6 +166,24 @@ export class MortalHost {
     return new StateFolders(join(this.folder, 's'), join(this.folder, 'r'));
   }
 
+  /** One pool, of whose volumes only the claims matter. */
+  #pools(life: Life): VmHost['pools'] {
+    const pool = {
+      claimVolume: life.guard(async (volumeId: string, epoch: number) => {
+        this.claims.set(volumeId, epoch);
+        return { path: `/pool/${volumeId}.qcow2`, basePaths: [], sizeBytes: 16 * 1024 ** 2 };
+      }),
+      releaseVolume: life.guard(async (volumeId: string, epoch: number) => {
+        if ((this.claims.get(volumeId) ?? 0) <= epoch) this.claims.delete(volumeId);
+      }),
+    };
+    return {
+      get: async () => pool as unknown as StoragePool,
+      hasRoom: async () => true,
+      shortenLater: () => undefined,
+    };
+  }
+
   async #host(): Promise<VmHost> {
     const life = this.#life;
     const save = async (record: VmRecord) => {
@@ -187,6 +208,7 @@ export class MortalHost {
       cpus: new HostCpus(topologyOf(this.machine.facts, driver.usableCpus())),
       placeThreads: async () => undefined,
       portOf: async () => null,
+      pools: this.#pools(life),
       accelerators: ['tcg'],
       newestMachineType: () => this.machine.facts.qemuMachineType,
       machineTypes: () => this.machine.facts.machineTypes,

@@ -22,6 +22,7 @@ const SPEC: VmSpec = {
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
   templateId: null,
+  pooledVolumes: [],
 };
 const intent = (generation: number): Intent => ({
   vmId: VM,

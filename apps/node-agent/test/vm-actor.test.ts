@@ -21,6 +21,7 @@ const spec = (changes: Partial<VmSpec> = {}): VmSpec => ({
   hardware: PLAIN_HARDWARE,
   rootVolumeId: VOLUME,
   templateId: null,
+  pooledVolumes: [],
   ...changes,
 });
 const DEDICATED = VmHardware.parse({ cpuPolicy: { policy: 'dedicated' } });

@@ -32,7 +32,12 @@ export async function claimVolume(pool: DirectoryPool, volumeId: string, epoch: 
     assertUsable(pool, claimed);
     // Throws for an image, which nobody writes.
     topOf(claimed);
-    const done = await finishPending(pool, await put(pool, claimed), descriptors);
+    const isAgain = holder?.hostId === pool.hostId && holder.epoch === epoch;
+    const done = await finishPending(pool, isAgain ? record : await put(pool, claimed), descriptors).catch((thrown) => {
+      // Its own VM has it open, and what has begun is finished through that VM.
+      if (isAgain && thrown instanceof DomainError && thrown.code === 'conflict_state') return record;
+      throw thrown;
+    });
     const topId = topOf(done);
     const [path = '', ...basePaths] = (await wholeChain(pool, done, topId)).map((id) => pool.layers.pathOf(id));
     return { path, basePaths, sizeBytes: done.sizeBytes };

@@ -19,7 +19,8 @@ import { VolumeLocks } from './volume-lock.js';
 import { RecordFiles } from './volume-record.js';
 
 export interface DirectoryPoolOptions {
-  readonly poolId: string;
+  /** Null: whichever it is; a new one gets an id. */
+  readonly poolId: string | null;
   readonly driver: PoolDriverName;
   /** This host, by which a shared volume knows its user. */
   readonly hostId: string;
@@ -39,14 +40,14 @@ const HIGH_WATER_RATIO_DEFAULT = 0.9;
 
 /** Opens a pool of the driver `dir` or `shared-dir`: a folder of qcow2 files. */
 export async function openDirectoryPool(options: DirectoryPoolOptions): Promise<StoragePool> {
-  assertId('poolId', options.poolId);
+  if (options.poolId !== null) assertId('poolId', options.poolId);
   assertId('hostId', options.hostId);
   const { highWaterRatio = HIGH_WATER_RATIO_DEFAULT, driver, poolId, hostId } = options;
   if (!(highWaterRatio > 0 && highWaterRatio <= 1)) throw invalidField('highWaterRatio', 'must be above 0, at most 1');
   return asHostFaults(async () => {
     const folders = await openFolders(options.path, { poolId, driver, hostId }, options.mayInitialise);
     return verbsOf({
-      id: poolId,
+      id: folders.poolId,
       hostId,
       driver,
       capabilities: capabilitiesOf(driver, await findReflink(folders.locks)),

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { chmod, link, mkdir, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve } from 'node:path';
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
@@ -22,12 +23,14 @@ const Marker = z.strictObject({
 });
 
 export interface PoolIdentity {
-  readonly poolId: string;
+  /** Null: whichever is there. */
+  readonly poolId: string | null;
   readonly driver: PoolDriverName;
   readonly hostId: string;
 }
 
 export interface PoolFolders {
+  readonly poolId: string;
   readonly root: string;
   readonly volumes: string;
   readonly layers: string;
@@ -51,15 +54,33 @@ export async function openFolders(path: string, pool: PoolIdentity, mayInitialis
     if (others.length > 0 && !others.every((name) => name.startsWith(`${MARKER_NAME}.`))) {
       throw invalidPath(`${path} is not empty; a new pool needs an empty folder`);
     }
-    const hostId = POOL_DRIVERS[pool.driver].isShared ? null : pool.hostId;
-    const text = JSON.stringify({ formatVersion: 1, poolId: pool.poolId, driver: pool.driver, hostId });
-    await replaceFile(join(path, MARKER_NAME), `${text}\n`);
-  } else assertSame(path, marker, pool);
-  return makeFolders(path);
+    await makeMarker(path, pool);
+    return openFolders(path, pool, false);
+  }
+  assertSame(path, marker, pool);
+  return makeFolders(path, marker.poolId);
 }
 
-async function makeFolders(root: string): Promise<PoolFolders> {
-  const folders: PoolFolders = {
+/** Of hosts that meet in a new shared pool one is the first; the others find its marker. */
+async function makeMarker(path: string, { poolId, driver, hostId }: PoolIdentity): Promise<void> {
+  const marker = {
+    formatVersion: 1,
+    poolId: poolId ?? randomUUID(),
+    driver,
+    hostId: POOL_DRIVERS[driver].isShared ? null : hostId,
+  };
+  const draft = join(path, `${MARKER_NAME}.${randomUUID()}`);
+  await replaceFile(draft, `${JSON.stringify(marker)}\n`);
+  // link(2) replaces nothing.
+  await link(draft, join(path, MARKER_NAME)).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code !== 'EEXIST') throw thrown;
+  });
+  await rm(draft);
+  await syncPath(path);
+}
+
+async function makeFolders(root: string, poolId: string): Promise<PoolFolders> {
+  const folders = {
     root,
     volumes: join(root, 'volumes'),
     layers: join(root, 'layers'),
@@ -68,11 +89,12 @@ async function makeFolders(root: string): Promise<PoolFolders> {
     quarantine: join(root, 'quarantine'),
   };
   for (const [name, folder] of Object.entries(folders)) {
-    if (name !== 'root')
-      await mkdir(folder, { recursive: true, mode: name === 'layers' ? PASSABLE_MODE : PRIVATE_MODE });
+    if (name !== 'root') await mkdir(folder, { recursive: true, mode: PRIVATE_MODE });
   }
+  // Apart from mkdir(2), whose mode the umask of a service cuts down.
+  await chmod(folders.layers, PASSABLE_MODE);
   await syncPath(root);
-  return folders;
+  return { ...folders, poolId };
 }
 
 /** A link could be turned elsewhere later, and `..` would reach out of what the host's operator allowed. */
@@ -102,7 +124,7 @@ async function readMarker(path: string): Promise<z.infer<typeof Marker> | null> 
 }
 
 function assertSame(path: string, marker: z.infer<typeof Marker>, pool: PoolIdentity): void {
-  if (marker.poolId !== pool.poolId) {
+  if (pool.poolId !== null && marker.poolId !== pool.poolId) {
     throw new DomainError('conflict_state', `${path} holds another storage pool: ${marker.poolId}`);
   }
   if (marker.driver !== pool.driver) {

@@ -28,7 +28,7 @@ export interface StoragePool {
    * same id it is left. A deleted one comes back. It is cloned from the snapshot that has its own id.
    */
   importImage(request: ImportImage): Promise<VolumeFacts>;
-  /** Never smaller. Offline; a VM that has it open grows it through its own process first and says so by `isOpen`. */
+  /** Never smaller. Of a volume that a VM's process has open `growLive` makes the file larger. */
   growVolume(request: GrowVolume): Promise<VolumeFacts>;
   /** A volume with the content of a snapshot. A linked one shares its layers; a full one is whole in itself. */
   cloneVolume(request: CloneVolume, watch?: CloneWatch): Promise<VolumeFacts>;
@@ -76,8 +76,8 @@ export interface ImportImage {
 export interface GrowVolume {
   readonly volumeId: string;
   readonly sizeBytes: number;
-  /** A VM's process has the volume open and has made it larger already: only the record follows. */
-  readonly isOpen?: boolean;
+  /** Has the VM's process, which has the volume open, make it so large (QMP block_resize); once more does no harm. */
+  readonly growLive?: () => Promise<void>;
   readonly fence?: Fence;
 }
 export interface CloneVolume {

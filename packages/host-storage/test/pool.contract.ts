@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
@@ -62,6 +62,21 @@ export function describePool(driver: PoolDriverName, fileSystem: string, scratch
         isThin: true,
         growsOnline: true,
         hasReflink,
+      });
+    });
+
+    it('lets users of VMs pass to the files of volumes, and to nothing else, whatever the umask of the agent', async () => {
+      const before = process.umask(0o077);
+      const { path } = await open().finally(() => process.umask(before));
+      const modes = readdirSync(path, { withFileTypes: true })
+        .filter((entry) => entry.isDirectory())
+        .map(({ name }) => [name, (statSync(join(path, name)).mode & 0o777).toString(8)]);
+      expect(Object.fromEntries(modes)).toEqual({
+        layers: '711',
+        locks: '700',
+        quarantine: '700',
+        tombstones: '700',
+        volumes: '700',
       });
     });
 

@@ -5,6 +5,7 @@ import type { GuestPort } from './guest-port.js';
 import type { DiskSwitch, MachineSpec } from './machine-spec.js';
 import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
+export { ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
 export type { DeviceEvent, DiskSwitch, MachineSpec };
 

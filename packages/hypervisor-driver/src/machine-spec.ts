@@ -13,6 +13,9 @@ interface Attachments {
   readonly taps?: Readonly<Record<string, TapOfCard>>;
 }
 
+/** The root disk, where disks are named by their ids. */
+export const ROOT_DISK_ID = 'root';
+
 /** What of a machine can be changed while it runs. */
 export interface MachineSpec {
   readonly vcpuCount: number;
@@ -20,13 +23,17 @@ export interface MachineSpec {
   readonly hardware: VmHardware;
   /** Of the root disk. */
   readonly diskPath: string;
+  /**
+   * qcow2 files that lie under the root disk, the nearest first. Left out: it rests on one image, as its header says.
+   */
+  readonly rootBases?: readonly string[];
   /** Left out: no device needs any. */
   readonly attachments?: Attachments;
 }
 
 /** Paths are absolute. The overlay has the size of the disk and rests on `basePath`. */
 export interface DiskSwitch {
-  /** Of a data disk. */
+  /** Of a data disk, or ROOT_DISK_ID for the root disk, if the machine was started with `rootBases`. */
   readonly diskId: string;
   /** What it writes to now. */
   readonly basePath: string;

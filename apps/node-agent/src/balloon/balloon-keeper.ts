@@ -1,9 +1,9 @@
 import type { BalloonStatus } from '@kvorum/schema';
+import { answerWithin } from '../answer-within.js';
 import { forEachBounded } from '../for-each-bounded.js';
 import type { Log } from '../log.js';
 import type { LiveVm } from '../vm/live-vm.js';
 import type { VmActor } from '../vm/vm-actor.js';
-import { answerWithin } from './answer-within.js';
 import { ROUND_INTERVAL_MS, STATS_INTERVAL_S } from './balloon-policy.js';
 import { type HostPressure, type PressureSource, pressureLevelOf } from './host-pressure.js';
 import { type BalloonDecision, type BalloonedVm, type BalloonReason, planBalloons } from './plan-balloons.js';

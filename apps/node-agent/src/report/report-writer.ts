@@ -5,6 +5,8 @@ import type { HostCpus } from '../cpu/host-cpus.js';
 import type { OverheadMeter } from '../cpu/overhead-meter.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
+import type { PoolKeeper } from '../storage/pool-keeper.js';
+import { toPoolReport } from '../storage/volume-report.js';
 import type { VmActor } from '../vm/vm-actor.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
 import type { GuestPoller } from './guest-poller.js';
@@ -19,6 +21,7 @@ export interface ReportSources {
   readonly inventory: HostInventory;
   readonly cpus: HostCpus;
   readonly counter: ReportCounter;
+  readonly pools: PoolKeeper;
   /** Where the control plane reaches this agent. */
   readonly address: string;
 }
@@ -74,7 +77,7 @@ export class ReportWriter {
       address: this.#sources.address,
       isFull,
       vms: actors.map((actor) => this.#vmReport(actor, reportGeneration)).filter((report) => report !== null),
-      pools: undefined,
+      pools: hasFacts ? { pools: this.#sources.pools.statuses.map(toPoolReport) } : undefined,
     };
   }
 

@@ -4,9 +4,11 @@ import type { FreezeKeeper } from '../guest/freeze-keeper.js';
 import type { GuestCommands } from '../guest/guest-commands.js';
 import type { HostInventory } from '../host/host-inventory.js';
 import type { ImageCache } from '../image/image-cache.js';
+import type { Log } from '../log.js';
 import type { AgentNetworks } from '../network/open-networks.js';
 import type { ReportWriter } from '../report/report-writer.js';
 import type { StateFolders } from '../state/state-folders.js';
+import type { PoolKeeper } from '../storage/pool-keeper.js';
 import type { TemplateStore } from '../template/template-store.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
 
@@ -24,4 +26,8 @@ export interface AgentServices {
   readonly templates: TemplateStore;
   /** Null: this agent makes no networks. */
   readonly networks: AgentNetworks | null;
+  readonly log: Log;
+  readonly pools: PoolKeeper;
+  /** Whose images are, on pools. */
+  readonly siteId: string;
 }

@@ -26,7 +26,7 @@ import {
 } from '@kvorum/schema';
 import { ConsoleKind, PowerState, Accelerator as WireAccelerator } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
-import { Sha256 } from '../vm/vm-record.js';
+import { PooledVolume, Sha256 } from '../vm/vm-record.js';
 
 /**
  * What the agent takes from the wire. protobuf lets everything through: absent fields are empty, enums any number, so
@@ -58,22 +58,39 @@ const AcceleratorByNumber: Readonly<Partial<Record<WireAccelerator, Accelerator>
 };
 /** protobuf has no null. */
 const NoText = z.literal('').transform(() => null);
-const WireSpec = z.object({
-  name: ResourceName,
-  vcpuCount: VcpuCount,
-  memoryBytes: MemoryBytes,
-  accelerator: z
-    .number()
-    .transform((number) => AcceleratorByNumber[number as WireAccelerator])
-    .pipe(Accelerator),
-  rootVolumeId: WireVolumeId,
-  balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
-  hardware: VmHardware.prefault({}),
-  cloudInit: z
-    .optional(CloudInit.extend({ userData: z.union([NoText, CloudInit.shape.userData]) }))
-    .transform((told) => told ?? null),
-  templateId: z.optional(TemplateIdOnWire).transform((templateId) => templateId ?? null),
-});
+const isDiskOf = (id: string, rootVolumeId: string, { devices }: VmHardware): boolean =>
+  id === rootVolumeId || devices.dataDisks.some((disk) => disk.id === id);
+const WireSpec = z
+  .object({
+    name: ResourceName,
+    vcpuCount: VcpuCount,
+    memoryBytes: MemoryBytes,
+    accelerator: z
+      .number()
+      .transform((number) => AcceleratorByNumber[number as WireAccelerator])
+      .pipe(Accelerator),
+    rootVolumeId: WireVolumeId,
+    balloon: z.optional(BalloonPolicy).transform((policy) => policy ?? null),
+    hardware: VmHardware.prefault({}),
+    cloudInit: z
+      .optional(CloudInit.extend({ userData: z.union([NoText, CloudInit.shape.userData]) }))
+      .transform((told) => told ?? null),
+    templateId: z.optional(TemplateIdOnWire).transform((templateId) => templateId ?? null),
+    pooledVolumes: z.array(
+      PooledVolume.extend({ volumeId: WireVolumeId, poolId: z.uuid().refine(asSpelled, SPELLING) }),
+    ),
+  })
+  .refine(
+    ({ pooledVolumes, rootVolumeId, hardware }) =>
+      pooledVolumes.every(({ volumeId }) => isDiskOf(volumeId, rootVolumeId, hardware)) &&
+      new Set(pooledVolumes.map(({ volumeId }) => volumeId)).size === pooledVolumes.length,
+    { path: ['pooledVolumes'], error: 'must name disks of the VM, each once' },
+  )
+  .refine(
+    ({ templateId, pooledVolumes, rootVolumeId }) =>
+      templateId === null || !pooledVolumes.some(({ volumeId }) => volumeId === rootVolumeId),
+    { path: ['templateId'], error: 'goes with a root disk that lies on no pool' },
+  );
 
 export const EnsureVm = z
   .object({

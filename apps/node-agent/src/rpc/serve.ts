@@ -15,22 +15,33 @@ import type { Identity } from '../enrol/identity.js';
 import type { Log } from '../log.js';
 import type { AgentServices } from './agent-services.js';
 import { authenticateCaller } from './authenticate-caller.js';
+import { cloneVolume } from './clone-volume.rpc.js';
 import type { Conversation } from './conversation.js';
 import { ensureBalloon } from './ensure-balloon.rpc.js';
 import { ensureDisk } from './ensure-disk.rpc.js';
 import { ensureImage } from './ensure-image.rpc.js';
 import { ensureNetworks } from './ensure-networks.rpc.js';
 import { ensureVm } from './ensure-vm.rpc.js';
+import { ensureVolume } from './ensure-volume.rpc.js';
 import { freezeGuest } from './freeze-guest.rpc.js';
 import { freezeTemplate } from './freeze-template.rpc.js';
+import { growVolume } from './grow-volume.rpc.js';
 import { observeHost } from './observe-host.rpc.js';
 import { observeVms } from './observe-vms.rpc.js';
+import { observeVolume } from './observe-volume.rpc.js';
 import { openConsole } from './open-console.rpc.js';
+import { purgeVolume } from './purge-volume.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
 import { removeTemplate } from './remove-template.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
+import { removeVolume } from './remove-volume.rpc.js';
+import { removeVolumeSnapshot } from './remove-volume-snapshot.rpc.js';
+import { restoreVolume } from './restore-volume.rpc.js';
+import { revertVolume } from './revert-volume.rpc.js';
 import { runGuestCommand } from './run-guest-command.rpc.js';
+import { snapshotVolumes } from './snapshot-volumes.rpc.js';
+import { sweepPool } from './sweep-pool.rpc.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
 import { thawGuest } from './thaw-guest.rpc.js';
 
@@ -111,24 +122,19 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     freezeTemplate: unary(context, 'FreezeTemplate', freezeTemplate),
     removeTemplate: unary(context, 'RemoveTemplate', removeTemplate),
     thawGuest: unary(context, 'ThawGuest', thawGuest),
-    ensureVolume: unary(context, 'EnsureVolume', refusePool),
-    growVolume: unary(context, 'GrowVolume', refusePool),
-    cloneVolume: streaming(context, 'CloneVolume', refuseClone),
-    snapshotVolumes: unary(context, 'SnapshotVolumes', refusePool),
-    removeVolumeSnapshot: unary(context, 'RemoveVolumeSnapshot', refusePool),
-    revertVolume: unary(context, 'RevertVolume', refusePool),
-    removeVolume: unary(context, 'RemoveVolume', refusePool),
-    restoreVolume: unary(context, 'RestoreVolume', refusePool),
-    purgeVolume: unary(context, 'PurgeVolume', refusePool),
-    observeVolume: unary(context, 'ObserveVolume', refusePool),
-    sweepPool: unary(context, 'SweepPool', refusePool),
+    ensureVolume: unary(context, 'EnsureVolume', ensureVolume),
+    growVolume: unary(context, 'GrowVolume', growVolume),
+    cloneVolume: streaming(context, 'CloneVolume', cloneVolume),
+    snapshotVolumes: unary(context, 'SnapshotVolumes', snapshotVolumes),
+    removeVolumeSnapshot: unary(context, 'RemoveVolumeSnapshot', removeVolumeSnapshot),
+    revertVolume: unary(context, 'RevertVolume', revertVolume),
+    removeVolume: unary(context, 'RemoveVolume', removeVolume),
+    restoreVolume: unary(context, 'RestoreVolume', restoreVolume),
+    purgeVolume: unary(context, 'PurgeVolume', purgeVolume),
+    observeVolume: unary(context, 'ObserveVolume', observeVolume),
+    sweepPool: unary(context, 'SweepPool', sweepPool),
   };
 }
-
-/** This agent has no storage pools. */
-const refusePool = (): Promise<never> =>
-  Promise.reject(new DomainError('not_found', 'this host has no such storage pool'));
-const refuseClone = (): AsyncIterable<never> => ({ [Symbol.asyncIterator]: () => ({ next: refusePool }) });
 
 interface HandlerContext {
   readonly services: AgentServices;

@@ -22,6 +22,8 @@ export class LiveVm implements LiveRun {
   #powerChangeCount = 0;
   #hang: VmCondition | null = null;
   #diskFault: VmCondition | null = null;
+  /** What is waited for before a VM goes on that stands still for want of room. */
+  waitsFor: string | null = null;
   readonly #devices = new DeviceConditions();
   /** Kept by cpu-keeper.ts. */
   cpuDrift: VmCondition | null = null;
@@ -66,10 +68,16 @@ export class LiveVm implements LiveRun {
     return this.#diskFault?.kind === 'disk-full';
   }
   get conditions(): readonly VmCondition[] {
-    const own = [this.#hang, this.#diskFault, this.cpuDrift, this.staleIdentity].filter(
+    const own = [this.#hang, this.#shownDiskFault, this.cpuDrift, this.staleIdentity].filter(
       (condition) => condition !== null,
     );
     return [...own, ...this.#devices.conditions];
+  }
+
+  get #shownDiskFault(): VmCondition | null {
+    const fault = this.#diskFault;
+    if (fault === null || !this.isOutOfDisk || this.waitsFor === null) return fault;
+    return { ...fault, detail: `${fault.detail}; waiting for ${this.waitsFor}` };
   }
 
   /** Asks for a sign of life within `timeoutMs` and remembers what came of it. Never throws for what ails the VM. */

@@ -1,15 +1,26 @@
 import type { DiskSpec, LaunchSpec, MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { PortOnHost } from '../network/network-keeper.js';
+import type { PooledFiles } from './claimed-volumes.js';
 import type { VmHost } from './vm-host.js';
 import { machineOf, type VmRecord, type VmSpec } from './vm-record.js';
 
-/** The machine of a VM with its files on this host. Throws `conflict_state` for a disk or image that is not here. */
-export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<MachineSpec> {
+/**
+ * The machine of a VM with its files on this host; `pooled`: those of its volumes on pools. Throws `conflict_state` for a disk or
+ * image that is not here.
+ */
+export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: PooledFiles): Promise<MachineSpec> {
   const spec = specOf(record);
   const { dataDisks, cdroms, nics } = spec.hardware.devices;
   const disks: Record<string, string> = {};
+  const bases: Record<string, readonly string[]> = {};
   for (const { id } of dataDisks) {
+    const file = pooled.get(id ?? '');
+    if (id !== null && file !== undefined) {
+      disks[id] = file.path;
+      bases[id] = file.basePaths;
+      continue;
+    }
     if (id === null || record.volumes[id]?.isComplete !== true) {
       throw new DomainError('conflict_state', `the data disk ${id} of the VM is not on this host`);
     }
@@ -22,20 +33,46 @@ export async function machineSpecOf(host: VmHost, record: VmRecord): Promise<Mac
     if (path === null) throw new DomainError('conflict_state', `the image in the drive ${name} is not on this host`);
     media[imageSha256] = path;
   }
-  const { vcpuCount, memoryBytes, hardware, rootVolumeId } = spec;
-  const diskPath = host.folders.diskOf(record.vmId, rootVolumeId);
-  return { vcpuCount, memoryBytes, hardware, diskPath, attachments: { disks, media, taps: await tapsOf(host, nics) } };
+  const { vcpuCount, memoryBytes, rootVolumeId } = spec;
+  const root = pooled.get(rootVolumeId);
+  return {
+    vcpuCount,
+    memoryBytes,
+    hardware: hardwareOf(spec, pooled),
+    diskPath: root?.path ?? host.folders.diskOf(record.vmId, rootVolumeId),
+    ...(root === undefined ? {} : { rootBases: root.basePaths }),
+    attachments: { disks, bases, media, taps: await tapsOf(host, nics) },
+  };
+}
+
+/** A volume of a pool is as large as the pool says: it is grown through the pool alone. */
+function hardwareOf({ hardware, rootVolumeId }: VmSpec, pooled: PooledFiles): VmSpec['hardware'] {
+  const { rootDisk, dataDisks } = hardware.devices;
+  const sizeOf = <Size>(id: string | null, otherwise: Size) => pooled.get(id ?? '')?.sizeBytes ?? otherwise;
+  return {
+    ...hardware,
+    devices: {
+      ...hardware.devices,
+      rootDisk: { ...rootDisk, sizeBytes: sizeOf(rootVolumeId, rootDisk.sizeBytes) },
+      dataDisks: dataDisks.map((disk) => ({ ...disk, sizeBytes: sizeOf(disk.id, disk.sizeBytes) })),
+    },
+  };
 }
 
 /** All that its process is started with, as the record says; its first start has chosen what stays. */
-export async function launchSpecOf(host: VmHost, record: VmRecord, isPaused: boolean): Promise<LaunchSpec> {
+export async function launchSpecOf(
+  host: VmHost,
+  record: VmRecord,
+  pooled: PooledFiles,
+  isPaused: boolean,
+): Promise<LaunchSpec> {
   const { vmId, epoch, machineType, vmGenerationId } = record;
   const { name, accelerator, cloudInit } = specOf(record);
   if (machineType === null || vmGenerationId === null) throw new TypeError(`VM ${vmId} has been started before`);
   return {
     ...{ vmId, name, epoch, accelerator, machineType, isPaused },
     runDir: host.folders.runDirOf(vmId),
-    ...(await machineSpecOf(host, record)),
+    ...(await machineSpecOf(host, record, pooled)),
     seedPath: cloudInit === null ? null : host.folders.seedOf(vmId),
     firmware: { folder: host.folders.firmwareOf(vmId), generationId: vmGenerationId },
     placement: host.cpus.placementOf(vmId),

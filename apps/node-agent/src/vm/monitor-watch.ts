@@ -13,8 +13,8 @@ interface Watched {
 }
 
 /**
- * Looks after what the agent cannot hear of by itself: monitors that hang, disks that have space again, VMs that could not
- * be examined when the agent started. Each VM has its own turn, spread over the interval, so that one never waits for
+ * Looks after what the agent cannot hear of by itself: monitors that hang, disks that have space again, volumes that could not be
+ * released, VMs that could not be examined when the agent started. Each VM has its own turn, spread over the interval, so that one never waits for
  * another; a hanging one has a single question waiting at it, whatever time passes.
  */
 export class MonitorWatch {
@@ -47,7 +47,7 @@ export class MonitorWatch {
 
   #tick(nowMs: number): void {
     for (const actor of this.#actors()) {
-      if (actor.live === null && !actor.isUnexamined) continue;
+      if (actor.live === null && !actor.isUnexamined && !actor.isHoldingVolumes) continue;
       const watched = this.#watchedOf(actor, nowMs);
       if (watched.isBusy || watched.dueMs > nowMs) continue;
       void this.#look(actor, watched);
@@ -69,6 +69,7 @@ export class MonitorWatch {
       if (actor.isUnexamined) await actor.recover();
       await actor.live?.check(this.#timeoutMs);
       if (actor.live?.isOutOfDisk === true) await actor.resumeWithSpace();
+      if (actor.isHoldingVolumes) await actor.releaseVolumes();
     } catch (thrown) {
       this.#log.debug({ vmId: actor.vmId, error: String(thrown) }, 'a VM could not be looked after');
     } finally {

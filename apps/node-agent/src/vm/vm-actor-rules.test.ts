@@ -18,6 +18,7 @@ const SPEC = {
   cloudInit: null,
   rootVolumeId: DISK,
   templateId: null,
+  pooledVolumes: [],
 };
 
 const intent = (generation: number, fencingToken = 1, epoch = 1): Intent => ({

@@ -124,6 +124,7 @@ function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmReco
     reset: null,
     run: record?.run ?? null,
     volumes: {},
+    claims: record?.claims ?? [],
     removedVolumeIds: [],
     tombstone: null,
   };

@@ -29,6 +29,14 @@ export interface VmSnapshot {
   readonly promisedOverheadBytes: number;
 }
 
+/** A VM that runs, for a task of its volumes. */
+export interface VmRun {
+  readonly live: LiveVm;
+  readonly record: VmRecord;
+  /** What makes a volume of the running VM larger. */
+  growPooled(volumeId: string): Promise<(sizeBytes: number) => Promise<void>>;
+}
+
 export interface DiskDemand {
   readonly volumeId: VmRecord['removedVolumeIds'][number];
   readonly sizeBytes: number;
@@ -221,6 +229,29 @@ export class VmActor {
     return this.#mailbox.postInternal(async () => {
       if (this.#memory.record !== null) await this.#process.resumeWithSpace(this.#memory.record);
     });
+  }
+
+  /** Volumes of pools that were not released yet, although nothing runs. */
+  get isHoldingVolumes(): boolean {
+    return this.live === null && this.#obstacle === null && (this.#memory.record?.claims.length ?? 0) > 0;
+  }
+
+  releaseVolumes(): Promise<void> {
+    return this.#mailbox.postInternal(() => this.#process.releaseClaims());
+  }
+
+  /**
+   * Runs a task with the VM's process as it is between intents: nothing starts, ends or changes it meanwhile. Null: it does not run
+   * here.
+   */
+  withRun<Result>(task: (run: VmRun | null) => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    return this.#mailbox.post(async () => {
+      await this.#assertKnown();
+      const { live } = this.#process;
+      const { record } = this.#memory;
+      if (live === null || live.exit !== null || record === null) return task(null);
+      return task({ live, record, growPooled: (volumeId) => this.#process.growPooled(live, record, volumeId) });
+    }, signal);
   }
 
   /** Forgets a swept tombstone older than `olderThanMs` (Unix ms). */

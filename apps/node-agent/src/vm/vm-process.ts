@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TemplateFacts, VmExit, VmPower } from '@kvorum/hypervisor-driver';
-import { DomainError, MIB } from '@kvorum/schema';
+import { DomainError } from '@kvorum/schema';
 import { assertNever } from '../assert-never.js';
 import { makeSeed } from '../cloud-init/make-seed.js';
 import { NO_CLAIM } from '../cpu/plan-pinning.js';
 import { machineTypeOf } from './choose-machine-type.js';
+import { claimVolumes, NO_POOLED_FILES, releaseVolumes, withClaims } from './claimed-volumes.js';
 import { forkVm, templateToFork } from './fork-of-vm.js';
+import { lackingRoom } from './lacking-room.js';
 import { LiveVm } from './live-vm.js';
 import { changedRecord, growDisks, launchSpecOf, machineSpecOf } from './machine-of-vm.js';
 import { refreshFork } from './refresh-fork.js';
@@ -15,7 +17,7 @@ import { stopGracefully } from './stop-gracefully.js';
 import { type Action, nextAction } from './vm-actor-rules.js';
 import type { VmHost } from './vm-host.js';
 import type { VmMemory } from './vm-memory.js';
-import { machineOf, type Run, type VmRecord } from './vm-record.js';
+import { machineOf, type Run, type VmRecord, type VmSpec } from './vm-record.js';
 
 /** QEMU closes its disks within a second; a slow host gets ten times that before SIGKILL. */
 const END_TIMEOUT_MS = 10_000;
@@ -23,9 +25,6 @@ const END_TIMEOUT_MS = 10_000;
 const ACTIONS_PER_REQUEST_MAX = 8;
 /** A sign of life right after an adoption; a monitor that says nothing is found hanging then. */
 const FIRST_CHECK_TIMEOUT_MS = 500;
-/** Less than this and the next write of the guest would stop it again. */
-const FREE_DISK_BYTES_MIN = 64 * MIB;
-
 /**
  * The process of one VM, on behalf of its actor. Called from the actor's mailbox alone, so that no two of its methods
  * ever run at once; `onExit` posts to that mailbox.
@@ -73,7 +72,7 @@ export class VmProcess {
     if (vm === null) {
       this.#host.cpus.release(record.vmId);
       if (run.phase !== 'ended') await this.#rememberLoss(record, run);
-      return;
+      return this.releaseClaims();
     }
     this.#host.cpus.restore(record.vmId, run.claim);
     // Of one that hangs the power is not known: as it was wanted is most likely. If it ends right now, its own task tells.
@@ -97,9 +96,12 @@ export class VmProcess {
     if (present !== null) return present;
     const live = this.#live;
     if (live === null) throw new DomainError('conflict_state', 'only a VM that runs can be made a template: start it');
+    if (record.claims.length > 0) {
+      throw new DomainError('conflict_state', 'a VM with volumes on pools cannot be made a template');
+    }
     // Before it stands still: whoever comes after a crash lets it go on.
     await this.#memory.save({ ...record, freezingTemplateId: templateId });
-    const golden = await launchSpecOf(this.#host, record, false);
+    const golden = await launchSpecOf(this.#host, record, NO_POOLED_FILES, false);
     const [folder, runDir] = [folders.templateOf(templateId), folders.runDirOf(templateId)];
     try {
       const facts = await templates.make({ templateId, folder, runDir, golden, goesOn: !isLast });
@@ -118,7 +120,7 @@ export class VmProcess {
     if (templateId === null) return;
     log.info({ vmId: record.vmId, templateId }, 'a VM goes on that an earlier agent was making a template of');
     await driver.sweep(templateId, folders.runDirOf(templateId));
-    await driver.endFreeze(await launchSpecOf(this.#host, record, false));
+    await driver.endFreeze(await launchSpecOf(this.#host, record, NO_POOLED_FILES, false));
     this.#powerIs(live, 'running');
     await this.#memory.save({ ...record, freezingTemplateId: null });
   }
@@ -147,8 +149,9 @@ export class VmProcess {
   async resumeWithSpace(record: VmRecord): Promise<void> {
     const live = this.#live;
     if (live === null || !live.isOutOfDisk || live.power !== 'paused' || record.wanted?.power !== 'running') return;
-    const { bavail, bsize } = await statfs(this.#host.folders.disksOf(record.vmId));
-    if (bavail * bsize < FREE_DISK_BYTES_MIN) return;
+    const lacking = await lackingRoom(this.#host, record);
+    live.waitsFor = lacking;
+    if (lacking !== null) return;
     await live.vm.resume();
     this.#host.log.info({ vmId: record.vmId }, 'a VM goes on: its disk has space again');
     this.#powerIs(live, 'running');
@@ -161,6 +164,7 @@ export class VmProcess {
     const runDir = folders.runDirOf(this.#memory.vmId);
     await driver.sweep(this.#memory.vmId, runDir);
     cpus.release(this.#memory.vmId);
+    await this.releaseClaims();
     await rm(runDir, { recursive: true, force: true });
     const disks = folders.disksOf(this.#memory.vmId);
     const recorded = Object.keys(this.#memory.record?.volumes ?? {}).map((volumeId) => `${volumeId}.qcow2`);
@@ -218,13 +222,46 @@ export class VmProcess {
         await live.vm.reset();
         return this.#memory.save({ ...record, reset: record.reset && { ...record.reset, isDone: true } });
       case 'change':
-        // First: a change that is cut off or fails leaves a machine of which nothing is known, and is compared again.
-        await this.#memory.save({ ...record, run: record.run && { ...record.run, machine: null } });
-        await live.vm.ensureMachine(await machineSpecOf(this.#host, record));
-        return this.#memory.save(changedRecord(record));
+        return this.#change(live, record);
       default:
         return assertNever(action);
     }
+  }
+
+  async #change(live: LiveVm, record: VmRecord): Promise<void> {
+    const { spec, run } = record;
+    if (spec === null) return;
+    const claims = withClaims(record.claims, spec.pooledVolumes);
+    // First: a change that is cut off or fails leaves a machine of which nothing is known, and is compared again.
+    await this.#memory.save({ ...record, claims, run: run && { ...run, machine: null } });
+    await live.vm.ensureMachine(await machineSpecOf(this.#host, record, await claimVolumes(this.#host, spec)));
+    const isUsed = (volumeId: string) => spec.pooledVolumes.some((one) => one.volumeId === volumeId);
+    const left = await releaseVolumes(
+      this.#host,
+      claims.filter(({ volumeId }) => !isUsed(volumeId)),
+    );
+    await this.#memory.save(changedRecord({ ...record, claims: [...left, ...spec.pooledVolumes] }));
+  }
+
+  /** Makes one of the VM's volumes on pools larger in the running machine; the pool decides what it becomes. */
+  async growPooled(live: LiveVm, record: VmRecord, volumeId: string): Promise<(sizeBytes: number) => Promise<void>> {
+    const { spec } = record;
+    if (spec === null) throw new TypeError(`VM ${record.vmId} that runs has a specification`);
+    const files = new Map(await claimVolumes(this.#host, spec));
+    const file = files.get(volumeId);
+    if (file === undefined) throw new DomainError('conflict_state', `the running VM has no volume ${volumeId}`);
+    return async (sizeBytes) => {
+      files.set(volumeId, { ...file, sizeBytes });
+      await live.vm.ensureMachine(await machineSpecOf(this.#host, record, files));
+    };
+  }
+
+  /** Gives up the volumes of a VM whose process is certainly gone. */
+  async releaseClaims(): Promise<void> {
+    const record = this.#memory.record;
+    if (this.#live !== null || record === null || record.claims.length === 0) return;
+    const claims = await releaseVolumes(this.#host, record.claims);
+    if (this.#memory.record !== null) await this.#memory.save({ ...this.#memory.record, claims });
   }
 
   async #launch(record: VmRecord, isPaused: boolean): Promise<void> {
@@ -232,7 +269,7 @@ export class VmProcess {
     if (spec !== null && !this.#host.accelerators.includes(spec.accelerator)) {
       throw new DomainError('conflict_state', `this host does not offer ${spec.accelerator}`);
     }
-    if (spec === null || record.volumes[spec.rootVolumeId]?.isComplete !== true) {
+    if (spec === null || !hasRootDisk(record, spec)) {
       throw new DomainError('conflict_state', 'the root disk of the VM is not on this host');
     }
     const machineType = machineTypeOf(record, this.#host);
@@ -246,7 +283,8 @@ export class VmProcess {
     const run: Run = { epoch: record.epoch, phase: 'launching', accelerator, claim, machine, exit: null };
     // On the disk before a guest sees it: after a crash it starts with the same one.
     const vmGenerationId = record.vmGenerationId ?? randomUUID();
-    const launching: VmRecord = changedRecord({ ...record, machineType, vmGenerationId, run });
+    const claims = withClaims(record.claims, spec.pooledVolumes);
+    const launching: VmRecord = changedRecord({ ...record, machineType, vmGenerationId, run, claims });
     try {
       await this.#memory.save({ ...launching, volumes: record.volumes });
       await mkdir(runDir, { recursive: true, mode: 0o700 });
@@ -254,7 +292,7 @@ export class VmProcess {
       if (claim.vcpuCpus.length > 0) await this.#host.placeThreads();
       await growDisks(this.#host, record);
       await makeSeed(this.#host, record);
-      const wanted = await launchSpecOf(this.#host, launching, isPaused);
+      const wanted = await launchSpecOf(this.#host, launching, await claimVolumes(this.#host, spec), isPaused);
       const vm = await (templateId === null
         ? this.#host.driver.launch(wanted)
         : forkVm(this.#host, record, wanted, templateId));
@@ -281,6 +319,7 @@ export class VmProcess {
     try {
       await this.#host.driver.sweep(this.#memory.vmId, this.#host.folders.runDirOf(this.#memory.vmId));
       await this.#memory.save({ ...record, run: { ...run, exit: { reason: 'crash', detail } } });
+      await this.releaseClaims();
     } catch (cause) {
       // The record says `launching`: the next attempt, or the next start of the agent, sweeps first.
       this.#host.log.warn(
@@ -328,6 +367,7 @@ export class VmProcess {
     const exit: VmExit = live.isEndRequested ? { ...live.exit, reason: 'requested' } : live.exit;
     this.#host.log.info({ vmId: this.#memory.vmId, epoch: live.epoch, reason: exit.reason }, 'a VM has ended');
     await this.#memory.save({ ...record, run: { ...record.run, epoch: live.epoch, phase: 'ended', exit } });
+    await this.releaseClaims();
   }
 
   async #rememberLoss(record: VmRecord, run: Run): Promise<void> {
@@ -342,3 +382,6 @@ export class VmProcess {
     await this.#memory.save({ ...record, run: { ...run, phase: run.phase === 'up' ? 'ended' : run.phase, exit } });
   }
 }
+
+const hasRootDisk = ({ volumes }: VmRecord, { rootVolumeId, pooledVolumes }: VmSpec): boolean =>
+  volumes[rootVolumeId]?.isComplete === true || pooledVolumes.some(({ volumeId }) => volumeId === rootVolumeId);

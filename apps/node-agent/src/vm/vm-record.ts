@@ -25,6 +25,10 @@ export type Fence = z.infer<typeof Fence>;
 export const compareFences = (a: Fence, b: Fence): number =>
   a.generation - b.generation || a.fencingToken - b.fencingToken;
 
+/** One of the VM's disks that lies on a storage pool, and the right by which the VM uses it. */
+export const PooledVolume = z.strictObject({ volumeId: VolumeId, poolId: z.uuid(), claimEpoch: Count.min(1) });
+export type PooledVolume = z.infer<typeof PooledVolume>;
+
 export const VmSpec = z.strictObject({
   name: ResourceName,
   vcpuCount: VcpuCount,
@@ -39,6 +43,8 @@ export const VmSpec = z.strictObject({
   cloudInit: CloudInit.nullable().default(null),
   /** Its first start goes on where this template stood still; null: it boots. */
   templateId: z.uuid().nullable().default(null),
+  /** All other disks lie in the agent's state folder. */
+  pooledVolumes: z.array(PooledVolume).default([]),
 });
 export type VmSpec = z.infer<typeof VmSpec>;
 
@@ -123,6 +129,8 @@ export const VmRecord = z.strictObject({
       isComplete: z.boolean(),
     }),
   ),
+  /** Volumes of pools that its process may be using: written before they are claimed, gone when they are released. */
+  claims: z.array(PooledVolume).default([]),
   /** Disks removed under the present fence: a late EnsureDisk of the same intent must not bring them back. */
   removedVolumeIds: z.array(VolumeId),
   /** Set when the VM was removed; not swept: its process or disks may still be there. */

@@ -11,7 +11,10 @@ import type {
   VmHardware,
   VmRunsOn,
 } from '@kvorum/schema';
+import type { CallOptions } from './call-options.js';
 import type { AgentPooledVolume, VolumePort } from './volume-port.js';
+
+export type { CallOptions };
 
 /**
  * What the control plane asks of one host's agent. Implemented by agent-client.ts over gRPC; every method maps to one RPC,
@@ -74,11 +77,6 @@ export interface AgentFreeze {
 export interface AgentDirectory {
   agentOf(host: { id: string; address: string }): AgentPort;
   close(): Promise<void>;
-}
-
-export interface CallOptions {
-  readonly timeoutMs: number;
-  readonly signal?: AbortSignal;
 }
 
 /** See the Intent message of node_agent.proto. */

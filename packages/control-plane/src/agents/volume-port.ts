@@ -1,4 +1,4 @@
-import type { AgentImage, CallOptions } from './agent-port.js';
+import type { CallOptions } from './call-options.js';
 
 /** The part of AgentPort that is about storage pools of its host. Every method that has an intent is fenced by it. */
 export interface VolumePort {
@@ -54,7 +54,7 @@ export interface AgentNewVolume {
   readonly ownerId: string;
   readonly sizeBytes: number;
   /** Null: an empty volume. */
-  readonly image: Pick<AgentImage, 'imageId' | 'sha256'> | null;
+  readonly image: { readonly imageId: string; readonly sha256: string } | null;
 }
 
 export interface AgentClone {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -46,20 +46,23 @@ export async function openSimulatedFleet(options: {
   hostCpuCount?: number;
   /** Of each host; without, hosts make no networks. */
   overlayAddresses?: readonly string[];
+  /** Of all hosts, as `--storage-pool` has them, `%` for the host's own folder: real files, also under simulated VMs. */
+  storagePools?: readonly string[];
   facts?: Partial<HostFacts>;
 }): Promise<SimulatedFleet> {
   const gatewayAddress = `127.0.0.1:${await findFreePort()}`;
   const test = await openTestControlPlane({ agents: 'grpc', gatewayAddress });
   const gateway = await startGateway(test.cp, { gateway: gatewayAddress, enrol: '127.0.0.1:0' });
-  const folder = await mkdtemp(join(tmpdir(), 'kv-'));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'kv-')));
   const agents = new Map<string, Agent>();
   const hosts: SimulatedHost[] = [];
   const { hostCpuCount } = options;
   const facts = { ...(hostCpuCount === undefined ? {} : { hostCpuCount }), ...options.facts };
   for (let index = 0; index < options.hostCount; index += 1) {
     const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
+    const storagePools = await foldersOfPools(options.storagePools ?? [], parts.folder);
     const overlayAddress = options.overlayAddresses?.[index] ?? null;
-    hosts.push(await aSimulatedHost({ ...parts, facts, agents, overlayAddress }));
+    hosts.push(await aSimulatedHost({ ...parts, facts, agents, overlayAddress, storagePools }));
   }
   await vi.waitFor(async () => {
     const connected = await test.sql(
@@ -89,6 +92,14 @@ interface HostParts {
   readonly facts: Partial<HostFacts>;
   readonly agents: Map<string, Agent>;
   readonly overlayAddress: string | null;
+  readonly storagePools: readonly string[];
+}
+
+/** Makes the folders that pools are to lie in. */
+async function foldersOfPools(pools: readonly string[], ownFolder: string): Promise<string[]> {
+  const named = pools.map((pool) => pool.replace('%', `${ownFolder}-p`));
+  for (const pool of named) await mkdir(pool.slice(pool.indexOf(':') + 1), { recursive: true });
+  return named;
 }
 
 async function aSimulatedHost({
@@ -99,6 +110,7 @@ async function aSimulatedHost({
   facts,
   agents,
   overlayAddress,
+  storagePools,
 }: HostParts): Promise<SimulatedHost> {
   const name = aName('host');
   const { joinToken } = await createEnrolment(test.cp, test.admin, {
@@ -140,6 +152,7 @@ async function aSimulatedHost({
         joinFile,
         enrolAddress: gateway.enrol,
         name,
+        storagePool: [...storagePools],
         capacityVcpus: vmCount * VM_SIZE.vcpuCount,
         capacityMemoryBytes: vmCount * 2 * VM_SIZE.memoryBytes,
         capacityDiskBytes: vmCount * VM_SIZE.rootDiskBytes,

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { DomainError, HOT_MEMORY_BLOCK_BYTES } from '@kvorum/schema';
-import type { DiskSwitch, MachineSpec } from '../driver.js';
+import { type DiskSwitch, type MachineSpec, ROOT_DISK_ID } from '../driver.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** What QEMU refuses of a change, by the same codes and in the same order (qemu/devices/ensure-machine.ts). */
@@ -36,17 +38,29 @@ export function changeFakeMachine(process: FakeProcess, machine: MachineSpec): v
 
 /** All or none, as a QMP transaction. */
 export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwitch[]): void {
-  const { attachments = { disks: {}, media: {} } } = process.machine;
-  const due = switches.filter(({ diskId, path }) => attachments.disks[diskId] !== path);
-  const missing = due.find(({ diskId, basePath }) => attachments.disks[diskId] !== basePath);
+  const { attachments = { disks: {}, media: {} }, diskPath, rootBases } = process.machine;
+  const files: Readonly<Record<string, string>> = {
+    ...attachments.disks,
+    ...(rootBases === undefined ? {} : { [ROOT_DISK_ID]: diskPath }),
+  };
+  const due = switches.filter(({ diskId, path }) => files[diskId] !== path);
+  const missing = due.find(({ diskId, basePath }) => files[diskId] !== basePath);
   if (missing !== undefined) throw refusal(`the running VM has no disk ${missing.diskId} on that file`);
-  const turned = Object.fromEntries(due.map(({ diskId, path }) => [diskId, path]));
-  process.machine = { ...process.machine, attachments: { ...attachments, disks: { ...attachments.disks, ...turned } } };
+  const { [ROOT_DISK_ID]: root = diskPath, ...disks } = {
+    ...files,
+    ...Object.fromEntries(due.map(({ diskId, path }) => [diskId, path])),
+  };
+  process.machine = { ...process.machine, diskPath: root, attachments: { ...attachments, disks } };
 }
 
 /** As block_resize: larger only. */
 function grow({ disks }: FakeProcess, path: string | undefined, sizeBytes: number | null): void {
-  const disk = path === undefined ? undefined : disks.get(path);
+  if (path === undefined) return;
+  const disk = disks.get(path);
+  // A volume of a pool: whoever asks looks at the file.
+  if (disk === undefined && sizeBytes !== null && existsSync(path)) {
+    execFileSync('qemu-img', ['resize', '-q', '-f', 'qcow2', '--', path, String(sizeBytes)]);
+  }
   if (disk === undefined || sizeBytes === null || sizeBytes <= disk.sizeBytes) return;
   disks.set(disk.path, { ...disk, sizeBytes });
 }

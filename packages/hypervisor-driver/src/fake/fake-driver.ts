@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, type HostFacts, MIB } from '@kvorum/schema';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
 import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
@@ -59,7 +60,10 @@ export class FakeDriver implements HypervisorDriver {
     assertLaunchable(launch);
     this.#assertFirmware(launch);
     this.machine.launches.push(launch);
-    if (!this.machine.disks.has(launch.diskPath)) {
+    // Volumes of pools are real files, also under a simulated machine.
+    const isFile = launch.rootBases !== undefined && (this.machine.poolsArePresent || existsSync(launch.diskPath));
+    const isThere = isFile || this.machine.disks.has(launch.diskPath);
+    if (!isThere) {
       throw new DomainError('host_fault', "the VM's disk is not usable: it is not there");
     }
     if (dependsOnHost(launch)) planCpu(launch, this.machine.facts);

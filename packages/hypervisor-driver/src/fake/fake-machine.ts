@@ -42,6 +42,8 @@ export class FakeMachine {
   readonly lacksFirmware = new Set<'uefi' | 'secure-boot' | 'tpm'>();
   /** Paths of images that ensureDisk finds damaged. */
   readonly damagedImages = new Set<string>();
+  /** Files of pools count as being there without being looked for. */
+  poolsArePresent = false;
   /** Awaited in each launch before the process exists: hold it to look at what happens meanwhile. */
   beforeLaunch: (launch: LaunchSpec) => Promise<void> = async () => undefined;
   /** Every launch that was tried, also failed ones: proves that nothing ran twice. */

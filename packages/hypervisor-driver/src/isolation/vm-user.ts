@@ -71,6 +71,7 @@ export async function openSockets(folder: RunFolder, uid: number): Promise<void>
 
 /** Gives the VM's user one more of its disks, and makes an image in a drive readable; see admitVmUser. */
 export async function admitFiles(uid: number, disks: readonly string[], media: readonly string[]): Promise<void> {
+  for (const folder of new Set(disks.map((path) => dirname(path)))) await assertPassable(folder);
   for (const path of disks) {
     await chown(path, uid, uid);
     await chmod(path, PRIVATE_FILE_MODE);
@@ -103,7 +104,7 @@ async function assertPassable(path: string): Promise<void> {
     if ((mode & OTHERS_MAY_PASS) !== 0) continue;
     throw new DomainError(
       'host_fault',
-      `the users of VMs cannot enter ${folder}: choose another run folder, or chmod o+x it`,
+      `the users of VMs cannot enter ${folder}: chmod o+x it, or choose another folder`,
     );
   }
 }

@@ -72,6 +72,7 @@ function machineRefusals({
   vcpuCount,
   memoryBytes,
   hardware,
+  rootBases,
   attachments,
 }: MachineSpec): Record<string, string | null> {
   const { devices } = hardware;
@@ -80,6 +81,7 @@ function machineRefusals({
     ...devices.dataDisks.map(({ id }) => attachments?.disks[id ?? '']),
     ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
     ...Object.values(attachments?.bases ?? {}).flat(),
+    ...(rootBases ?? []),
   ];
   const { maxVcpuCount, maxMemoryBytes } = devices;
   const lacksTap = devices.nics.some(

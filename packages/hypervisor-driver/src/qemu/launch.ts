@@ -15,7 +15,7 @@ import type { CpuPlan } from './arguments/cpu-arguments.js';
 import { connectWhenBound } from './connect-socket.js';
 import { hotMemoryRoom } from './devices/device-plan.js';
 import type { Ask } from './devices/machine-change.js';
-import { readDiskChain } from './disk-chain.js';
+import { rootChainOf } from './disk-chain.js';
 import { EXIT_DETAIL_BYTES_MAX } from './exit-reason.js';
 import { pidsOfFolder } from './find-run.js';
 import { MonitorLink } from './monitor-link.js';
@@ -50,7 +50,7 @@ export async function launch(
 ): Promise<QemuVm> {
   assertFirmware(spec.hardware.firmware, options);
   const folder = runFolder(spec.runDir);
-  const disk = guest?.noDisk ?? (await readDiskChain(spec.diskPath));
+  const disk = guest?.noDisk ?? (await rootChainOf(spec));
   const record = await prepareFolder(folder, spec);
   let child: QemuChild | undefined;
   try {

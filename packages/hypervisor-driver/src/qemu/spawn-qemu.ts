@@ -7,6 +7,7 @@ import { openTaps } from '../network/open-tap.js';
 import type { CpuPlan } from './arguments/cpu-arguments.js';
 import type { DiskChain, NoDisk } from './arguments/root-disk-arguments.js';
 import { buildArguments, type ProcessPlan, SHARED_USER } from './build-arguments.js';
+import { takesDirectIo } from './disk-chain.js';
 import { FIRST_FD, QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import type { RunFolder } from './run-folder.js';
@@ -73,7 +74,15 @@ async function openGiven({ spec, guest, options }: SpawnPlan, opened: FileHandle
   const tapFds = Object.fromEntries(
     Object.keys(taps).map((nicId, index) => [nicId, take(openedTaps[index] as FileHandle)]),
   );
-  return { kvmFd, arrival, tapFds, fds: given.map(({ fd }) => fd) };
+  const cacheOf = await cachesOf(spec.attachments?.disks ?? {});
+  return { kvmFd, arrival, tapFds, cacheOf, fds: given.map(({ fd }) => fd) };
+}
+
+/** Of each data disk: those of pools may lie on other file systems than the root disk. */
+async function cachesOf(disks: Readonly<Record<string, string>>): Promise<Record<string, DiskChain['cache']>> {
+  const caches: Record<string, DiskChain['cache']> = {};
+  for (const [id, path] of Object.entries(disks)) caches[id] = (await takesDirectIo(path)) ? 'direct' : 'page-cache';
+  return caches;
 }
 
 async function openArrival(guest: ArrivingGuest, take: (file: FileHandle) => number): Promise<Arrival> {

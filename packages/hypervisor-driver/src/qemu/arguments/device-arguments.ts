@@ -23,17 +23,20 @@ export interface DeviceFiles {
   readonly tapFds: Readonly<Record<string, number>>;
   /** Its guest is one that ran before, without network cards: they are plugged in once it has arrived. Null: it boots. */
   readonly arrival: Arrival | null;
+  /** Data disks whose file system takes no O_DIRECT, by id, although that of the root disk does, or the other way round. */
+  readonly cacheOf?: Readonly<Record<string, 'direct' | 'page-cache'>>;
   pathOf(path: string): string;
 }
 
 /** Everything that can be plugged in while the VM runs, and the room for it; see device-plan.ts. */
 export function deviceArguments(launch: LaunchSpec, isDirect: boolean, files: DeviceFiles): string[] {
-  const { pathOf, tapFds, arrival } = files;
+  const { pathOf, tapFds, arrival, cacheOf = {} } = files;
   const { devices } = launch.hardware;
   const { disks = {}, bases = {}, media = {}, taps = {} } = launch.attachments ?? {};
-  const plans = pluggedDisks(devices).map((disk) =>
-    planDisk(disk, pathOf(disks[disk.id] ?? ''), isDirect, (bases[disk.id] ?? []).map(pathOf)),
-  );
+  const plans = pluggedDisks(devices).map((disk) => {
+    const takesDirect = (cacheOf[disk.id] ?? (isDirect ? 'direct' : 'page-cache')) === 'direct';
+    return planDisk(disk, pathOf(disks[disk.id] ?? ''), takesDirect, (bases[disk.id] ?? []).map(pathOf));
+  });
   const cards =
     arrival === null ? pluggedNics(devices).map((nic) => planNic(nic, taps[nic.id]?.mtu ?? null).device) : [];
   const hotMemory = planHotMemory(launch.memoryBytes, devices.maxMemoryBytes);

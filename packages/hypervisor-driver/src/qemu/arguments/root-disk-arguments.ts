@@ -1,5 +1,6 @@
-import type { LaunchSpec } from '../../driver.js';
+import { type LaunchSpec, ROOT_DISK_ID } from '../../driver.js';
 import {
+  layeredFiles,
   limitsOf,
   type QemuObject,
   ROOT_LIMITS_ID,
@@ -17,6 +18,8 @@ export interface DiskChain {
    * other VMs. `page-cache`: for file systems without O_DIRECT. Both honour the guest's flushes.
    */
   readonly cache: 'direct' | 'page-cache';
+  /** Its files are found by names of their own, as those of data disks are: snapshots turn it to others. */
+  readonly isPooled?: boolean;
 }
 
 /** Of a process whose guest never runs: as large, and empty. */
@@ -31,14 +34,26 @@ export function rootDiskArguments(
   disk: DiskChain | NoDisk,
 ): string[] {
   const limits = limitsOf(launch.hardware.devices.rootDisk.throttle);
-  const nodes = 'bases' in disk ? chainOf(launch, pathOf, disk) : [emptyNode(disk)];
+  const nodes = nodesUnder(launch, pathOf, disk);
   return [
     '-object',
     JSON.stringify(throttleGroup(ROOT_LIMITS_ID, limits)),
-    ...[...nodes, throttled(ROOT_NODE, ROOT_LIMITS_ID, 'root')].flatMap((node) => ['-blockdev', JSON.stringify(node)]),
+    ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
     '-device',
     options('virtio-blk-pci', { id: 'root-disk', drive: ROOT_NODE, bootindex: 0 }),
   ];
+}
+
+function nodesUnder(
+  launch: LaunchSpec,
+  pathOf: (path: string) => string,
+  disk: DiskChain | NoDisk,
+): readonly QemuObject[] {
+  const outermost = (file: string | QemuObject): QemuObject => throttled(ROOT_NODE, ROOT_LIMITS_ID, file);
+  if (!('bases' in disk)) return [emptyNode(disk), outermost('root')];
+  if (disk.isPooled !== true) return [...chainOf(launch, pathOf, disk), outermost('root')];
+  const use = { direct: disk.cache === 'direct', discard: 'unmap' as const };
+  return [outermost(layeredFiles(ROOT_DISK_ID, pathOf(launch.diskPath), disk.bases.map(pathOf), use))];
 }
 
 const emptyNode = ({ sizeBytes }: NoDisk): QemuObject => ({

@@ -73,21 +73,25 @@ export function layerNode(diskId: string, path: string): string {
   return `q-${digest.slice(0, NODE_HEX_LENGTH)}`;
 }
 
-/** Paths as the process names them; `bases` lie under it, the nearest first. `isDirect`: its file system takes O_DIRECT. */
-export function planDisk(
-  disk: Plugged<DataDisk>,
+/** How a disk's files are opened. */
+interface FileUse {
+  readonly direct: boolean;
+  readonly discard: 'unmap' | 'ignore';
+}
+
+/** The qcow2 file of a disk with all that lies under it. Paths as the process names them; `bases`: the nearest first. */
+export function layeredFiles(
+  diskId: string,
   path: string,
-  isDirect: boolean,
-  bases: readonly string[] = [],
-): DiskPlan {
-  const direct = disk.cache === 'page-cache' ? false : isDirect;
-  const discard = disk.discard ? 'unmap' : 'ignore';
+  bases: readonly string[],
+  { direct, discard }: FileUse,
+): QemuObject {
   const file = { driver: 'file', cache: { direct }, aio: direct ? 'native' : 'threads' };
   // backing is always given: nothing that a file's header says can make QEMU open another file.
   const backing = bases.reduceRight<QemuObject | null>(
     (below, base) => ({
       driver: 'qcow2',
-      'node-name': layerNode(disk.id, base),
+      'node-name': layerNode(diskId, base),
       'read-only': true,
       file: { ...file, filename: base, 'read-only': true },
       cache: { direct },
@@ -95,14 +99,25 @@ export function planDisk(
     }),
     null,
   );
-  const qcow2 = {
+  return {
     driver: 'qcow2',
-    'node-name': layerNode(disk.id, path),
+    'node-name': layerNode(diskId, path),
     file: { ...file, filename: path, discard },
     cache: { direct },
     discard,
     backing,
   };
+}
+
+/** `isDirect`: the file system of its files takes O_DIRECT. */
+export function planDisk(
+  disk: Plugged<DataDisk>,
+  path: string,
+  isDirect: boolean,
+  bases: readonly string[] = [],
+): DiskPlan {
+  const direct = disk.cache === 'page-cache' ? false : isDirect;
+  const qcow2 = layeredFiles(disk.id, path, bases, { direct, discard: disk.discard ? 'unmap' : 'ignore' });
   const id = `${DISK_PREFIX}${disk.id}`;
   const limitsId = `limit-${disk.id}`;
   const node = `d-${hexOf(disk.id)}`;

@@ -50,7 +50,7 @@ export async function switchDisks(
 export function assertSwitches(switches: readonly DiskSwitch[]): void {
   const isUsable = switches.every(({ basePath, path }) => pathRefusal(basePath) === null && pathRefusal(path) === null);
   const isOnce = new Set(switches.map(({ diskId }) => diskId)).size === switches.length;
-  if (isUsable && isOnce && switches.length <= HOTPLUG_SLOT_COUNT) return;
+  if (isUsable && isOnce && switches.length <= HOTPLUG_SLOT_COUNT + 1) return;
   const message = 'must name each disk once, with absolute paths';
   throw new DomainError('invalid_request', `switches ${message}`, {
     details: { fields: [{ field: 'switches', message }] },

@@ -1,0 +1,14 @@
+import type { RemoveVolumeSnapshotRequest, RemoveVolumeSnapshotResponse } from '@kvorum/schema/agent-wire';
+import { toVolumeReport } from '../storage/volume-report.js';
+import type { AgentServices } from './agent-services.js';
+import { decodeRequest } from './decode-request.js';
+import { RemoveVolumeSnapshot } from './decode-volume-request.js';
+
+export async function removeVolumeSnapshot(
+  { pools }: AgentServices,
+  request: RemoveVolumeSnapshotRequest,
+): Promise<RemoveVolumeSnapshotResponse> {
+  const { intent, poolId, snapshotId } = decodeRequest(RemoveVolumeSnapshot, request);
+  const { volumeId, fence } = intent;
+  return { volume: toVolumeReport(await (await pools.get(poolId)).removeSnapshot(volumeId, snapshotId, fence)) };
+}
