@@ -29,6 +29,11 @@ export interface HypervisorDriver {
    * same backing file and size. One that is smaller is made larger; no process may have it open then. Written under a temporary name and renamed, so that a crash leaves no half disk.
    */
   ensureDisk(disk: DiskSpec): Promise<void>;
+  /**
+   * Makes a file that came from another host the disk at `path`, on the image of this host. Hostile until checked:
+   * `image_invalid` for one that names other files, is larger, or whose tables contradict each other. No error if it was done before.
+   */
+  adoptDisk(disk: AdoptedDisk): Promise<void>;
   /** Removes the disk and anything a crash left beside it. No error if it is not there. */
   removeDisk(path: string): Promise<void>;
 
@@ -84,6 +89,15 @@ export interface DiskSpec {
   readonly imagePath: string | null;
   /** What that is; left out: an image. */
   readonly base?: 'image' | 'template';
+}
+
+export interface AdoptedDisk {
+  /** On the file system of `path`. */
+  readonly file: string;
+  readonly path: string;
+  /** The file's name is that of the image it came with. Null: it is to have none. */
+  readonly imagePath: string | null;
+  readonly sizeBytesMax: number;
 }
 
 export interface LaunchSpec extends MachineSpec {

@@ -4,6 +4,7 @@ export { formatCpuList, parseCpuList } from './cpu/cpu-list.js';
 export * from './driver.js';
 export { FakeDriver } from './fake/fake-driver.js';
 export { FakeMachine } from './fake/fake-machine.js';
+export { FIRMWARE_STATE_FILES } from './firmware/state-files.js';
 export * from './guest-port.js';
 export { VM_UIDS } from './isolation/vm-user.js';
 export { type KvmFacts, proveKvm } from './kvm/prove-kvm.js';

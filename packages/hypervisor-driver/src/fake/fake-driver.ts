@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, type HostFacts, MIB } from '@kvorum/schema';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
-import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import type { AdoptedDisk, DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { assertLaunchable } from '../qemu/launch-refusal.js';
 import { pathRefusal } from '../qemu/run-folder.js';
 import type { FreezeSpec, TemplateFacts } from '../template-port.js';
@@ -11,8 +13,8 @@ import { FakeVm } from './fake-vm.js';
 
 /**
  * The driver port over a FakeMachine, for tests of everything above it. It refuses what QEMU's driver refuses, by the
- * same rules and codes, and passes the same contract suite. Disks and processes live in memory; only the console log is
- * a real file, as agents read it directly.
+ * same rules and codes, and passes the same contract suite. Disks and processes live in memory; the console log is a real
+ * file, as agents read it directly, and so is what of a disk one agent sends to another: its description.
  */
 export class FakeDriver implements HypervisorDriver {
   readonly machine: FakeMachine;
@@ -42,18 +44,37 @@ export class FakeDriver implements HypervisorDriver {
       if (disk.imagePath !== null && this.machine.damagedImages.has(disk.imagePath)) {
         throw new DomainError('image_invalid', 'the image is not usable: it is not a qcow2 image');
       }
-      this.machine.disks.set(disk.path, { ...disk });
+      await this.#keep(disk);
     } else if (found.sizeBytes > disk.sizeBytes || found.imagePath !== disk.imagePath) {
       throw new DomainError('conflict_state', 'another disk is there already: it differs in size or image');
     } else {
-      this.machine.disks.set(disk.path, { ...disk });
+      await this.#keep(disk);
     }
+  }
+
+  async #keep(disk: DiskSpec): Promise<void> {
+    await mkdir(dirname(disk.path), { recursive: true });
+    await writeFile(disk.path, JSON.stringify(disk));
+    this.machine.disks.set(disk.path, { ...disk });
+  }
+
+  async adoptDisk({ file, path, imagePath, sizeBytesMax }: AdoptedDisk): Promise<void> {
+    const text = await readFile(file, 'utf8').catch(() => null);
+    if (text === null && this.machine.disks.has(path)) return;
+    const found = describedDisk(text ?? '');
+    const nameOf = (image: string | null) => (image === null ? null : basename(image));
+    if (found === null || found.sizeBytes > sizeBytesMax || nameOf(found.imagePath) !== nameOf(imagePath)) {
+      throw new DomainError('image_invalid', 'the disk cannot be taken over: it is not what it is to be');
+    }
+    await this.#keep({ path, sizeBytes: found.sizeBytes, imagePath });
+    await rm(file);
   }
 
   async removeDisk(path: string): Promise<void> {
     const refusal = pathRefusal(path);
     if (refusal !== null) throw new DomainError('invalid_request', `path ${refusal}`);
     this.machine.disks.delete(path);
+    await rm(path, { force: true });
   }
 
   async launch(launch: LaunchSpec): Promise<RunningVm> {
@@ -150,6 +171,14 @@ export class FakeDriver implements HypervisorDriver {
   #hold(vm: FakeVm): FakeVm {
     this.#vms.set(vm.runDir, vm);
     return vm;
+  }
+}
+
+function describedDisk(text: string): DiskSpec | null {
+  try {
+    return JSON.parse(text) as DiskSpec;
+  } catch {
+    return null;
   }
 }
 

@@ -15,18 +15,23 @@ export interface OvmfFiles {
   readonly copyName: string;
 }
 
+const UEFI_STORE = 'uefi-variables.fd';
+const SECURE_BOOT_STORE = 'secure-boot-variables.fd';
+/** Of all builds. */
+export const VARIABLE_STORES = [UEFI_STORE, SECURE_BOOT_STORE] as const;
+
 /** The builds of 4 MiB, which edk2 recommends. The one for Secure Boot keeps its variables behind SMM; `.ms` holds Microsoft's keys. */
 export function ovmfFiles(folder: string, { secureBoot }: Pick<VmFirmware, 'secureBoot'>): OvmfFiles {
   return secureBoot
     ? {
         code: join(folder, 'OVMF_CODE_4M.secboot.fd'),
         variables: join(folder, 'OVMF_VARS_4M.ms.fd'),
-        copyName: 'secure-boot-variables.fd',
+        copyName: SECURE_BOOT_STORE,
       }
     : {
         code: join(folder, 'OVMF_CODE_4M.fd'),
         variables: join(folder, 'OVMF_VARS_4M.fd'),
-        copyName: 'uefi-variables.fd',
+        copyName: UEFI_STORE,
       };
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { chmod, chown, mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, chown, lchown, mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '@kvorum/schema';
 import { endProcess } from '../process/end-process.js';
@@ -21,6 +21,9 @@ const START_TIMEOUT_MS = 10_000;
 const START_ROUND_MS = 5;
 const LOG_BYTES_MAX = 2048;
 const STATE_FOLDER_MODE = 0o700;
+
+/** What a TPM is between two runs, relative to the VM's own folder; the name is swtpm's (swtpm_nvstore_dir.c). */
+export const TPM_STATE_FILE = 'tpm/tpm2-00.permall';
 
 export interface SwtpmPlan {
   readonly swtpmPath: string;
@@ -100,7 +103,12 @@ export async function startSwtpm(plan: SwtpmPlan): Promise<ProcessIdentity> {
 async function makeStateFolder(path: string, uid: number | null): Promise<void> {
   await mkdir(path, { recursive: true, mode: STATE_FOLDER_MODE });
   await chmod(path, STATE_FOLDER_MODE);
-  if (uid !== null) await chown(path, uid, uid);
+  if (uid === null) return;
+  await chown(path, uid, uid);
+  // State that came from another host is root's. The folder is the VM's user's: no link in it is followed.
+  await lchown(join(dirname(path), TPM_STATE_FILE), uid, uid).catch((thrown: NodeJS.ErrnoException) => {
+    if (thrown.code !== 'ENOENT') throw thrown;
+  });
 }
 
 /** The process of a record, or null when it has ended. As openRecordedProcess in find-run.ts, and for the same reason. */

@@ -1,7 +1,7 @@
 import { DomainError, type HostFacts } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
-import type { DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import type { AdoptedDisk, DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
 import { firmwareFindings, firmwareSupport } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
 import { Cgroups } from '../isolation/cgroups.js';
@@ -9,6 +9,7 @@ import { isolationFinding } from '../isolation/isolation-finding.js';
 import { ExitWatch } from '../process/exit-watch.js';
 import type { FreezeSpec, TemplateFacts } from '../template-port.js';
 import { adopt, readExit, sweep } from './adopt.js';
+import { adoptDisk } from './adopt-disk.js';
 import { type CpuPlan, PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { ensureDisk, removeDisk } from './ensure-disk.js';
 import type { QemuImg } from './inspect-image.js';
@@ -65,6 +66,10 @@ class QemuDriver implements HypervisorDriver {
 
   ensureDisk(disk: DiskSpec): Promise<void> {
     return ensureDisk(this.#qemuImg, disk);
+  }
+
+  adoptDisk(disk: AdoptedDisk): Promise<void> {
+    return adoptDisk(this.#qemuImg, disk);
   }
 
   removeDisk(path: string): Promise<void> {

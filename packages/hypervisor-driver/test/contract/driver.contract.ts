@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { GIB, MIB, PLAIN_HARDWARE, type VmCpu, VmHardware } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -148,6 +148,20 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
         await expect(driver.ensureDisk(disk)).rejects.toMatchObject({ code: 'image_invalid' });
         await driver.ensureDisk({ ...disk, imagePath: subject.imagePath });
         await driver.removeDisk(disk.path);
+      });
+
+      it('takes over a disk that came from elsewhere, once, if it rests on that image and is not larger', async () => {
+        const made = spec();
+        await driver.ensureDisk(made);
+        const file = `${made.path}.incoming`;
+        renameSync(made.path, file);
+        const adopted = { file, path: diskOf(randomUUID()), imagePath: subject.imagePath, sizeBytesMax: DISK_BYTES };
+        for (const wrong of [{ imagePath: null }, { sizeBytesMax: DISK_BYTES / 2 }])
+          await expect(driver.adoptDisk({ ...adopted, ...wrong })).rejects.toMatchObject({ code: 'image_invalid' });
+        await driver.adoptDisk(adopted);
+        await driver.adoptDisk(adopted);
+        await driver.ensureDisk({ ...made, path: adopted.path });
+        await driver.removeDisk(adopted.path);
       });
 
       it('removing a disk that is not there is no error', async () => {
