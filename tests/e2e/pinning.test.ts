@@ -58,7 +58,7 @@ describe.skipIf(!hasTwoCpus)('CPUs of their own, as the kernel says', () => {
     const image = { imageId: vm.imageId, sha256: createHash('sha256').update(content).digest('hex') };
     site.images.set(vm.imageId, content);
     const { client } = calls();
-    for await (const _ of client.ensureImage({ ...image, sizeBytes: content.byteLength }));
+    for await (const _ of client.ensureImage({ ...image, sizeBytes: content.byteLength, peers: [] }));
     await calls().unary(client.ensureDisk, {
       intent: { ...vm.intent(1), operationId: newId() },
       volumeId: vm.volumeId,

@@ -13,9 +13,10 @@ import type { Identity } from './enrol/identity.js';
 import { FreezeKeeper } from './guest/freeze-keeper.js';
 import { GuestCommands } from './guest/guest-commands.js';
 import { openInventory } from './host/open-inventory.js';
-import { GatewayImageSource } from './image/gateway-image-source.js';
 import { ImageCache } from './image/image-cache.js';
+import { imageSourcesOf } from './image/image-sources.js';
 import type { Log } from './log.js';
+import { ImageOffers } from './move/image-offers.js';
 import { type AgentNetworks, openNetworks } from './network/open-networks.js';
 import { openKeepers } from './open-keepers.js';
 import { LeaseRecord } from './report/lease-record.js';
@@ -151,7 +152,7 @@ async function assemble({
   networks,
 }: Assembly): Promise<AgentParts> {
   const inventory = await openInventory(config, driver, pressure, folders, networks);
-  const images = new ImageCache(folders, new GatewayImageSource(client), log);
+  const images = new ImageCache(folders, imageSourcesOf(identity, client), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
@@ -202,7 +203,8 @@ async function assemble({
   const consoles = new ConsoleSessions(directory, folders);
   const commands = new GuestCommands(log);
   const talk = { consoles, commands, freezes, networks, templates, pools, siteId: identity.siteId, log };
-  return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk };
+  const between = { host, identity, imageOffers: new ImageOffers(), moves: { receivingCount: 0 } };
+  return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk, ...between };
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {

@@ -32,7 +32,8 @@ const calls = (as = site.controlPlane) => new AgentCalls(site.agentClient(host.a
 async function withImage(content = randomBytes(5_000)): Promise<EnsureImageRequest> {
   const imageId = newId();
   site.images.set(imageId, content);
-  return { imageId, sha256: createHash('sha256').update(content).digest('hex'), sizeBytes: content.byteLength };
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  return { imageId, sha256, sizeBytes: content.byteLength, peers: [] };
 }
 
 async function ensureImage(request: EnsureImageRequest): Promise<EnsureImageResponse[]> {

@@ -39,7 +39,7 @@ async function runningVm(display: 'none' | 'vga' = 'none'): Promise<TestVm> {
   const sha256 = createHash('sha256').update(content).digest('hex');
   site.images.set(imageId, content);
   const { client } = calls();
-  for await (const _ of client.ensureImage({ imageId, sha256, sizeBytes: content.byteLength }));
+  for await (const _ of client.ensureImage({ imageId, sha256, sizeBytes: content.byteLength, peers: [] }));
   const disk = { volumeId: vm.volumeId, sizeBytes: 16 * MIB, imageId, imageSha256: sha256 };
   await calls().unary(client.ensureDisk, { intent: vm.intent(1), ...disk });
   const hardware = { ...PLAIN_HARDWARE, display: { kind: display } };

@@ -15,10 +15,12 @@ type PathsHonouringKey<Method extends 'post' | 'patch'> = {
  * OpenAPI document: a route that is missing here, or should not be here, does not compile.
  */
 const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
+  '/v1/hosts/{hostId}/drain': true,
   '/v1/images': true,
   '/v1/images/import': true,
   '/v1/networks': true,
   '/v1/networks/{networkId}/ports': true,
+  '/v1/rebalance': true,
   '/v1/security-groups': true,
   '/v1/images/download': true,
   '/v1/vm-groups': true,
@@ -30,6 +32,7 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/volumes/{volumeId}/purge': true,
   '/v1/volumes/{volumeId}/restore': true,
   '/v1/vms': true,
+  '/v1/vms/{vmId}/move': true,
   '/v1/vms/{vmId}/pause': true,
   '/v1/vms/{vmId}/reboot': true,
   '/v1/vms/{vmId}/reset': true,

@@ -6,10 +6,12 @@ import { getFlavorRoute } from './flavor/get-flavor.route.js';
 import { listFlavorsRoute } from './flavor/list-flavors.route.js';
 import { cordonHostRoute } from './host/cordon-host.route.js';
 import { createEnrolmentRoute } from './host/create-enrolment.route.js';
+import { drainHostRoute } from './host/drain-host.route.js';
 import { getHostRoute } from './host/get-host.route.js';
 import { listHostsRoute } from './host/list-hosts.route.js';
 import { planHostDrainRoute } from './host/plan-host-drain.route.js';
 import { planRebalanceRoute } from './host/plan-rebalance.route.js';
+import { rebalanceFleetRoute } from './host/rebalance-fleet.route.js';
 import { revokeHostRoute } from './host/revoke-host.route.js';
 import { uncordonHostRoute } from './host/uncordon-host.route.js';
 import { createHostGroupRoute } from './host-group/create-host-group.route.js';
@@ -79,6 +81,7 @@ import { deleteVmRoute } from './vm/delete-vm.route.js';
 import { freezeVmRoute } from './vm/freeze-vm.route.js';
 import { getVmRoute } from './vm/get-vm.route.js';
 import { listVmsRoute } from './vm/list-vms.route.js';
+import { moveVmRoute } from './vm/move-vm.route.js';
 import { pauseVmRoute } from './vm/pause-vm.route.js';
 import { readVmConsoleRoute } from './vm/read-vm-console.route.js';
 import { rebootVmRoute } from './vm/reboot-vm.route.js';
@@ -123,6 +126,8 @@ export const ALL_ROUTES: readonly Route[] = [
   listHostsRoute,
   planHostDrainRoute,
   planRebalanceRoute,
+  drainHostRoute,
+  rebalanceFleetRoute,
   revokeHostRoute,
   uncordonHostRoute,
   createHostGroupRoute,
@@ -203,6 +208,7 @@ export const ALL_ROUTES: readonly Route[] = [
   createConsoleTokenRoute,
   createVmRoute,
   updateVmRoute,
+  moveVmRoute,
   createVmGroupRoute,
   deleteVmGroupRoute,
   getVmGroupRoute,

@@ -5,7 +5,8 @@ import { DomainError, MIB } from '@kvorum/schema';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
 import { syncFolder, TEMPORARY_SUFFIX } from '../state/write-durably.js';
-import type { ImageSource } from './image-source.js';
+import type { PeerHost } from '../trust/host-peer-client.js';
+import type { ImageSource, SourcesOf } from './image-source.js';
 
 /** Kept free for records and logs: a full file system stops every VM of the host. */
 const FREE_BYTES_KEPT = 64 * MIB;
@@ -18,6 +19,8 @@ export interface WantedImage {
   readonly imageId: string;
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** Hosts that have offered it to this one. */
+  readonly peers: readonly PeerHost[];
 }
 
 interface Download {
@@ -32,14 +35,14 @@ interface Download {
  */
 export class ImageCache {
   readonly #folders: StateFolders;
-  readonly #source: ImageSource;
+  readonly #sourcesOf: SourcesOf;
   readonly #log: Log;
   readonly #downloads = new Map<string, Download>();
   readonly #closing = new AbortController();
 
-  constructor(folders: StateFolders, source: ImageSource, log: Log) {
+  constructor(folders: StateFolders, sourcesOf: SourcesOf, log: Log) {
     this.#folders = folders;
-    this.#source = source;
+    this.#sourcesOf = sourcesOf;
     this.#log = log;
   }
 
@@ -98,10 +101,10 @@ export class ImageCache {
     const path = this.#folders.imageOf(image.sha256);
     const temporary = `${path}${TEMPORARY_SUFFIX}`;
     try {
-      await this.#receive(image, temporary, progress);
+      const from = await this.#receiveFromAny(image, temporary, progress);
       await rename(temporary, path);
       await syncFolder(this.#folders.images);
-      this.#log.info({ imageId: image.imageId, sizeBytes: image.sizeBytes }, 'an image is in the cache');
+      this.#log.info({ imageId: image.imageId, sizeBytes: image.sizeBytes, from }, 'an image is in the cache');
     } catch (thrown) {
       await rm(temporary, { force: true });
       if (thrown instanceof DomainError) throw thrown;
@@ -109,7 +112,29 @@ export class ImageCache {
     }
   }
 
-  async #receive(image: WantedImage, temporary: string, progress: { doneBytes: number }): Promise<void> {
+  /** From the first source that gives it, whatever is wrong with those before; says which. Throws what the last one failed with. */
+  async #receiveFromAny(image: WantedImage, temporary: string, progress: { doneBytes: number }): Promise<string> {
+    const sources = this.#sourcesOf(image);
+    for (const [index, source] of sources.entries()) {
+      try {
+        progress.doneBytes = 0;
+        await this.#receive(source, image, temporary, progress);
+        return source.name;
+      } catch (thrown) {
+        if (index === sources.length - 1 || this.#closing.signal.aborted) throw thrown;
+        const { message } = thrown as Error;
+        this.#log.warn({ imageId: image.imageId, from: source.name, reason: message }, 'a source of an image failed');
+      }
+    }
+    throw new TypeError('an image has a source');
+  }
+
+  async #receive(
+    source: ImageSource,
+    image: WantedImage,
+    temporary: string,
+    progress: { doneBytes: number },
+  ): Promise<void> {
     const idle = new AbortController();
     const signal = AbortSignal.any([idle.signal, this.#closing.signal]);
     const timer = setTimeout(() => idle.abort(), IDLE_TIMEOUT_MS);
@@ -117,7 +142,7 @@ export class ImageCache {
     await rm(temporary, { force: true });
     const file = await open(temporary, 'wx', 0o600);
     try {
-      for await (const chunk of this.#source.read(image.imageId, signal)) {
+      for await (const chunk of source.read(signal)) {
         timer.refresh();
         if (progress.doneBytes + chunk.byteLength > image.sizeBytes) {
           throw new DomainError('checksum_mismatch', `the image is larger than the announced ${image.sizeBytes} bytes`);

@@ -1,5 +1,12 @@
-/** Where images come from. */
+import type { WantedImage } from './image-cache.js';
+
+/** Where an image comes from. */
 export interface ImageSource {
-  /** The bytes of an image from its beginning, in order. Throws DomainError when the source fails. */
-  read(imageId: string, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /** For the log. */
+  readonly name: string;
+  /** The bytes of the image from its beginning, in order. Throws DomainError when the source fails. */
+  read(signal: AbortSignal): AsyncIterable<Uint8Array>;
 }
+
+/** Where one image may come from, the first one first; one at least. */
+export type SourcesOf = (image: WantedImage) => readonly ImageSource[];

@@ -26,6 +26,9 @@ import {
 } from '@kvorum/schema';
 import { ConsoleKind, PowerState, Accelerator as WireAccelerator } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
+import { HostPortText } from '../config.js';
+import { PART_BYTES } from '../move/read-part.js';
+import { VOLUMES_PER_VM_MAX } from '../vm/vm-actor-rules.js';
 import { PooledVolume, Sha256 } from '../vm/vm-record.js';
 
 /**
@@ -106,6 +109,28 @@ export const EnsureVm = z
   });
 
 export const RemoveVm = z.object({ intent: WireIntent });
+/** A host has one certificate, and a second one while it changes it. */
+const FINGERPRINTS_MAX = 8;
+const Fingerprints = z.array(Sha256).min(1).max(FINGERPRINTS_MAX);
+/** Renewed while a copy goes on; what nobody renews runs out. */
+const OFFER_MS_MAX = 600_000;
+const Permission = z.object({
+  targetHostId: z.uuid(),
+  certificateFingerprints: Fingerprints,
+  validForMs: z.int().min(1).max(OFFER_MS_MAX),
+});
+const WirePeer = z
+  .object({ hostId: z.uuid(), address: HostPortText, certificateFingerprints: Fingerprints })
+  .transform(({ certificateFingerprints: fingerprints, ...peer }) => ({ ...peer, fingerprints }));
+export const OfferVm = Permission.extend({ intent: WireIntent });
+export const OfferImage = Permission.extend({ sha256: Sha256 });
+/** As records keep it. */
+export const offerOf = ({ targetHostId, certificateFingerprints, validForMs }: z.output<typeof Permission>) => ({
+  targetHostId,
+  fingerprints: certificateFingerprints,
+  untilMs: Date.now() + validForMs,
+});
+export const WithdrawVmOffer = z.object({ intent: WireIntent });
 /** An empty disk names no image: both fields are then empty. */
 export const EnsureDisk = z
   .object({
@@ -124,6 +149,25 @@ export const EnsureDisk = z
     path: ['imageSha256'],
     error: 'goes with imageId',
   });
+export const ReceiveVm = z.object({
+  intent: WireIntent,
+  spec: WireSpec,
+  volumes: z
+    .array(z.object({ volumeId: WireVolumeId, sizeBytes: DiskBytes, imageSha256: z.union([Sha256, NoText]) }))
+    .min(1)
+    .max(VOLUMES_PER_VM_MAX),
+  source: WirePeer,
+});
+export const DescribeOfferedVm = z.object({ vmId: WireVmId, operationId: OperationId });
+export const ReadVmFile = z.object({
+  vmId: WireVmId,
+  operationId: OperationId,
+  name: z.string().max(128),
+  offset: Count,
+  lengthBytes: z.int().min(1).max(PART_BYTES),
+  haveSha256: z.union([Sha256, z.literal('')]),
+});
+export const ReadCachedImage = z.object({ sha256: Sha256 });
 export const FreezeTemplate = z.object({ intent: WireIntent, templateId: TemplateIdOnWire, isLast: z.boolean() });
 export const RemoveTemplate = z.object({ templateId: TemplateIdOnWire });
 export const RemoveDisk = z.object({ intent: WireIntent, volumeId: WireVolumeId });
@@ -131,10 +175,13 @@ export const EnsureBalloon = z.object({
   intent: WireIntent,
   targetBytes: z.int().min(MEMORY_BYTES_MIN).max(Number.MAX_SAFE_INTEGER),
 });
+/** Each is tried for as long as it sends; the control plane comes last. */
+const IMAGE_PEERS_MAX = 4;
 export const EnsureImage = z.object({
   imageId: WireImageId,
   sha256: Sha256,
   sizeBytes: z.int().min(1).max(IMAGE_BYTES_MAX),
+  peers: z.array(WirePeer).max(IMAGE_PEERS_MAX),
 });
 export const ObserveVms = z.object({ vmIds: z.array(WireVmId).max(VM_IDS_MAX) });
 export const ReadConsole = z.object({

@@ -9,7 +9,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { DomainError, ERROR_CATALOGUE, toDomainError } from '@kvorum/schema';
-import { type NodeAgentServer, NodeAgentService, toServiceError } from '@kvorum/schema/agent-wire';
+import { HostPeerService, type NodeAgentServer, NodeAgentService, toServiceError } from '@kvorum/schema/agent-wire';
 import { type HostPort, hostPortText } from '../config.js';
 import type { Identity } from '../enrol/identity.js';
 import type { Log } from '../log.js';
@@ -29,9 +29,12 @@ import { growVolume } from './grow-volume.rpc.js';
 import { observeHost } from './observe-host.rpc.js';
 import { observeVms } from './observe-vms.rpc.js';
 import { observeVolume } from './observe-volume.rpc.js';
+import { offerImage } from './offer-image.rpc.js';
+import { offerVm } from './offer-vm.rpc.js';
 import { openConsole } from './open-console.rpc.js';
 import { purgeVolume } from './purge-volume.rpc.js';
 import { readConsole } from './read-console.rpc.js';
+import { receiveVm } from './receive-vm.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
 import { removeTemplate } from './remove-template.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
@@ -42,8 +45,10 @@ import { revertVolume } from './revert-volume.rpc.js';
 import { runGuestCommand } from './run-guest-command.rpc.js';
 import { snapshotVolumes } from './snapshot-volumes.rpc.js';
 import { sweepPool } from './sweep-pool.rpc.js';
+import { peerHandlers } from './serve-peers.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
 import { thawGuest } from './thaw-guest.rpc.js';
+import { withdrawVmOffer } from './withdraw-vm-offer.rpc.js';
 
 /** The largest request are the networks of a host: the names of one with 65,533 ports are 5 MiB. */
 const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
@@ -75,7 +80,7 @@ export interface AgentServer {
   close(): Promise<void>;
 }
 
-/** Serves NodeAgent over mTLS to the control plane alone. Throws `host_fault` if the address cannot be bound. */
+/** Serves NodeAgent over mTLS to the control plane alone, and HostPeer to other hosts. Throws `host_fault` if the address cannot be bound. */
 export async function serve(options: ServeOptions): Promise<AgentServer> {
   const { identity, listen } = options;
   const server = new Server({
@@ -86,7 +91,9 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
     'grpc.keepalive_time_ms': KEEPALIVE_EVERY_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_ANSWER_MS,
   });
-  server.addService(NodeAgentService, handlersOf(options));
+  const context = { services: options.services, siteId: identity.siteId, log: options.log };
+  server.addService(NodeAgentService, handlersOf(context));
+  server.addService(HostPeerService, peerHandlers(context));
   const credentials = ServerCredentials.createSsl(
     Buffer.from(identity.caCertificatePem),
     [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certificatePem) }],
@@ -102,8 +109,7 @@ export async function serve(options: ServeOptions): Promise<AgentServer> {
   return { close: () => shutDown(server) };
 }
 
-function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer {
-  const context = { services, siteId: identity.siteId, log };
+function handlersOf(context: HandlerContext): NodeAgentServer {
   return {
     observeHost: unary(context, 'ObserveHost', observeHost),
     observeVms: unary(context, 'ObserveVms', observeVms),
@@ -122,6 +128,10 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
     freezeTemplate: unary(context, 'FreezeTemplate', freezeTemplate),
     removeTemplate: unary(context, 'RemoveTemplate', removeTemplate),
     thawGuest: unary(context, 'ThawGuest', thawGuest),
+    offerVm: unary(context, 'OfferVm', offerVm),
+    withdrawVmOffer: unary(context, 'WithdrawVmOffer', withdrawVmOffer),
+    receiveVm: streaming(context, 'ReceiveVm', receiveVm),
+    offerImage: unary(context, 'OfferImage', offerImage),
     ensureVolume: unary(context, 'EnsureVolume', ensureVolume),
     growVolume: unary(context, 'GrowVolume', growVolume),
     cloneVolume: streaming(context, 'CloneVolume', cloneVolume),
@@ -136,7 +146,7 @@ function handlersOf({ services, identity, log }: ServeOptions): NodeAgentServer 
   };
 }
 
-interface HandlerContext {
+export interface HandlerContext {
   readonly services: AgentServices;
   readonly siteId: string;
   readonly log: Log;
@@ -207,13 +217,13 @@ async function writeTo<Request, Response>(
 }
 
 /** Aborted when the caller gives up or its deadline passes. */
-function signalOf(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
+export function signalOf(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
   const controller = new AbortController();
   call.on('cancelled', () => controller.abort());
   return controller.signal;
 }
 
-function refusal(log: Log, name: string, thrown: unknown): Partial<ServiceError> {
+export function refusal(log: Log, name: string, thrown: unknown): Partial<ServiceError> {
   const error = toDomainError(thrown);
   const fields = { rpc: name, code: error.code, reason: error.message, cause: causeOf(error) };
   // What the caller asked wrongly is its business; what this host could not do is an operator's.

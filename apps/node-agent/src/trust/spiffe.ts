@@ -6,6 +6,12 @@ import { z } from 'zod';
 export const controlPlaneSpiffeId = (siteId: string): string => `spiffe://kvorum/site/${siteId}/control-plane`;
 export const hostSpiffeId = (siteId: string, hostId: string): string => `spiffe://kvorum/site/${siteId}/host/${hostId}`;
 
+/** The host of a site that a SPIFFE id names, or null. */
+export function hostOfSpiffeId(siteId: string, spiffeId: string): string | null {
+  const hostId = spiffeId.slice(hostSpiffeId(siteId, '').length);
+  return z.uuid().safeParse(hostId).success && spiffeId === hostSpiffeId(siteId, hostId) ? hostId : null;
+}
+
 const CONTROL_PLANE_PATTERN = /^spiffe:\/\/kvorum\/site\/([0-9a-f-]{36})\/control-plane$/;
 
 /** The site of a control plane's SPIFFE id, or null if it is not one. */

@@ -40,6 +40,11 @@ const remove: Demand = { kind: 'remove-vm' };
 const ensureDisk: Demand = { kind: 'ensure-disk', volumeId: DISK };
 const removeDisk: Demand = { kind: 'remove-disk', volumeId: DISK };
 const balloon: Demand = { kind: 'ensure-balloon' };
+const OFFER = { targetHostId: '01890000-0000-7000-8000-0000000000aa', fingerprints: ['f'.repeat(64)], untilMs: 9_000 };
+const offer: Demand = { kind: 'offer-vm', offer: OFFER };
+const withdraw: Demand = { kind: 'withdraw-offer' };
+const receive: Demand = { kind: 'receive-vm' };
+const ofAnother = (given: Intent): Intent => ({ ...given, operationId: VM as unknown as Intent['operationId'] });
 
 /** The record after these intents, each of which must be admitted. */
 function after(...steps: [Intent, Demand][]): VmRecord | null {
@@ -57,6 +62,8 @@ describe('an intent is taken or refused', () => {
   const stopped = after([intent(5, 2, 3), stop()]);
   const removed = after([intent(5, 2, 3), run], [intent(6, 1, 3), remove]);
   const diskless = after([intent(5, 2, 3), removeDisk]);
+  const offered = after([intent(5, 2, 3), stop()], [intent(6, 1, 3), offer]);
+  const receiving = after([intent(6, 1, 3), receive]);
   it.each<[string, VmRecord | null, Intent, Demand, string]>([
     ['the first of an unknown VM', null, intent(1), run, 'admitted'],
     ['a balloon of an unknown VM', null, intent(1), balloon, 'not_found'],
@@ -81,6 +88,44 @@ describe('an intent is taken or refused', () => {
     ['a newer start after the removal', swept(removed), intent(7, 1, 4), run, 'admitted'],
     ['a disk that the same intent has removed', diskless, intent(5, 2, 3), ensureDisk, 'stale_generation'],
     ['a disk that an older intent has removed', diskless, intent(6, 1, 3), ensureDisk, 'admitted'],
+    ['an offer of an unknown VM', null, intent(6), offer, 'not_found'],
+    ['an offer of a VM that is being received', receiving, intent(7), offer, 'not_found'],
+    ['an offer again', offered, intent(6, 1, 3), offer, 'admitted'],
+    ['a start of the intent that has offered the VM', offered, intent(6, 1, 4), run, 'conflict_state'],
+    ['a start of an intent before the offer', offered, intent(5, 9, 9), run, 'stale_generation'],
+    [
+      'a start after the offer was withdrawn',
+      after([intent(6), run], [intent(6), withdraw]),
+      intent(6),
+      run,
+      'admitted',
+    ],
+    [
+      'a late offer after the withdrawal',
+      after([intent(5), stop()], [intent(6, 2), withdraw]),
+      intent(6, 1),
+      offer,
+      'stale_generation',
+    ],
+    [
+      'a late start after the VM was given up',
+      swept(after([intent(5, 2, 3), stop()], [intent(6, 1, 3), offer], [intent(6, 1, 3), remove])),
+      intent(6, 1, 4),
+      run,
+      'stale_generation',
+    ],
+    ['a withdrawal after the VM was given up', swept(removed), intent(6, 2, 3), withdraw, 'not_found'],
+    ['a VM from elsewhere, of an unknown id', null, intent(6), receive, 'admitted'],
+    ['it again, by the same operation', after([intent(6), stop()]), intent(6, 2), receive, 'admitted'],
+    ['it while another operation has made the VM here', base, ofAnother(intent(6)), receive, 'conflict_state'],
+    [
+      'it after its removal by the undo',
+      swept(after([intent(6, 2), remove])),
+      intent(6, 1),
+      receive,
+      'stale_generation',
+    ],
+    ['it after a removal, by a newer intent', swept(removed), intent(7), receive, 'admitted'],
   ])('%s', (_name, record, asked, demand, expected) => {
     const admission = admit(record, asked, demand, 2_000);
     expect(admission.kind === 'refused' ? admission.code : 'admitted').toBe(expected);
@@ -98,6 +143,14 @@ describe('an intent is taken or refused', () => {
     const due = after([intent(5), run], [intent(6), reset]);
     expect(due?.reset).toEqual({ generation: 6, isDone: false });
     expect(after([intent(5), run], [intent(6), reset], [intent(7), run])?.reset).toBeNull();
+  });
+
+  it('ends an offer with each newer intent, and with the removal', () => {
+    const offered = after([intent(5), stop()], [intent(6), offer]);
+    expect(offered?.offer).toEqual(OFFER);
+    expect(admit(offered, intent(6, 2), withdraw, 0)).toMatchObject({ record: { offer: null } });
+    expect(admit(offered, intent(6), remove, 0)).toMatchObject({ record: { offer: null } });
+    expect(admit(offered, intent(7), stop(), 0)).toMatchObject({ record: { offer: null } });
   });
 
   it('brings a VM back after its removal with its epoch and nothing else', () => {

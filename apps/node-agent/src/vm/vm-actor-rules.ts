@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { assertNever } from '../assert-never.js';
-import { compareFences, type Fence, machineOf, type VmRecord, type VmSpec } from './vm-record.js';
+import { compareFences, type Fence, machineOf, type Offer, type VmRecord, type VmSpec } from './vm-record.js';
 
 /**
  * What an actor does is decided here, purely. `admit` says whether an intent is taken and what is remembered of it;
@@ -24,7 +24,10 @@ export type Demand =
   | { readonly kind: 'remove-vm' }
   | { readonly kind: 'ensure-disk'; readonly volumeId: VmRecord['removedVolumeIds'][number] }
   | { readonly kind: 'remove-disk'; readonly volumeId: VmRecord['removedVolumeIds'][number] }
-  | { readonly kind: 'ensure-balloon' | 'freeze-template' };
+  | { readonly kind: 'ensure-balloon' | 'freeze-template' }
+  | { readonly kind: 'offer-vm'; readonly offer: Offer }
+  | { readonly kind: 'withdraw-offer' }
+  | { readonly kind: 'receive-vm' };
 
 export type Admission =
   | { readonly kind: 'admitted'; readonly record: VmRecord }
@@ -45,11 +48,10 @@ export function admit(record: VmRecord | null, intent: Intent, demand: Demand, n
 
 const stale = (message: string): Admission => ({ kind: 'refused', code: 'stale_generation', message });
 
-/** Those that make nothing of it themselves. */
-const needsVm = ({ kind }: Demand): boolean => kind === 'ensure-balloon' || kind === 'freeze-template';
+const NEED_A_VM: readonly Demand['kind'][] = ['ensure-balloon', 'freeze-template', 'offer-vm', 'withdraw-offer'];
 
 function refusalOfUnknown(demand: Demand): Admission | null {
-  if (!needsVm(demand)) return null;
+  if (!NEED_A_VM.includes(demand.kind)) return null;
   return { kind: 'refused', code: 'not_found', message: 'this host does not know the VM' };
 }
 
@@ -72,6 +74,14 @@ function refusalOf(record: VmRecord, intent: Intent, demand: Demand): Admission 
         ? null
         : { kind: 'refused', code: 'no_capacity', message: `a VM has ${VOLUMES_PER_VM_MAX} disks at most` };
     }
+    case 'offer-vm':
+      return record.spec === null ? refusalOfUnknown(demand) : refusalOfFork(record);
+    case 'receive-vm':
+      // Of the same operation: it was received before, and the answer was lost.
+      return record.spec === null || record.operationId === intent.operationId
+        ? null
+        : { kind: 'refused', code: 'conflict_state', message: 'this host has the VM already' };
+    case 'withdraw-offer':
     case 'remove-vm':
     case 'remove-disk':
       return null;
@@ -80,9 +90,15 @@ function refusalOf(record: VmRecord, intent: Intent, demand: Demand): Admission 
   }
 }
 
+/** The file under its disk is this host's. */
+function refusalOfFork({ volumes }: VmRecord): Admission | null {
+  if (Object.values(volumes).every((volume) => volume?.templateId == null)) return null;
+  return { kind: 'refused', code: 'conflict_state', message: 'the disk of the VM rests on a template of this host' };
+}
+
 function refusalAfterRemoval(isSwept: boolean, order: number, demand: Demand): Admission | null {
   if (demand.kind === 'remove-vm' || demand.kind === 'remove-disk') return null;
-  if (needsVm(demand)) return refusalOfUnknown(demand);
+  if (NEED_A_VM.includes(demand.kind)) return refusalOfUnknown(demand);
   if (order === 0) return stale('this VM has been removed since');
   // A newer intent may bring a VM back to this host, but not while its disks are being removed.
   return isSwept
@@ -92,6 +108,9 @@ function refusalAfterRemoval(isSwept: boolean, order: number, demand: Demand): A
 
 function refusalOfPower(record: VmRecord, intent: Intent, order: number, wanted: WantedPower): Admission | null {
   if (wanted.power !== 'stopped') {
+    if (order === 0 && record.offer !== null) {
+      return { kind: 'refused', code: 'conflict_state', message: 'the VM is on its way to another host' };
+    }
     return intent.epoch < record.epoch ? stale('a newer start of this VM has been seen on this host') : null;
   }
   // An operation stops first and starts afterwards, never the other way round under one fence: this stop was overtaken.
@@ -104,9 +123,11 @@ function refusalOfPower(record: VmRecord, intent: Intent, order: number, wanted:
   return isOvertaken ? stale('the same operation has started the VM since') : null;
 }
 
+const BRING_BACK: readonly Demand['kind'][] = ['ensure-vm', 'ensure-disk', 'receive-vm'];
+
 /** A VM that comes back after its removal keeps nothing but what fences its earlier runs. */
 function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmRecord {
-  const isRevived = record?.tombstone != null && (demand.kind === 'ensure-vm' || demand.kind === 'ensure-disk');
+  const isRevived = record?.tombstone != null && BRING_BACK.includes(demand.kind);
   if (record !== null && !isRevived) return record;
   return {
     version: 1,
@@ -123,6 +144,7 @@ function baseOf(record: VmRecord | null, intent: Intent, demand: Demand): VmReco
     stopBy: null,
     reset: null,
     run: record?.run ?? null,
+    offer: null,
     volumes: {},
     claims: record?.claims ?? [],
     removedVolumeIds: [],
@@ -138,6 +160,7 @@ function remember(base: VmRecord, intent: Intent, demand: Demand, nowMs: number)
     operationId: intent.operationId,
     epoch: Math.max(base.epoch, intent.epoch),
     removedVolumeIds: compareFences(fence, base.fence) > 0 ? [] : base.removedVolumeIds,
+    offer: compareFences(fence, base.fence) > 0 ? null : base.offer,
   };
   switch (demand.kind) {
     case 'ensure-vm':
@@ -149,7 +172,7 @@ function remember(base: VmRecord, intent: Intent, demand: Demand, nowMs: number)
         reset: resetOf(base, fence, demand.wanted),
       };
     case 'remove-vm':
-      return { ...record, tombstone: base.tombstone ?? { removedAtMs: nowMs, isSwept: false } };
+      return { ...record, offer: null, tombstone: base.tombstone ?? { removedAtMs: nowMs, isSwept: false } };
     case 'remove-disk':
       return record.tombstone !== null || record.removedVolumeIds.includes(demand.volumeId)
         ? record
@@ -157,8 +180,13 @@ function remember(base: VmRecord, intent: Intent, demand: Demand, nowMs: number)
             ...record,
             removedVolumeIds: [...record.removedVolumeIds, demand.volumeId].slice(-VOLUMES_PER_VM_MAX),
           };
+    case 'offer-vm':
+      return { ...record, offer: demand.offer };
+    case 'withdraw-offer':
+      return { ...record, offer: null };
     case 'ensure-disk':
     case 'ensure-balloon':
+    case 'receive-vm':
     case 'freeze-template':
       return record;
     default:

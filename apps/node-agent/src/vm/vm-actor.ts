@@ -9,7 +9,7 @@ import type { VmCondition } from './vm-condition.js';
 import type { VmHost } from './vm-host.js';
 import { VmMemory } from './vm-memory.js';
 import { VmProcess } from './vm-process.js';
-import { compareFences, type Fence, type VmRecord, type VmSpec } from './vm-record.js';
+import { compareFences, type Fence, type Offer, type VmRecord, type VmSpec } from './vm-record.js';
 
 /** What is true of the VM at this moment. */
 export interface VmSnapshot {
@@ -45,6 +45,9 @@ export interface DiskDemand {
   /** Left out: it rests on none. */
   readonly templateId?: string | null;
 }
+
+/** What a host has taken over of a VM from another. */
+export type ReceivedVm = Pick<VmRecord, 'machineType' | 'vmGenerationId' | 'volumes'>;
 
 /**
  * The only owner of one VM on this host. Requests are carried out one after the other; what was asked is on the disk
@@ -163,6 +166,51 @@ export class VmActor {
       await this.#host.driver.removeDisk(this.#host.folders.diskOf(this.vmId, volumeId));
       const { [volumeId]: _removed, ...volumes } = record.volumes;
       await this.#memory.save({ ...record, volumes });
+    });
+  }
+
+  /** Lets another host copy the VM. Throws `conflict_state` while it runs. */
+  offerVm(intent: Intent, offer: Offer, signal?: AbortSignal): Promise<void> {
+    return this.#post(intent, signal, async () => {
+      const record = this.#admitted(intent, { kind: 'offer-vm', offer });
+      if (this.#process.live !== null) {
+        return this.#refuse({ ...record, offer: null }, 'conflict_state', 'the VM runs on this host');
+      }
+      // A launch that failed may have left a process that nobody has heard of.
+      if (record.run?.phase === 'launching') {
+        await this.#host.driver.sweep(this.vmId, this.#host.folders.runDirOf(this.vmId));
+      }
+      await this.#memory.save(record);
+    });
+  }
+
+  withdrawOffer(intent: Intent, signal?: AbortSignal): Promise<void> {
+    return this.#post(intent, signal, async () => {
+      await this.#admit(intent, { kind: 'withdraw-offer' });
+    });
+  }
+
+  /**
+   * Takes the VM over from another host by `receive`, which is broken off when a newer intent arrives or the caller gives up.
+   * Nothing is received twice under one operation.
+   */
+  receiveVm(
+    intent: Intent,
+    spec: VmSpec,
+    receive: (stop: AbortSignal) => Promise<ReceivedVm>,
+    signal: AbortSignal,
+  ): Promise<VmSnapshot> {
+    return this.#post(intent, signal, async (superseded) => {
+      const record = await this.#admit(intent, { kind: 'receive-vm' });
+      if (record.spec === null) {
+        const received = await receive(AbortSignal.any([superseded, signal])).catch((thrown: unknown) => {
+          if (!superseded.aborted) throw thrown;
+          throw new DomainError('stale_generation', 'a newer intent for this VM has arrived', { cause: thrown });
+        });
+        const wanted = { power: 'stopped', fence: record.fence } as const;
+        await this.#memory.save({ ...record, ...received, spec, wanted });
+      }
+      return this.#outcome();
     });
   }
 

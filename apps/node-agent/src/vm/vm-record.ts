@@ -89,6 +89,14 @@ const Run = z.strictObject({
 });
 export type Run = z.infer<typeof Run>;
 
+/** Which other host may copy the VM, by which certificates, and until when (Unix ms). */
+export const Offer = z.strictObject({
+  targetHostId: z.uuid(),
+  fingerprints: z.array(Sha256).readonly(),
+  untilMs: Count,
+});
+export type Offer = z.infer<typeof Offer>;
+
 /** What the host remembers of a VM, on the disk before it acts on it: everything that must survive a crash of the agent. */
 export const VmRecord = z.strictObject({
   version: z.literal(1),
@@ -117,6 +125,8 @@ export const VmRecord = z.strictObject({
   /** The last generation that asked for a reset, and whether the button was pressed for it. */
   reset: z.strictObject({ generation: Count, isDone: z.boolean() }).nullable(),
   run: Run.nullable(),
+  /** Under the present fence; meanwhile the VM does not start here. */
+  offer: Offer.nullable().default(null),
   /** Disks that are there, or may be: written before the disk is made, complete when it was. */
   volumes: z.record(
     VolumeId,

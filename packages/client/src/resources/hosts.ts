@@ -28,6 +28,12 @@ export const hostCalls = ({ api, bodyOf }: Transport) => ({
     ),
   planRebalance: (body: RebalancePlanBody = {}, options?: CallOptions) =>
     bodyOf(api.POST('/v1/rebalance/plan', { body, ...initOf(options) }), options),
+  /** Carries out what `planDrain` would say. */
+  drain: (hostId: string, body: DrainPlanBody = {}, options?: MutationOptions) =>
+    bodyOf(api.POST('/v1/hosts/{hostId}/drain', { params: { path: { hostId } }, body, ...initOf(options) }), options),
+  /** Carries out what `planRebalance` would say. */
+  rebalance: (body: RebalancePlanBody = {}, options?: MutationOptions) =>
+    bodyOf(api.POST('/v1/rebalance', { body, ...initOf(options) }), options),
   revoke: (hostId: string, options?: CallOptions) =>
     bodyOf(api.POST('/v1/hosts/{hostId}/revoke', { params: { path: { hostId } }, ...initOf(options) }), options),
 });

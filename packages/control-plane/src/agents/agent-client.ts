@@ -1,15 +1,18 @@
 import { Metadata } from '@grpc/grpc-js';
 import { type ConsoleKind, DomainError, type HostNetworks, type ThawedVm } from '@kvorum/schema';
-import { type EnsureVmRequest, PowerState } from '@kvorum/schema/agent-wire';
+import { type EnsureVmRequest, type PeerHost, PowerState, type VmSpec } from '@kvorum/schema/agent-wire';
 import { cleanLine } from '../plain-text.js';
 import { progressing, unary } from './agent-call.js';
 import type {
+  AgentCopy,
   AgentDisk,
   AgentFreeze,
   AgentGuestCommand,
   AgentGuestCommandResult,
   AgentImage,
   AgentNetworkFault,
+  AgentPeer,
+  AgentPermission,
   AgentPort,
   AgentVmSpec,
   CallOptions,
@@ -44,7 +47,8 @@ export class AgentClient extends VolumeCalls implements AgentPort {
     options: CallOptions & { onProgress?: (doneBytes: number) => void },
   ): Promise<void> {
     const client = await this.connect();
-    await progressing(client.ensureImage.bind(client), { ...image }, options, {
+    const request = { ...image, peers: wirePeers(image.peers ?? []) };
+    await progressing(client.ensureImage.bind(client), request, options, {
       isLast: ({ isComplete }) => isComplete,
       hear: ({ doneBytes }) => options.onProgress?.(doneBytes),
     });
@@ -71,13 +75,7 @@ export class AgentClient extends VolumeCalls implements AgentPort {
     const client = await this.connect();
     const request: EnsureVmRequest = {
       intent: { ...intent },
-      spec: {
-        ...spec,
-        accelerator: toWireAccelerator(spec.accelerator),
-        balloon: spec.balloon ?? undefined,
-        pooledVolumes: spec.pooledVolumes.map((volume) => ({ ...volume })),
-        cloudInit: spec.cloudInit === null ? undefined : { ...spec.cloudInit, userData: spec.cloudInit.userData ?? '' },
-      },
+      spec: toWireSpec(spec),
       ...wirePower(wanted),
     };
     const { vm } = await unary(client.ensureVm.bind(client), request, options);
@@ -95,6 +93,41 @@ export class AgentClient extends VolumeCalls implements AgentPort {
   async removeVm(intent: Intent, options: CallOptions): Promise<void> {
     const client = await this.connect();
     await unary(client.removeVm.bind(client), { intent: { ...intent } }, options);
+  }
+
+  async offerVm(intent: Intent, permission: AgentPermission, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.offerVm.bind(client), { intent: { ...intent }, ...wirePermission(permission) }, options);
+  }
+
+  async withdrawVmOffer(intent: Intent, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.withdrawVmOffer.bind(client), { intent: { ...intent } }, options);
+  }
+
+  async receiveVm(
+    intent: Intent,
+    { spec, volumes, source }: AgentCopy,
+    options: CallOptions & { onProgress?: (done: { doneBytes: number; totalBytes: number }) => void },
+  ): Promise<ObservedVm> {
+    const client = await this.connect();
+    const request = {
+      intent: { ...intent },
+      spec: toWireSpec(spec),
+      volumes: volumes.map(({ imageSha256, ...volume }) => ({ ...volume, imageSha256: imageSha256 ?? '' })),
+      source: wirePeers([source])[0],
+    };
+    const { vm } = await progressing(client.receiveVm.bind(client), request, options, {
+      isLast: ({ vm: received }) => received !== undefined,
+      hear: (progress) => options.onProgress?.(progress),
+    });
+    if (vm === undefined) throw new TypeError('the last message has the VM');
+    return observedVmOf(vm);
+  }
+
+  async offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.offerImage.bind(client), { sha256, ...wirePermission(permission) }, options);
   }
 
   async openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream> {
@@ -141,3 +174,22 @@ function wirePower(wanted: WantedPower): { power: PowerState; graceMs: number; r
   if (wanted.power === 'paused') return { power: PowerState.POWER_STATE_PAUSED, graceMs: 0, reset: false };
   return { power: PowerState.POWER_STATE_STOPPED, graceMs: wanted.graceMs, reset: false };
 }
+
+const toWireSpec = (spec: AgentVmSpec): VmSpec => ({
+  ...spec,
+  accelerator: toWireAccelerator(spec.accelerator),
+  balloon: spec.balloon ?? undefined,
+  pooledVolumes: spec.pooledVolumes.map((volume) => ({ ...volume })),
+  cloudInit: spec.cloudInit === null ? undefined : { ...spec.cloudInit, userData: spec.cloudInit.userData ?? '' },
+});
+
+const wirePeers = (peers: readonly AgentPeer[]): PeerHost[] =>
+  peers.map(({ certificateFingerprints, ...peer }) => ({
+    ...peer,
+    certificateFingerprints: [...certificateFingerprints],
+  }));
+
+const wirePermission = ({ certificateFingerprints, ...permission }: AgentPermission) => ({
+  ...permission,
+  certificateFingerprints: [...certificateFingerprints],
+});

@@ -22,7 +22,7 @@ export type { CallOptions };
  */
 export interface AgentPort extends VolumePort {
   observeVm(vmId: string): Promise<ObservedVm | null>;
-  /** Fetches the image into the host's cache; reports bytes as they come. */
+  /** Fetches the image into the host's cache, from `peers` if they give it; reports bytes as they come. */
   ensureImage(image: AgentImage, options: CallOptions & { onProgress?: (doneBytes: number) => void }): Promise<void>;
   ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void>;
   removeDisk(intent: Intent, volumeId: string, options: CallOptions): Promise<void>;
@@ -31,6 +31,17 @@ export interface AgentPort extends VolumePort {
   ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm>;
   ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number>;
   removeVm(intent: Intent, options: CallOptions): Promise<void>;
+  /** Lets that host copy the VM, which cannot start meanwhile. Throws conflict_state while it runs. */
+  offerVm(intent: Intent, permission: AgentPermission, options: CallOptions): Promise<void>;
+  withdrawVmOffer(intent: Intent, options: CallOptions): Promise<void>;
+  /** Copies the VM from the host that offers it, whole and checked; goes on from what is there. */
+  receiveVm(
+    intent: Intent,
+    copy: AgentCopy,
+    options: CallOptions & { onProgress?: (done: { doneBytes: number; totalBytes: number }) => void },
+  ): Promise<ObservedVm>;
+  /** Lets that host read an image of the cache. Throws not_found if it is not there. */
+  offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void>;
   /** Without a time limit: a session lasts until either side ends it. */
   openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream>;
   takeScreenshot(vmId: string, options: CallOptions): Promise<Uint8Array>;
@@ -92,6 +103,35 @@ export interface AgentImage {
   readonly imageId: string;
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** Hosts that have offered it. */
+  readonly peers?: readonly AgentPeer[];
+}
+
+/** Another host, as an agent is told of it. */
+export interface AgentPeer {
+  readonly hostId: string;
+  readonly address: string;
+  /** SHA-256 of the certificates that it may show. */
+  readonly certificateFingerprints: readonly string[];
+}
+
+/** For one host, for so long. */
+export interface AgentPermission {
+  readonly targetHostId: string;
+  readonly certificateFingerprints: readonly string[];
+  readonly validForMs: number;
+}
+
+/** What of a VM a host is to copy from another. */
+export interface AgentCopy {
+  readonly spec: AgentVmSpec;
+  readonly volumes: readonly {
+    readonly volumeId: string;
+    /** At most. */
+    readonly sizeBytes: number;
+    readonly imageSha256: string | null;
+  }[];
+  readonly source: AgentPeer;
 }
 
 /** A network of a host that is not as it is to be, and why. */

@@ -32,8 +32,13 @@ class Hosts {
 
   read = async (asked: readonly string[]): Promise<FleetChanges> => {
     this.readCount += 1;
-    const countedVmIds = new Set(asked.filter((id) => this.committed.has(id)));
-    const answer = { hosts: this.rows, horizonXactId: BigInt(this.readCount), countedVmIds, vmChanges: this.vmChanges };
+    const countedClaimIds = new Set(asked.filter((id) => this.committed.has(id)));
+    const answer = {
+      hosts: this.rows,
+      horizonXactId: BigInt(this.readCount),
+      countedClaimIds,
+      vmChanges: this.vmChanges,
+    };
     if (this.#held !== null) await new Promise<void>((resolve) => this.#held?.push(resolve));
     return answer;
   };

@@ -31,7 +31,7 @@ const FLEET_AGE_MS_MAX = 100;
  */
 export interface FleetSnapshot {
   /** `fresh`: with numbers read after this call began, so that a refusal never rests on old ones. */
-  propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh'): Promise<Proposal>;
+  propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh', move?: MoveClaim): Promise<Proposal>;
   /** Resolves when no claim is open: a refusal may rest on one that is given up after all. */
   claimsSettled(): Promise<void>;
 }
@@ -50,13 +50,22 @@ export type Proposal =
     })
   | Decided<'refused'>;
 
+/** A VM that has a place is to get another: its reservation there is told from the one it has by this id. */
+export interface MoveClaim {
+  readonly reservationId: string;
+}
+
 interface Claim {
+  /** Of the VM, which has no other reservation; of a move, that of the reservation. */
+  readonly id: string;
   readonly vmId: string;
   readonly hostId: string;
   readonly request: PlacementRequest;
   readonly amounts: Amounts;
   /** As others' placement sees the VM; null: no placement looks at it. */
   readonly vm: PlacedVm | null;
+  /** The VM where the numbers have it while the claim is taken off them: it is put back there. */
+  before: PlacedVm | null;
   /** Where in the host, as it was counted; a proposal like the amounts. */
   numa: NumaPlan;
   isCommitted: boolean;
@@ -70,11 +79,7 @@ interface Current {
   readonly readAtMs: number;
 }
 
-type ReadChanges = (
-  claimedVmIds: readonly string[],
-  sinceXactId: bigint,
-  wantsAllGroups: boolean,
-) => Promise<FleetChanges>;
+type ReadChanges = (claimIds: readonly string[], sinceXactId: bigint, wantsAllGroups: boolean) => Promise<FleetChanges>;
 
 export class DatabaseFleetSnapshot implements FleetSnapshot {
   readonly #read: ReadChanges;
@@ -92,16 +97,27 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     this.#ageMsMax = options.ageMsMax ?? FLEET_AGE_MS_MAX;
   }
 
-  async propose(vmId: string, request: PlacementRequest, age: 'recent' | 'fresh'): Promise<Proposal> {
+  async propose(
+    vmId: string,
+    request: PlacementRequest,
+    age: 'recent' | 'fresh',
+    move: MoveClaim | null = null,
+  ): Promise<Proposal> {
     const held = this.#current;
     const isRecent = held !== null && performance.now() - held.readAtMs < this.#ageMsMax;
     const current = age === 'fresh' || !isRecent ? await this.#refresh() : held;
     // From here on without waiting: nobody sees the numbers between the choice and the claim.
     const { fleet } = this.#current ?? current;
+    // A VM does not keep itself away from a host.
+    const before = fleet.vms.get(vmId) ?? null;
+    if (before !== null) fleet.forgetVm(vmId);
     const placement = place(request, fleet);
     const evidence = evidenceOf(request, placement.record, fleet);
+    if (before !== null) fleet.applyVm(before);
     if (placement.kind === 'refused') return { ...placement, evidence };
     const claim: Claim = {
+      id: move?.reservationId ?? vmId,
+      before: null,
       vmId,
       hostId: placement.hostId,
       request,
@@ -111,7 +127,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
       isCommitted: false,
       isSubtracted: false,
     };
-    this.#claims.set(vmId, claim);
+    this.#claims.set(claim.id, claim);
     subtract(this.#current ?? current, claim);
     const { accelerator } = fleet.rowOf(fleet.indexOf(placement.hostId));
     if (accelerator === null) throw new TypeError(`host ${placement.hostId} was chosen without an accelerator`);
@@ -132,7 +148,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     if (end === 'kept') {
       claim.isCommitted = true;
     } else {
-      this.#claims.delete(claim.vmId);
+      this.#claims.delete(claim.id);
       if (this.#current !== null) addBack(this.#current, claim);
     }
     if (this.#hasOpenClaims()) return;
@@ -163,7 +179,7 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const committedBefore = new Set([...this.#claims.values()].filter((claim) => claim.isCommitted));
     const since = this.#current?.horizonXactId ?? FEED_START;
     const changes = await this.#read([...this.#claims.keys()], since, this.#knowsDeletedGroup);
-    const { hosts, horizonXactId, countedVmIds, vmChanges } = changes;
+    const { hosts, horizonXactId, countedClaimIds, vmChanges } = changes;
     // From here on without waiting: whoever proposes sees either all of the change or nothing of it.
     // Off, and on again afterwards: rows replace numbers.
     if (this.#current !== null) for (const claim of this.#claims.values()) addBack(this.#current, claim);
@@ -173,8 +189,8 @@ export class DatabaseFleetSnapshot implements FleetSnapshot {
     const current = { fleet, horizonXactId, readAtMs };
     for (const claim of [...this.#claims.values()]) {
       // Committed before the read: it is in the numbers, or it was released since. Either way we need not carry it.
-      if (committedBefore.has(claim)) this.#claims.delete(claim.vmId);
-      else if (!countedVmIds.has(claim.vmId)) subtract(current, claim);
+      if (committedBefore.has(claim)) this.#claims.delete(claim.id);
+      else if (!countedClaimIds.has(claim.id)) subtract(current, claim);
     }
     this.#current = current;
     return current;
@@ -231,13 +247,16 @@ const subtract = (current: Current, claim: Claim): void => {
   // Anew for the numbers of now: the nodes that were free when it was proposed need not be.
   claim.numa = index < 0 ? [] : (planNuma(current.fleet, index, claim.request) ?? []);
   current.fleet.reserve(claim.hostId, claim.amounts, -1, claim.numa);
-  if (claim.vm !== null) current.fleet.applyVm(claim.vm);
+  if (claim.vm === null) return;
+  claim.before = current.fleet.vms.get(claim.vmId) ?? null;
+  current.fleet.applyVm(claim.vm);
 };
 
 const addBack = (current: Current, claim: Claim): void => {
   if (claim.isSubtracted) {
     current.fleet.reserve(claim.hostId, claim.amounts, 1, claim.numa);
-    if (claim.vm !== null) current.fleet.forgetVm(claim.vmId);
+    if (claim.vm !== null && claim.before === null) current.fleet.forgetVm(claim.vmId);
+    if (claim.vm !== null && claim.before !== null) current.fleet.applyVm(claim.before);
   }
   claim.isSubtracted = false;
 };

@@ -98,7 +98,7 @@ describe('the feed of the fleet', () => {
     const since = (await read(FEED_START)).horizonXactId;
     const { vmId } = await aVm(test, await ingredients(test), 'running', { hostId });
     const changes = await read(since, [vmId, newId()]);
-    expect(changes.countedVmIds).toEqual(new Set([vmId]));
+    expect(changes.countedClaimIds).toEqual(new Set([vmId]));
     expect(changes.hosts).toMatchObject([{ hostId, reserved: { vcpuCount: 1 } }]);
   });
 

@@ -45,8 +45,8 @@ export interface HostChanges {
   readonly hosts: readonly HostRow[];
   /** Where to read on. */
   readonly horizonXactId: bigint;
-  /** Those of the VMs asked about whose reservations the numbers of the hosts count already. */
-  readonly countedVmIds: ReadonlySet<string>;
+  /** Those of the claims asked about whose reservations the numbers of the hosts count already. */
+  readonly countedClaimIds: ReadonlySet<string>;
 }
 
 /** And of what else decisions go by. */
@@ -58,11 +58,11 @@ export interface FleetChanges extends HostChanges {
 export async function readFleetChanges(
   database: Database,
   traitSets: TraitSets,
-  claimedVmIds: readonly string[],
+  claimIds: readonly string[],
   sinceXactId: bigint,
   wantsAllGroups = false,
 ): Promise<FleetChanges> {
-  const changes = await readHostChanges(database, traitSets, claimedVmIds, sinceXactId);
+  const changes = await readHostChanges(database, traitSets, claimIds, sinceXactId);
   return { ...changes, vmChanges: await readVmChanges(database, sinceXactId, wantsAllGroups) };
 }
 
@@ -79,14 +79,15 @@ export const FEED_START = 0n;
 export async function readHostChanges(
   database: Database,
   traitSets: TraitSets,
-  claimedVmIds: readonly string[],
+  claimIds: readonly string[],
   sinceXactId: bigint,
 ): Promise<HostChanges> {
   const rows = await database.$queryRaw<FeedRow[]>`
     WITH feed AS MATERIALIZED (
       SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS horizon,
-             (SELECT array_agg(r.vm_id::text) FROM reservations r
-               WHERE r.vm_id = ANY (${[...claimedVmIds]}::uuid[])) AS counted)
+             (SELECT array_agg(CASE WHEN r.id = ANY (c.ids) THEN r.id ELSE r.vm_id END::text)
+                FROM (SELECT ${[...claimIds]}::uuid[] AS ids) c
+                JOIN reservations r ON r.vm_id = ANY (c.ids) OR r.id = ANY (c.ids)) AS counted)
     SELECT feed.horizon, feed.counted, h.*
       FROM feed LEFT JOIN LATERAL (
         SELECT id, name, state, connectivity, accelerator, labels, host_group_id, storage_pool_ids, threads_per_core,
@@ -106,7 +107,7 @@ export async function readHostChanges(
   return {
     hosts: changed.map((row) => hostRowOf(row, traits(row.traits_sha256))),
     horizonXactId: first.horizon,
-    countedVmIds: new Set(first.counted ?? []),
+    countedClaimIds: new Set(first.counted ?? []),
   };
 }
 
@@ -119,7 +120,7 @@ const VMS_WITHOUT_NODES = Prisma.sql`
   SELECT jsonb_agg(jsonb_build_object('vcpuCount', v.vcpu_count, 'memoryBytes', v.memory_bytes,
                                       'accelerator', v.accelerator, 'hardware', v.hardware) ORDER BY v.id)
     FROM reservations r JOIN vms v ON v.id = r.vm_id
-   WHERE r.host_id = hosts.id AND r.purpose = 'run' AND v.runs_on IS NULL
+   WHERE r.host_id = hosts.id AND v.runs_on IS NULL
      AND (r.dedicated_cpu_count > 0 OR r.huge_pages_2mib_bytes > 0 OR r.huge_pages_1gib_bytes > 0)`;
 
 /** Labels of hosts that say what fails together. Others are for people. */

@@ -9,7 +9,12 @@ export interface NewReservation extends Amounts {
   readonly accelerator: Accelerator;
   /** The amounts are those on a host without SMT. */
   readonly smt: VmCpuPolicy['smt'];
+  /** Default: where it is to live from now on. `move`: where it is to live once it has been moved there. */
+  readonly purpose?: Purpose;
+  readonly reservationId?: string;
 }
+
+export type Purpose = 'run' | 'move';
 
 /**
  * Claims room on hosts for VMs; on each host for all of its VMs or for none. False: some have no room, and the transaction is
@@ -18,15 +23,19 @@ export interface NewReservation extends Amounts {
  * left it (READ COMMITTED, "EvalPlanQual"). The reservations are inserted from what the UPDATE returned, so counters and rows
  * exist together or not at all.
  *
+ * A VM that has a reservation of the same purpose gets none: of two transactions that move it, one is given up.
+ *
  * The VMs' rows must be inserted in the same transaction, before or after: the foreign key from reservations to vms is
  * deferred.
  */
 export async function reserve(tx: Tx, reservations: readonly NewReservation[]): Promise<boolean> {
-  const rows = reservations.map((reservation) => ({ ...reservation, id: newId() }));
+  const rows = reservations.map(({ reservationId = newId(), purpose = 'run', ...reservation }) => {
+    return { ...reservation, id: reservationId, purpose };
+  });
   const count = await tx.$executeRaw`
     WITH wanted AS (
       SELECT * FROM jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-        AS w (id uuid, "vmId" uuid, "hostId" uuid, accelerator text, smt text, "vcpuCount" int, "memoryBytes" bigint,
+        AS w (id uuid, purpose text, "vmId" uuid, "hostId" uuid, accelerator text, smt text, "vcpuCount" int, "memoryBytes" bigint,
               "diskBytes" bigint, "dedicatedCpuCount" int, "hugePages2MibBytes" bigint, "hugePages1GibBytes" bigint)),
     locked AS MATERIALIZED (
       SELECT id, threads_per_core FROM hosts
@@ -65,9 +74,10 @@ export async function reserve(tx: Tx, reservations: readonly NewReservation[]): 
       RETURNING hosts.id)
     INSERT INTO reservations (id, vm_id, host_id, purpose, vcpu_count, memory_bytes, disk_bytes, dedicated_cpu_count,
                               huge_pages_2mib_bytes, huge_pages_1gib_bytes)
-    SELECT n.id, n."vmId", n."hostId", 'run', n.vcpus, n."memoryBytes", n."diskBytes", n.cpus, n."hugePages2MibBytes",
+    SELECT n.id, n."vmId", n."hostId", n.purpose, n.vcpus, n."memoryBytes", n."diskBytes", n.cpus, n."hugePages2MibBytes",
            n."hugePages1GibBytes"
-      FROM needed n JOIN taken ON taken.id = n."hostId"`;
+      FROM needed n JOIN taken ON taken.id = n."hostId"
+    ON CONFLICT (vm_id, purpose) DO NOTHING`;
   return count === rows.length;
 }
 
@@ -81,10 +91,10 @@ const OWN_CPUS = Prisma.sql`
            ELSE ceil("dedicatedCpuCount"::numeric / threads_per_core)::int * threads_per_core END`;
 
 /** Gives back what a VM holds, once: the row that is deleted says how much. False: it held nothing. */
-export async function release(tx: Tx, vmId: string): Promise<boolean> {
+export async function release(tx: Tx, vmId: string, purpose: Purpose = 'run'): Promise<boolean> {
   const count = await tx.$executeRaw`
     WITH gone AS (
-      DELETE FROM reservations WHERE vm_id = ${vmId}::uuid AND purpose = 'run'
+      DELETE FROM reservations WHERE vm_id = ${vmId}::uuid AND purpose = ${purpose}
       RETURNING *)
     UPDATE hosts
        SET reserved_vcpu_count = reserved_vcpu_count - gone.vcpu_count,

@@ -12,6 +12,8 @@ import {
 
 const RELEASES_PER_PASS_MAX = 100;
 
+const FINDINGS = { run: 'reservation of a deleted VM', move: 'reservation of a move that has ended' } as const;
+
 /**
  * Compares what is counted with what is there: reservations of deleted VMs are released, and counters that are not the sum
  * of their rows are put right. Each finding is an event and a warning, for none should ever be found. Returns how many.
@@ -19,16 +21,16 @@ const RELEASES_PER_PASS_MAX = 100;
 export async function reconcileLeakedReservations(cp: Pick<ControlPlane, 'database' | 'log'>): Promise<number> {
   const releasedCount = await withTransaction(cp.database, async (tx) => {
     const leaked = await findLeakedReservations(tx, RELEASES_PER_PASS_MAX);
-    for (const { vm_id: vmId, host_id: hostId } of leaked) {
-      await release(tx, vmId);
+    for (const { vm_id: vmId, host_id: hostId, purpose } of leaked) {
+      await release(tx, vmId, purpose);
       await recordEvent(tx, {
         type: 'host.repaired',
         projectId: null,
         resourceKind: 'host',
         resourceId: hostId,
-        data: { finding: 'reservation of a deleted VM', vmId },
+        data: { finding: FINDINGS[purpose], vmId },
       });
-      cp.log.warn({ vmId, hostId }, 'released the reservation of a deleted VM');
+      cp.log.warn({ vmId, hostId }, `released a ${FINDINGS[purpose]}`);
     }
     return leaked.length;
   });

@@ -57,10 +57,21 @@ async function firstBroken(
   const others = members.filter(({ vmId }) => !comingIds.has(vmId));
   for (const one of coming) {
     for (const rule of hard) {
-      const objection = objectionOf(rule, one.place, others, open);
+      const objection = objectionOf(rule, one.place, others, open) ?? objectionOfMove(rule, others);
       if (objection !== null) return { vmId: one.vmId, group, rule, objection };
     }
     others.push(one);
+  }
+  return null;
+}
+
+/** Where others have to follow a VM, nobody knows where to while it is on its way from one domain to another. */
+function objectionOfMove({ kind, level }: RuleInForce, members: readonly GroupMember[]): string | null {
+  if (kind !== 'affinity') return null;
+  const domains = new Map<string, string | undefined>();
+  for (const { vmId, vmName, place } of members) {
+    if (domains.has(vmId) && domains.get(vmId) !== place[level]) return `${vmName} is being moved to another ${level}`;
+    domains.set(vmId, place[level]);
   }
   return null;
 }

@@ -103,7 +103,8 @@ function awayFromMost({ level }: RuleInForce, members: readonly GroupMember[]): 
 function eachBroken(rule: RuleInForce, members: readonly GroupMember[], open: OpenDomainsOf): Broken | null {
   const { kind, level } = rule;
   const vms = members.filter((member) => {
-    const others = members.filter((other) => other !== member);
+    // A VM that is being moved has two places, and does not keep itself away from either.
+    const others = members.filter((other) => other.vmId !== member.vmId);
     return objectionOf(rule, member.place, others, open) !== null;
   });
   if (vms.length === 0) return null;

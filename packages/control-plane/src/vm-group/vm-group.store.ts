@@ -130,16 +130,19 @@ interface MemberRow {
   readonly labels: Record<string, string>;
 }
 
-/** The VMs of groups that hold room on a host of the site, by id; by group. */
+/**
+ * The VMs of groups that hold room on a host of the site, by id; by group. One that is being moved is at both of its places, for it
+ * may end at either.
+ */
 export async function findGroupMembers(
   database: Database | Tx,
   groupIds: readonly string[],
 ): Promise<ReadonlyMap<string, GroupMember[]>> {
   const rows = await database.$queryRaw<MemberRow[]>`
     SELECT v.id AS vm_id, v.name AS vm_name, v.vm_group_id AS group_id, r.host_id, h.labels
-      FROM vms v JOIN reservations r ON r.vm_id = v.id AND r.purpose = 'run' JOIN hosts h ON h.id = r.host_id
+      FROM vms v JOIN reservations r ON r.vm_id = v.id JOIN hosts h ON h.id = r.host_id
      WHERE h.state <> 'revoked' AND v.vm_group_id = ANY (${[...groupIds]}::uuid[]) AND v.deleted_at IS NULL
-     ORDER BY v.id`;
+     ORDER BY v.id, r.purpose DESC`;
   const members = new Map<string, GroupMember[]>(groupIds.map((groupId) => [groupId, []]));
   for (const { vm_id, vm_name, group_id, host_id, labels } of rows)
     members.get(group_id)?.push({ vmId: vm_id, vmName: vm_name, place: placeOf(host_id, labels) });

@@ -4,6 +4,7 @@ import type { AgentPort } from '../agents/agent-port.js';
 import { nothing } from '../operations/define-operation.js';
 import { releasePorts } from './card-port.store.js';
 import { makePooledDisks, unmakePooledDisks } from './make-pooled-disks.js';
+import { ensureImages } from './ensure-images.js';
 import { NeededImage } from './media-of-drives.js';
 import { settleMadeVolumes, undoPooledDisks } from './settle-pooled-disks.js';
 import { giveBack, settleVm } from './settle-vm.js';
@@ -70,17 +71,7 @@ export const createVmOperation = defineVmOperation({
   .step('ensure-image', {
     run: async (context) => {
       const { image, media, hostId } = placed(context.input);
-      const agent = await agentOf(context.services, hostId);
-      const totalBytes = [image, ...media].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-      let beforeBytes = 0;
-      for (const needed of [image, ...media]) {
-        const startBytes = beforeBytes;
-        await agent.ensureImage(needed, {
-          ...callOptions(context, DEADLINE_MS),
-          onProgress: (doneBytes) => context.reportProgress({ doneBytes: startBytes + doneBytes, totalBytes }),
-        });
-        beforeBytes += needed.sizeBytes;
-      }
+      await ensureImages(context, [image, ...media], { hostId }, DEADLINE_MS);
     },
     undo: nothing("the host's cache of images is for all its VMs; the host makes room when it needs some"),
   })

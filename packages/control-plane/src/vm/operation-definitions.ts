@@ -9,8 +9,10 @@ import { restoreVolumeOperation } from '../volume/restore-volume.operation.js';
 import { revertVolumeOperation } from '../volume/revert-volume.operation.js';
 import { createSnapshotsOperation } from '../volume-snapshot/create-volume-snapshots.operation.js';
 import { deleteSnapshotOperation } from '../volume-snapshot/delete-volume-snapshot.operation.js';
+import { drainHostOperation, type PlanServices, rebalanceFleetOperation } from '../placement/execute-plan.operation.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { deleteVmOperation } from './delete-vm.operation.js';
+import { moveVmOperation } from './move-vm.operation.js';
 import { pauseVmOperation } from './pause-vm.operation.js';
 import { rebootVmOperation } from './reboot-vm.operation.js';
 import { resetVmOperation } from './reset-vm.operation.js';
@@ -21,7 +23,7 @@ import { updateVmOperation } from './update-vm.operation.js';
 import type { VmServices } from './vm-operation.js';
 
 /** What the steps of all operations together work with. */
-export type WorkerServices = VmServices & ImageServices;
+export type WorkerServices = VmServices & ImageServices & PlanServices;
 
 /** Every operation a worker can be given. */
 export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<WorkerServices>> = new Map(
@@ -34,6 +36,7 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     pauseVmOperation,
     resumeVmOperation,
     updateVmOperation,
+    moveVmOperation,
     deleteVmOperation,
     downloadImageOperation,
     createVolumeOperation,
@@ -44,5 +47,7 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     revertVolumeOperation,
     createSnapshotsOperation,
     deleteSnapshotOperation,
+    drainHostOperation,
+    rebalanceFleetOperation,
   ].map((definition) => [definition.kind, definition]),
 );

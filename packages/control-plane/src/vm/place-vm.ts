@@ -1,7 +1,7 @@
 import type { PlacementRecord, PlacementRequest } from '@kvorum/scheduler';
 import { DomainError, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
-import type { Proposal } from '../host/fleet-snapshot.js';
+import type { MoveClaim, Proposal } from '../host/fleet-snapshot.js';
 import { insertPlacement } from '../placement/placement.store.js';
 import { summaryOfCounts } from '../placement/shown-decision.js';
 
@@ -27,10 +27,11 @@ export async function placeAndReserve<Result>(
   vmId: string,
   request: PlacementRequest,
   reserve: (proposed: ProposedHost) => Promise<Result>,
+  move?: MoveClaim,
 ): Promise<{ readonly refusal: null; readonly result: Result } | { readonly refusal: RefusedPlacement }> {
   let avoidedHostIds: readonly string[] = [];
   for (let attempt = 1; attempt <= RESERVATION_ATTEMPTS_MAX; attempt += 1) {
-    const proposal = await propose(cp, vmId, request, avoidedHostIds);
+    const proposal = await propose(cp, vmId, request, avoidedHostIds, move);
     if (proposal.kind === 'refused') return { refusal: proposal };
     let end: 'kept' | 'given up' = 'given up';
     try {
@@ -52,9 +53,10 @@ async function propose(
   vmId: string,
   request: PlacementRequest,
   avoidedHostIds: readonly string[],
+  move: MoveClaim | undefined,
 ): Promise<Proposal> {
-  const ask = (age: 'recent' | 'fresh', excludedHostIds: readonly string[]): Promise<Proposal> =>
-    cp.fleet.propose(vmId, { ...request, excludedHostIds }, age);
+  const ask = (age: 'recent' | 'fresh', avoided: readonly string[]): Promise<Proposal> =>
+    cp.fleet.propose(vmId, { ...request, excludedHostIds: [...request.excludedHostIds, ...avoided] }, age, move);
   const first = await ask(avoidedHostIds.length === 0 ? 'recent' : 'fresh', avoidedHostIds);
   if (first.kind === 'placed') return first;
   // A refusal must rest on what is true now: without claims that may yet be given up, and on numbers read after that.

@@ -17,11 +17,10 @@ import { claimIdempotencyKey } from '../operations/idempotency.store.js';
 import { recordOperation } from '../operations/operation.store.js';
 import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
-import type { DeleteVmInput } from './delete-vm.operation.js';
 import { operationDefinitions } from './operation-definitions.js';
 import { takeVolumesOfVm } from './pooled-disk.store.js';
+import { deletionOf, targetOf } from './target-of-vm.js';
 import { findVmForIntent, recordIntent, type VmForIntent } from './vm-intent.store.js';
-import type { VmTarget } from './vm-operation.js';
 
 export interface RequestVmOptions {
   /** Of stop and reboot: how long the guest may take before it is ended hard. */
@@ -31,8 +30,8 @@ export interface RequestVmOptions {
   readonly ifMatch?: number | undefined;
 }
 
-/** What needs nothing but its name; an update has a body (update-vm.ts). */
-export type PowerRequest = Exclude<VmRequest, 'update'>;
+/** What needs nothing but its name; an update has a body (update-vm.ts), and so has a move (move-vm.ts). */
+export type PowerRequest = Exclude<VmRequest, 'update' | 'move'>;
 
 type Decision =
   | { readonly kind: 'change'; readonly state: VmState }
@@ -163,20 +162,4 @@ async function record(
     data: { from: vm.state, to: state, request, operationId },
   });
   return { operationId, isNew: true };
-}
-
-/** The VM as an operation is told of it, for the intent after the one that was read. */
-export function targetOf(vm: VmForIntent, epoch: number): VmTarget {
-  const { hostId, accelerator, ...target } = deletionOf(vm, epoch);
-  if (hostId === null || accelerator === null) throw new TypeError(`VM ${vm.vmId} was placed`);
-  return { ...target, hostId, accelerator };
-}
-
-/** A VM that waited for a host in vain can be deleted, and nothing else. */
-function deletionOf(vm: VmForIntent, epoch: number): Omit<DeleteVmInput, 'isOnHost'> {
-  const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
-  if (rootVolumeId === null) throw new TypeError(`VM ${vmId} has a root disk`);
-  const { name, vcpuCount, memoryBytes, balloon, hardware, cloudInit } = vm;
-  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware, cloudInit };
-  return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec, pooledVolumes: [] };
 }

@@ -3,6 +3,7 @@ import { irreversible, nothing } from '../operations/define-operation.js';
 import { releasePorts } from './card-port.store.js';
 import { PooledChange } from './change-pooled-disks.js';
 import { growPooledDisks, makePooledDisks, unmakePooledDisks } from './make-pooled-disks.js';
+import { ensureImages } from './ensure-images.js';
 import { NeededImage } from './media-of-drives.js';
 import { keepAddresses } from './nic-address.store.js';
 import { detachVolumes } from './pooled-disk.store.js';
@@ -100,8 +101,7 @@ export const updateVmOperation = defineVmOperation({
   .step('ensure-images', {
     run: async (context) => {
       const { images, hostId } = context.input;
-      const agent = images.length === 0 ? null : await agentOf(context.services, hostId);
-      for (const image of images) await agent?.ensureImage(image, callOptions(context, DEADLINE_MS));
+      if (images.length > 0) await ensureImages(context, images, { hostId }, DEADLINE_MS);
     },
     undo: nothing("the host's cache of images is for all its VMs; the host makes room when it needs some"),
   })

@@ -28,6 +28,8 @@ export interface VmForIntent {
   readonly cloudInit: CloudInitRecord | null;
   readonly balloon: BalloonPolicy | null;
   readonly accelerator: Accelerator | null;
+  /** Null: not started yet. */
+  readonly machineType: string | null;
   readonly flavorId: string;
   readonly imageId: string;
   readonly rootVolumeId: string | null;
@@ -60,6 +62,7 @@ interface Row {
   readonly balloon_minimum_bytes: bigint | null;
   readonly balloon_shares: number;
   readonly accelerator: Accelerator | null;
+  readonly machine_type: string | null;
   readonly flavor_id: string;
   readonly image_id: string;
   readonly root_volume_id: string | null;
@@ -91,6 +94,7 @@ const intentOf = (row: Row): VmForIntent => ({
       ? null
       : { minimumBytes: Number(row.balloon_minimum_bytes), shares: row.balloon_shares },
   accelerator: row.accelerator,
+  machineType: row.machine_type,
   flavorId: row.flavor_id,
   imageId: row.image_id,
   rootVolumeId: row.root_volume_id,
@@ -107,7 +111,7 @@ const intentOf = (row: Row): VmForIntent => ({
 export async function findVmForIntent(database: Database | Tx, id: string): Promise<VmForIntent | null> {
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vm_group_id, v.is_highly_available, v.vcpu_count, v.memory_bytes,
-           v.hardware, v.cloud_init, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.operation_id,
+           v.hardware, v.cloud_init, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.machine_type, v.operation_id,
            v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.size_bytes FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1)
              AS root_disk_bytes,

@@ -78,7 +78,7 @@ export const intentOf = (context: Context, target: VmTarget, epoch: number = tar
   operationId: context.operationId,
 });
 
-const specOf = async (services: VmServices, target: VmTarget): Promise<AgentVmSpec> => ({
+export const specOf = async (services: VmServices, target: VmTarget): Promise<AgentVmSpec> => ({
   name: target.name,
   vcpuCount: target.vcpuCount,
   memoryBytes: target.memoryBytes,

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -27,6 +27,8 @@ export interface SimulatedHost {
   restart(): Promise<void>;
   /** As when the host loses its network: nobody answers. */
   silence(): Promise<void>;
+  /** Writes other bytes into the images of its cache. */
+  spoilImages(): Promise<void>;
 }
 
 export interface SimulatedFleet {
@@ -171,7 +173,11 @@ async function aSimulatedHost({
     await silence();
     agents.set(hostId, await start());
   };
-  return { hostId, machine, toldNetworks, networkFaults, silence, restart };
+  const spoilImages = async (): Promise<void> => {
+    const images = join(`${folder}-s`, 'images');
+    for (const image of await readdir(images)) await writeFile(join(images, image), 'spoilt');
+  };
+  return { hostId, machine, toldNetworks, networkFaults, silence, restart, spoilImages };
 }
 
 async function anImageWithContent(test: TestControlPlane): Promise<ImageId> {

@@ -36,6 +36,7 @@ export const OPERATION_KINDS = [
   'vm.pause',
   'vm.resume',
   'vm.update',
+  'vm.move',
   'vm.delete',
   'image.download',
   'volume.create',
@@ -46,6 +47,8 @@ export const OPERATION_KINDS = [
   'volume.revert',
   'volume-snapshot.create',
   'volume-snapshot.delete',
+  'host.drain',
+  'fleet.rebalance',
 ] as const;
 export const OperationKind = z.enum(OPERATION_KINDS).meta({ id: 'OperationKind' });
 export type OperationKind = z.infer<typeof OperationKind>;
@@ -84,7 +87,7 @@ export const Operation = z
     id: OperationId,
     kind: OperationKind,
     projectId: ProjectId.nullable(),
-    resourceKind: z.enum(['vm', 'image', 'volume', 'volume-snapshot']),
+    resourceKind: z.enum(['vm', 'image', 'host', 'site', 'volume', 'volume-snapshot']),
     resourceId: z.string(),
     state: OperationState,
     steps: z.array(OperationStep),

@@ -75,7 +75,7 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   replace('imageId', 'The root disk is an overlay of the image: create the VM anew from the other image.'),
   replace('flavorId', 'A flavor gives a VM its first size alone: change vcpuCount, memoryBytes and rootDiskBytes.'),
   replace('projectId', 'Quota and rights hang on it: create the VM anew in the other project.'),
-  replace('hostId', 'A VM stays on its host: live migration is not built.'),
+  replace('hostId', 'A VM is moved by a request of its own: POST /v1/vms/{vmId}/move.'),
   nextBoot('start', 'Not a field of the VM: use start and stop.'),
   replace('waitForCapacity', 'Not a field of the VM: it says how long the first placement may wait.'),
   nextBoot('hardware.cpu.model', 'A guest asks once which processor it has.'),

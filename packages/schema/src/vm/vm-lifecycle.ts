@@ -18,6 +18,7 @@ export type VmState =
   | 'resuming'
   | 'rebooting'
   | 'updating'
+  | 'moving'
   | 'stopping'
   | 'unknown'
   | 'failed'
@@ -25,10 +26,10 @@ export type VmState =
   | 'deleted';
 
 /**
- * What people may ask for. Live migration is not built, so it has neither a request nor a state here: nothing may offer it.
+ * What people may ask for. `move` takes a VM that does not run to another host; live migration is not built, and nothing may offer it.
  * `reset` presses the reset button of the running machine; `reboot` shuts the guest down and starts it again. `update` changes what the VM is.
  */
-export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'update' | 'delete';
+export type VmRequest = 'start' | 'stop' | 'reboot' | 'reset' | 'pause' | 'resume' | 'update' | 'move' | 'delete';
 
 /** `done`, `doneStopped` and `donePaused` are good ends (a VM can be created without being started, and changed in any of them). */
 export type VmResult = 'done' | 'doneStopped' | 'donePaused' | 'unwound';
@@ -60,7 +61,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: false,
   }),
   stopped: row({
-    request: { start: 'starting', stop: 'stopped', update: 'updating', delete: 'deleting' },
+    request: { start: 'starting', stop: 'stopped', update: 'updating', move: 'moving', delete: 'deleting' },
     result: {},
     fact: { running: 'running', paused: 'paused' },
     holdsResources: 'yes',
@@ -124,6 +125,13 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     holdsResources: 'yes',
     settled: false,
   }),
+  moving: row({
+    request: {},
+    result: { done: 'stopped', unwound: 'stopped' },
+    fact: {},
+    holdsResources: 'yes',
+    settled: false,
+  }),
   stopping: row({
     request: {},
     result: { done: 'stopped', unwound: 'unknown' },
@@ -139,7 +147,7 @@ export const VM_LIFECYCLE: Readonly<Record<VmState, VmLifecycleRow>> = {
     settled: true,
   }),
   failed: row({
-    request: { start: 'starting', stop: 'failed', update: 'updating', delete: 'deleting' },
+    request: { start: 'starting', stop: 'failed', update: 'updating', move: 'moving', delete: 'deleting' },
     result: {},
     fact: { running: 'running', paused: 'paused' },
     holdsResources: 'maybe',
@@ -164,6 +172,7 @@ export const VM_REQUESTS = [
   'pause',
   'resume',
   'update',
+  'move',
   'delete',
 ] as const satisfies readonly VmRequest[];
 export const VM_RESULTS = ['done', 'doneStopped', 'donePaused', 'unwound'] as const satisfies readonly VmResult[];

@@ -1,30 +1,28 @@
 import type { DrainPlan } from '@kvorum/client';
+import { endWithOperation } from '../../await-operation.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
 import { given, parseCount } from '../../option-values.js';
 import { formatTable } from '../../print-table.js';
 import { resolveHost } from '../../resolve-name.js';
-import { usageError } from '../../usage-error.js';
+import { describeExecuted } from '../placement/describe-executed.js';
 import { formatMoves } from '../placement/format-moves.js';
+import { addPlanOptions, type PlanOptions, requireOneWay } from '../placement/plan-options.js';
 
 export const addHostDrain: AddVerb = (host, cli) => {
-  host
-    .command('drain')
-    .description('Plan how to empty a host, or name what keeps it from being emptied')
+  addPlanOptions(host.command('drain'))
+    .description('Empty a host, or name what keeps it from being emptied')
     .argument('<host>', 'name or id')
-    .option('--plan', 'a dry run: show the moves; needed, for moves cannot be carried out yet')
     .option('--max-moves <count>', 'at most so many moves', parseCount)
-    .addHelpText('after', examples('kvorum host drain host-a --plan'))
-    .action(async (nameOrId: string, options: { plan?: boolean; maxMoves?: number }) => {
-      if (options.plan !== true) {
-        throw usageError(
-          'VMs cannot be moved yet, so only a plan can be shown',
-          'Add --plan; to stop new VMs: host cordon.',
-        );
-      }
+    .addHelpText('after', examples('kvorum host drain host-a --plan', 'kvorum host drain host-a --execute --wait'))
+    .action(async (nameOrId: string, options: PlanOptions & { maxMoves?: number }) => {
+      const way = requireOneWay(options);
       const client = cli.connect();
       const hostId = await resolveHost(client, nameOrId);
-      cli.showText(await client.hosts.planDrain(hostId, given({ moveCountMax: options.maxMoves })), formatDrainPlan);
+      const body = given({ moveCountMax: options.maxMoves });
+      if (way === 'plan') return cli.showText(await client.hosts.planDrain(hostId, body), formatDrainPlan);
+      const accepted = await client.hosts.drain(hostId, body);
+      await endWithOperation(cli, client, accepted, options, (operation) => cli.show(operation, describeExecuted));
     });
 };
 

@@ -1,30 +1,32 @@
 import type { RebalancePlan } from '@kvorum/client';
 import { Option } from 'commander';
+import { endWithOperation } from '../../await-operation.js';
 import type { AddVerb } from '../../cli.js';
 import { examples } from '../../examples.js';
 import { given, parseCount } from '../../option-values.js';
 import { formatFields } from '../../print-table.js';
-import { usageError } from '../../usage-error.js';
-import { formatMoves } from '../placement/format-moves.js';
+import { describeExecuted } from './describe-executed.js';
+import { formatMoves } from './format-moves.js';
+import { addPlanOptions, type PlanOptions, requireOneWay } from './plan-options.js';
 
-interface RebalanceOptions {
-  readonly plan?: boolean;
+interface RebalanceOptions extends PlanOptions {
   readonly goal: 'even' | 'empty-hosts';
   readonly maxMoves?: number;
 }
 
 export const addRebalance: AddVerb = (program, cli) => {
-  program
-    .command('rebalance')
-    .description('Plan moves that make the fleet even, or empty hosts of it')
-    .option('--plan', 'a dry run: show the moves; needed, for moves cannot be carried out yet')
+  addPlanOptions(program.command('rebalance'))
+    .description('Make the fleet even, or empty hosts of it')
     .addOption(new Option('--goal <goal>', 'what to reach').choices(['even', 'empty-hosts']).default('even'))
     .option('--max-moves <count>', 'at most so many moves; default: 50', parseCount)
-    .addHelpText('after', examples('kvorum rebalance --plan --goal empty-hosts'))
-    .action(async ({ plan, goal, maxMoves }: RebalanceOptions) => {
-      if (plan !== true) throw usageError('VMs cannot be moved yet, so only a plan can be shown', 'Add --plan.');
-      const answer = await cli.connect().hosts.planRebalance({ goal, ...given({ moveCountMax: maxMoves }) });
-      cli.showText(answer, formatRebalancePlan);
+    .addHelpText('after', examples('kvorum rebalance --plan --goal empty-hosts', 'kvorum rebalance --execute --wait'))
+    .action(async (options: RebalanceOptions) => {
+      const way = requireOneWay(options);
+      const client = cli.connect();
+      const body = { goal: options.goal, ...given({ moveCountMax: options.maxMoves }) };
+      if (way === 'plan') return cli.showText(await client.hosts.planRebalance(body), formatRebalancePlan);
+      const accepted = await client.hosts.rebalance(body);
+      await endWithOperation(cli, client, accepted, options, (operation) => cli.show(operation, describeExecuted));
     });
 };
 

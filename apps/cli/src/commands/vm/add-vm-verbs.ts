@@ -11,6 +11,7 @@ import { addVmExplain } from './explain.js';
 import { addVmFreeze } from './freeze.js';
 import { addVmGet } from './get.js';
 import { addVmList } from './list.js';
+import { addVmMove } from './move.js';
 import { addVmNicVerbs } from './nic/add-nic-verbs.js';
 import { addVmPause } from './pause.js';
 import { addVmReboot } from './reboot.js';
@@ -36,6 +37,7 @@ export const addVmVerbs: AddVerb = (program, cli) => {
   addVmPause(vm, cli);
   addVmResume(vm, cli);
   addVmUpdate(vm, cli);
+  addVmMove(vm, cli);
   addVmDiskVerbs(vm, cli);
   addVmNicVerbs(vm, cli);
   addVmCdromVerbs(vm, cli);
