@@ -3,8 +3,9 @@ import { DomainError, type HostId, type OperationId, type VmId } from '@kvorum/s
 import { z } from 'zod';
 import type { ControlPlane } from '../control-plane.js';
 import { defineOperation, nothing, type StepContext } from '../operations/define-operation.js';
-import { findOperation, findOperations } from '../operations/operation.store.js';
+import { findOperation } from '../operations/operation.store.js';
 import { moveVm } from '../vm/move-vm.js';
+import { findOperationStates } from './execute-plan.store.js';
 
 /** What the steps work with: each move is asked for as people ask for it. */
 export type PlanServices = ControlPlane;
@@ -64,10 +65,10 @@ async function pass(context: Context): Promise<void> {
 
 async function statesOf({ services, input }: Context): Promise<ReadonlyMap<string, MoveState>> {
   const ids = input.steps.flat().map(({ operationId }) => operationId);
-  const operations = await findOperations(services.database, ids);
+  const operations = await findOperationStates(services.database, ids);
   return new Map(
     ids.map((id) => {
-      const state = operations.get(id)?.state;
+      const state = operations.get(id);
       if (state === undefined) return [id, 'to-do'];
       if (state === 'succeeded') return [id, 'done'];
       return [id, ['failed', 'cancelled', 'stuck'].includes(state) ? 'failed' : 'under-way'];
