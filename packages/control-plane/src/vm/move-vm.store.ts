@@ -15,6 +15,12 @@ export async function findVolumesOfVm(tx: Tx, vmId: string): Promise<VolumeOfVm[
   return rows.map(({ id, size_bytes, role }) => ({ volumeId: id, sizeBytes: Number(size_bytes), role }));
 }
 
+export async function hasPooledVolumes(database: Database | Tx, vmId: string): Promise<boolean> {
+  const rows = await database.$queryRaw<unknown[]>`
+    SELECT 1 FROM volumes WHERE vm_id = ${vmId}::uuid AND pool_id IS NOT NULL AND deleted_at IS NULL LIMIT 1`;
+  return rows.length > 0;
+}
+
 /** As a host is asked to have them; also those that were deleted since, as hosts may have them. */
 export async function findNeededImages(tx: Tx, imageIds: readonly string[]): Promise<NeededImage[]> {
   const rows = await tx.$queryRaw<{ id: string; sha256: string; size_bytes: bigint }[]>`

@@ -24,7 +24,7 @@ import { findBrokenRule } from '../vm-group/find-broken-rule.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from './accepted-operation.js';
 import { mediaIdsOf } from './media-of-drives.js';
 import { type MoveVmInput, moveVmOperation } from './move-vm.operation.js';
-import { findNeededImages, findVolumesOfVm } from './move-vm.store.js';
+import { findNeededImages, findVolumesOfVm, hasPooledVolumes } from './move-vm.store.js';
 import { type ProposedHost, placeAndReserve, RoomLost, recordRefusal } from './place-vm.js';
 import { requestOfVm } from './request-of-vm.js';
 import { targetOf } from './target-of-vm.js';
@@ -117,6 +117,8 @@ async function readMovable(
   if (vm === null || vm.isDeleted) throw notFound('the VM');
   requireProject(actor, vm.projectId, 'the VM');
   requireMovable(vm, ifMatch);
+  // What changes which volumes it has counts its generation, which is looked at again when the move is recorded.
+  if (await hasPooledVolumes(database, vmId)) throw notWithPools();
   if (hostId === vm.hostId) throw refusedHost('conflict_state', 'the VM is on this host already');
   if (vm.hostId === null || vm.rootVolumeId === null) throw new TypeError(`VM ${vmId} that holds room has a host`);
   const held = heldBy(vm.rootVolumeId, [shapeOf(vm), vm.nextShape]);
@@ -135,6 +137,12 @@ async function readMovable(
 
 const refusedHost = (code: 'forbidden' | 'conflict_state', message: string): DomainError =>
   new DomainError(code, message, { details: { fields: [{ field: 'body.hostId', message }] } });
+
+const notWithPools = (): DomainError =>
+  new DomainError(
+    'conflict_state',
+    'the VM has volumes on storage pools, which do not move with a VM yet: detach them first; one whose root disk is on a pool stays',
+  );
 
 function requireMovable(vm: VmForIntent, ifMatch: number | undefined): void {
   if (ifMatch !== undefined && ifMatch !== vm.generation) {
