@@ -121,7 +121,7 @@ module.exports = {
         pathNot: [
           '^packages/control-plane/src/agents/',
           '^apps/api/src/gateway/',
-          '^apps/node-agent/src/(rpc|report|enrol|image|trust)/',
+          '^apps/node-agent/src/(rpc|report|enrol|image|move|trust)/',
           '^packages/schema/src/(agent-wire|wire-error)\\.ts$',
           GENERATED,
           ...TESTS,

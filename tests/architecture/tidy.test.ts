@@ -11,8 +11,14 @@ const LONGER_THAN_AIMED: readonly string[] = [
   'apps/node-agent/src/vm/vm-actor.ts',
   // Every change of one process, in the order of its life; splitting it would spread one mutable state over two files.
   'apps/node-agent/src/vm/vm-process.ts',
+  // What is admitted of each demand, case by case: one table, and the text that goes with it.
+  'apps/node-agent/src/vm/vm-actor-rules.ts',
   // Claim, run and unwind, one after the other, in the order of an operation's life.
   'packages/control-plane/src/operations/operation-runner.ts',
+  // One view of the fleet, and each way in which it is asked and brought up to date.
+  'packages/control-plane/src/host/fleet-snapshot.ts',
+  // What a hypervisor remembers, in memory; every fake of the port works on it.
+  'packages/hypervisor-driver/src/fake/fake-machine.ts',
   // One method for each of the port RunningVm, over one run; what is not about that run has files of its own.
   'packages/hypervisor-driver/src/qemu/qemu-vm.ts',
   // The columns of all hosts and each way in which one changes; two classes would have to keep each other current.

@@ -122,7 +122,7 @@ describe.skipIf(!isMounted)('a VM whose disks lie on a pool of its host', () => 
     const sha256 = createHash('sha256').update(content).digest('hex');
     const ofImage = { imageId: newId<string>(), sha256 };
     site.images.set(ofImage.imageId, content);
-    for await (const _ of calls().client.ensureImage({ ...ofImage, sizeBytes: content.byteLength }));
+    for await (const _ of calls().client.ensureImage({ ...ofImage, sizeBytes: content.byteLength, peers: [] }));
     for (const [volumeId, mib, from] of [
       [vm.volumeId, ROOT_MIB, ofImage],
       [dataId, DATA_MIB, undefined],

@@ -77,7 +77,7 @@ async function anImage(): Promise<{ imageId: string; sha256: string }> {
   const content = await readFile(file);
   const image = { imageId: newId<string>(), sha256: createHash('sha256').update(content).digest('hex') };
   site.images.set(image.imageId, content);
-  for await (const _ of calls().client.ensureImage({ ...image, sizeBytes: content.byteLength }));
+  for await (const _ of calls().client.ensureImage({ ...image, sizeBytes: content.byteLength, peers: [] }));
   return image;
 }
 

@@ -10,7 +10,7 @@ const VM = newId<VmRecord['vmId']>();
 const VOLUME = newId<VmSpec['rootVolumeId']>();
 const SPEC: VmSpec = {
   ...{ name: 'web', vcpuCount: 1, memoryBytes: 64 * MIB, accelerator: 'tcg', balloon: null },
-  ...{ hardware: PLAIN_HARDWARE, cloudInit: null, rootVolumeId: VOLUME, templateId: null },
+  ...{ hardware: PLAIN_HARDWARE, cloudInit: null, rootVolumeId: VOLUME, templateId: null, pooledVolumes: [] },
 };
 const DISK = { volumeId: VOLUME, sizeBytes: 16 * MIB, imageSha256: 'ab'.repeat(32) };
 const RUNNING = { power: 'running', reset: false } as const;

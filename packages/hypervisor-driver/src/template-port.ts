@@ -1,5 +1,5 @@
 import type { Accelerator, VmHardware } from '@kvorum/schema';
-import type { LaunchSpec } from './driver.js';
+import type { LaunchSpec } from './launch-spec.js';
 
 /** A running VM that is to become a template. */
 export interface FreezeSpec {

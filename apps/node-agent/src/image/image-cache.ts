@@ -5,8 +5,7 @@ import { DomainError, MIB } from '@kvorum/schema';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
 import { syncFolder, TEMPORARY_SUFFIX } from '../state/write-durably.js';
-import type { PeerHost } from '../trust/host-peer-client.js';
-import type { ImageSource, SourcesOf } from './image-source.js';
+import type { ImageSource, SourcesOf, WantedImage } from './image-source.js';
 
 /** Kept free for records and logs: a full file system stops every VM of the host. */
 const FREE_BYTES_KEPT = 64 * MIB;
@@ -14,14 +13,6 @@ const FREE_BYTES_KEPT = 64 * MIB;
 const IDLE_TIMEOUT_MS = 30_000;
 /** More at once share the same network and disk and finish later together. */
 const DOWNLOADS_MAX = 4;
-
-export interface WantedImage {
-  readonly imageId: string;
-  readonly sha256: string;
-  readonly sizeBytes: number;
-  /** Hosts that have offered it to this one. */
-  readonly peers: readonly PeerHost[];
-}
 
 interface Download {
   readonly sizeBytes: number;

@@ -1,4 +1,12 @@
-import type { WantedImage } from './image-cache.js';
+import type { PeerHost } from '../trust/host-peer-client.js';
+
+export interface WantedImage {
+  readonly imageId: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** Hosts that have offered it to this one. */
+  readonly peers: readonly PeerHost[];
+}
 
 /** Where an image comes from. */
 export interface ImageSource {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { VmSnapshot } from '../vm/vm-actor.js';
+import type { VmSnapshot } from '../vm/vm-snapshot.js';
 import { toVmReport } from './vm-report.js';
 
 const snapshot = (detail: string): VmSnapshot => ({

@@ -9,7 +9,7 @@ import {
 } from '@kvorum/schema/agent-wire';
 import type { BalloonObservation } from '../balloon/balloon-keeper.js';
 import { toWireAccelerator } from '../host/host-wire.js';
-import type { VmSnapshot } from '../vm/vm-actor.js';
+import type { VmSnapshot } from '../vm/vm-snapshot.js';
 import type { GuestObservation } from './guest-poller.js';
 
 /** Of a driver's 4 KiB, so that a full report of a host with thousands of stopped VMs fits into one message. */

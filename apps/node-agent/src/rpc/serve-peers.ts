@@ -7,7 +7,7 @@ import { authenticateHost, type HostPeerIdentity } from './authenticate-caller.j
 import { describeOfferedVm } from './describe-offered-vm.rpc.js';
 import { readCachedImage } from './read-cached-image.rpc.js';
 import { readVmFile } from './read-vm-file.rpc.js';
-import { type HandlerContext, refusal, signalOf } from './serve.js';
+import { type HandlerContext, refusal, signalOf } from './rpc-call.js';
 
 /** Each is a reader of this host's disks and a sender on its network: more at once take from its VMs. */
 const READS_AT_ONCE_MAX = 8;

@@ -6,10 +6,9 @@ import {
   Server,
   ServerCredentials,
   type ServerDuplexStream,
-  type ServiceError,
 } from '@grpc/grpc-js';
-import { DomainError, ERROR_CATALOGUE, toDomainError } from '@kvorum/schema';
-import { HostPeerService, type NodeAgentServer, NodeAgentService, toServiceError } from '@kvorum/schema/agent-wire';
+import { DomainError } from '@kvorum/schema';
+import { HostPeerService, type NodeAgentServer, NodeAgentService } from '@kvorum/schema/agent-wire';
 import { type HostPort, hostPortText } from '../config.js';
 import type { Identity } from '../enrol/identity.js';
 import type { Log } from '../log.js';
@@ -42,10 +41,11 @@ import { removeVolume } from './remove-volume.rpc.js';
 import { removeVolumeSnapshot } from './remove-volume-snapshot.rpc.js';
 import { restoreVolume } from './restore-volume.rpc.js';
 import { revertVolume } from './revert-volume.rpc.js';
+import { type HandlerContext, refusal, signalOf } from './rpc-call.js';
 import { runGuestCommand } from './run-guest-command.rpc.js';
+import { peerHandlers } from './serve-peers.js';
 import { snapshotVolumes } from './snapshot-volumes.rpc.js';
 import { sweepPool } from './sweep-pool.rpc.js';
-import { peerHandlers } from './serve-peers.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
 import { thawGuest } from './thaw-guest.rpc.js';
 import { withdrawVmOffer } from './withdraw-vm-offer.rpc.js';
@@ -146,12 +146,6 @@ function handlersOf(context: HandlerContext): NodeAgentServer {
   };
 }
 
-export interface HandlerContext {
-  readonly services: AgentServices;
-  readonly siteId: string;
-  readonly log: Log;
-}
-
 function unary<Request, Response>(
   context: HandlerContext,
   name: string,
@@ -215,25 +209,6 @@ async function writeTo<Request, Response>(
   if (signal.aborted || call.write(response)) return;
   await once(call, 'drain', { signal }).catch(() => undefined);
 }
-
-/** Aborted when the caller gives up or its deadline passes. */
-export function signalOf(call: { on(event: 'cancelled', listener: () => void): unknown }): AbortSignal {
-  const controller = new AbortController();
-  call.on('cancelled', () => controller.abort());
-  return controller.signal;
-}
-
-export function refusal(log: Log, name: string, thrown: unknown): Partial<ServiceError> {
-  const error = toDomainError(thrown);
-  const fields = { rpc: name, code: error.code, reason: error.message, cause: causeOf(error) };
-  // What the caller asked wrongly is its business; what this host could not do is an operator's.
-  if (ERROR_CATALOGUE[error.code].http >= 500) log.warn(fields, 'a request failed');
-  else log.debug(fields, 'a request was refused');
-  return toServiceError(error);
-}
-
-const causeOf = (error: DomainError): string | undefined =>
-  error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : undefined;
 
 async function shutDown(server: Server): Promise<void> {
   await new Promise<void>((resolve) => {

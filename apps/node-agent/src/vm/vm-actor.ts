@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
-import type { TemplateFacts, VmExit, VmPlacement, VmPower } from '@kvorum/hypervisor-driver';
-import { type Accelerator, DomainError, type ErrorCode, memoryOverheadBytes } from '@kvorum/schema';
+import type { TemplateFacts } from '@kvorum/hypervisor-driver';
+import { DomainError, type ErrorCode, memoryOverheadBytes } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
 import { baseOf } from './machine-of-vm.js';
 import { Mailbox } from './mailbox.js';
@@ -10,24 +10,7 @@ import type { VmHost } from './vm-host.js';
 import { VmMemory } from './vm-memory.js';
 import { VmProcess } from './vm-process.js';
 import { compareFences, type Fence, type Offer, type VmRecord, type VmSpec } from './vm-record.js';
-
-/** What is true of the VM at this moment. */
-export interface VmSnapshot {
-  readonly vmId: string;
-  readonly epoch: number;
-  readonly generation: number;
-  /** `unknown`: the agent could not find out; see `conditions`. */
-  readonly power: VmPower | 'stopped' | 'unknown';
-  readonly exit: VmExit | null;
-  readonly accelerator: Accelerator | null;
-  /** Null: it was not started yet. */
-  readonly machineType: string | null;
-  readonly pid: number | null;
-  readonly conditions: readonly VmCondition[];
-  /** Where it runs; null: it does not. */
-  readonly placement: VmPlacement | null;
-  readonly promisedOverheadBytes: number;
-}
+import { exitOf, unreadableSnapshot, type VmSnapshot } from './vm-snapshot.js';
 
 /** A VM that runs, for a task of its volumes. */
 export interface VmRun {
@@ -416,25 +399,3 @@ export class VmActor {
 const isDiskOf = ({ spec, run }: VmRecord, volumeId: string): boolean =>
   spec?.rootVolumeId === volumeId ||
   (run?.machine?.devices ?? spec?.hardware.devices)?.dataDisks.some(({ id }) => id === volumeId) === true;
-
-/** Epoch and generation are in the record: whatever is reported with 0 changes no state of the VM. */
-const unreadableSnapshot = (vmId: string, condition: VmCondition): VmSnapshot => ({
-  vmId,
-  epoch: 0,
-  generation: 0,
-  power: 'unknown',
-  exit: null,
-  accelerator: null,
-  machineType: null,
-  pid: null,
-  conditions: [condition],
-  placement: null,
-  promisedOverheadBytes: 0,
-});
-
-/** Of the highest epoch; a run of an earlier one was ended for the sake of what came later. */
-function exitOf(record: VmRecord): VmExit | null {
-  if (record.run === null) return null;
-  if (record.run.epoch < record.epoch) return { reason: 'requested', detail: '' };
-  return record.run.exit;
-}

@@ -1,8 +1,9 @@
 import { DomainError } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
-import { VmActor, type VmSnapshot } from './vm-actor.js';
+import { VmActor } from './vm-actor.js';
 import type { VmHost } from './vm-host.js';
 import type { RecordsOnDisk } from './vm-record-files.js';
+import type { VmSnapshot } from './vm-snapshot.js';
 
 /** Records of VMs and of removed VMs together; keeps a full report below a gRPC message of 4 MiB. */
 const VMS_PER_HOST_MAX = 4_096;

@@ -55,7 +55,15 @@ const ask = async (vmId: VmId, request: 'start' | 'stop' | 'delete'): Promise<vo
   await perform(operation.id, `vm.${request}`);
 };
 
-const DISK = { id: null, cache: 'auto', discard: true, serial: null, slot: null, sizeBytes: 64 * MIB } as const;
+const DISK = {
+  id: null,
+  cache: 'auto',
+  discard: true,
+  serial: null,
+  slot: null,
+  sizeBytes: 64 * MIB,
+  poolId: null,
+} as const;
 const DATA_DISK = { ...DISK, throttle: { iops: null, bytesPerSecond: null } };
 
 /** A VM with a data disk that has run, and stands still now. */

@@ -446,11 +446,8 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       return linux;
     };
     describeConsoleContract({
+      ...{ launch, consoleOf, waitForGuest, linuxGuest },
       openDriver: () => subject.openDriver(),
-      launch,
-      consoleOf,
-      waitForGuest,
-      linuxGuest,
       withDisplay: () => ({ hardware: { ...PLAIN_HARDWARE, display: { kind: 'vga' } } }),
     });
 
@@ -458,18 +455,13 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       subject,
       diskBytes: DISK_BYTES,
       driver: () => driver,
-      specOf,
-      launch,
-      waitForGuest,
-      countsOf,
+      ...{ specOf, launch, waitForGuest, countsOf },
     }));
     describeTemplateContract(() => ({
       subject,
       diskBytes: DISK_BYTES,
       driver: () => driver,
-      specOf,
-      launch,
-      consoleOf,
+      ...{ specOf, launch, consoleOf },
     }));
     describeDeviceContract({
       driver: () => driver,
