@@ -1,15 +1,15 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Only the agent's user reads what it keeps on a pool. */
+/** Only root, or whoever runs the agent, may read what the agent keeps. */
 const FILE_MODE = 0o600;
-const TEMPORARY_SUFFIX = '.tmp';
+export const TEMPORARY_SUFFIX = '.tmp';
 
 /**
  * Replaces a file so that a crash or a power cut leaves the old content or the new one, never a mix, and so that the new one is
  * on the disk when this resolves. One writer per path: the temporary name is fixed, so leftovers of a crash never pile up.
  */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}${TEMPORARY_SUFFIX}`;
   // Removed first: an existing file would keep its old mode, and a planted link would be followed.
   await rm(temporary, { force: true });

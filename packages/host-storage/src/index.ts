@@ -1,3 +1,4 @@
+export { replaceFile, syncPath, TEMPORARY_SUFFIX } from './durable-file.js';
 export { type DirectoryPoolOptions, openDirectoryPool } from './open-directory-pool.js';
 export { POOL_DRIVERS, type PoolCapabilities, type PoolDriverName } from './pool-drivers.js';
 export type {

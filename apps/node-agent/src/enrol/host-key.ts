@@ -1,3 +1,4 @@
+import { replaceFile } from '@kvorum/host-storage';
 import 'reflect-metadata';
 import { createPrivateKey, createPublicKey, webcrypto } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +9,6 @@ import {
   Pkcs10CertificateRequest,
   Pkcs10CertificateRequestGenerator,
 } from '@peculiar/x509';
-import { writeDurably } from '../state/write-durably.js';
 
 type CryptoKey = webcrypto.CryptoKey;
 const ECDSA_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
@@ -30,12 +30,12 @@ export async function ensureHostKey(folder: string, hostName: string): Promise<H
   let keyPem = await readIfThere(keyPath);
   if (keyPem === null) {
     keyPem = await makeKey();
-    await writeDurably(keyPath, keyPem);
+    await replaceFile(keyPath, keyPem);
   }
   let csrPem = await readIfThere(csrPath);
   if (csrPem === null || !isRequestOf(csrPem, keyPem, hostName)) {
     csrPem = await makeRequest(keyPem, hostName);
-    await writeDurably(csrPath, csrPem);
+    await replaceFile(csrPath, csrPem);
   }
   return { keyPem, csrPem };
 }

@@ -1,3 +1,4 @@
+import { replaceFile } from '@kvorum/host-storage';
 import 'reflect-metadata';
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
@@ -6,7 +7,6 @@ import { DomainError, HostId, ResourceName } from '@kvorum/schema';
 import { X509Certificate } from '@peculiar/x509';
 import { z } from 'zod';
 import { HostPortText } from '../config.js';
-import { writeDurably } from '../state/write-durably.js';
 import { hostSpiffeId, spiffeIdOf } from '../trust/spiffe.js';
 import { isPublicKeyOf } from './host-key.js';
 
@@ -46,7 +46,7 @@ export async function loadIdentity(folder: string): Promise<Identity | null> {
 /** One file, one rename: there is an identity as a whole or none. The request is not needed any more. */
 export async function saveIdentity(folder: string, identity: Identity): Promise<void> {
   const { keyPem: _stays, ...file } = identity;
-  await writeDurably(join(folder, 'identity.json'), `${JSON.stringify(file, null, 2)}\n`);
+  await replaceFile(join(folder, 'identity.json'), `${JSON.stringify(file, null, 2)}\n`);
   await rm(join(folder, 'request.csr'), { force: true });
 }
 

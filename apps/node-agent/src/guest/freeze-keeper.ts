@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from '@kvorum/host-storage';
 import { DomainError, VmId } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
-import { writeDurably } from '../state/write-durably.js';
 import type { LiveVm } from '../vm/live-vm.js';
 
 /** A guest flushes its file systems first. */
@@ -89,7 +89,7 @@ export class FreezeKeeper {
     const freeze: Freeze = { record, isHeld: true, isThawing: false, nextTryMs: 0, waitMs: THAW_AGAIN_MS_MIN };
     this.#freezes.set(vmId, freeze);
     try {
-      await writeDurably(this.#pathOf(vmId), JSON.stringify(record));
+      await replaceFile(this.#pathOf(vmId), JSON.stringify(record));
       const count = await live.vm.guest.freeze(Math.min(FREEZE_TIMEOUT_MS, durationMs));
       if (freeze.isHeld) return { freezeId: record.freezeId, count, thawsAtMs: record.thawsAtMs };
       throw new DomainError('deadline_exceeded', `the guest took longer than ${durationMs} ms to freeze`);

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { syncPath, TEMPORARY_SUFFIX } from '@kvorum/host-storage';
 import { DomainError, MIB } from '@kvorum/schema';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
-import { syncFolder, TEMPORARY_SUFFIX } from '../state/write-durably.js';
 import type { ImageSource, SourcesOf, WantedImage } from './image-source.js';
 
 /** Kept free for records and logs: a full file system stops every VM of the host. */
@@ -94,7 +94,7 @@ export class ImageCache {
     try {
       const from = await this.#receiveFromAny(image, temporary, progress);
       await rename(temporary, path);
-      await syncFolder(this.#folders.images);
+      await syncPath(this.#folders.images);
       this.#log.info({ imageId: image.imageId, sizeBytes: image.sizeBytes, from }, 'an image is in the cache');
     } catch (thrown) {
       await rm(temporary, { force: true });

@@ -1,10 +1,10 @@
 import { chmod, mkdir, rename, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncPath } from '@kvorum/host-storage';
 import type { HypervisorDriver } from '@kvorum/hypervisor-driver';
 import { DomainError, MIB } from '@kvorum/schema';
 import { z } from 'zod';
 import type { StateFolders } from '../state/state-folders.js';
-import { syncFolder } from '../state/write-durably.js';
 import type { ReceivedVm } from '../vm/vm-actor.js';
 import type { VmHost } from '../vm/vm-host.js';
 import type { VmRecord } from '../vm/vm-record.js';
@@ -154,7 +154,7 @@ async function takeFile(receiving: Receiving, file: PlannedFile, stop: AbortSign
   });
   if (volume === null) {
     await rename(incoming, path);
-    return syncFolder(dirname(path));
+    return syncPath(dirname(path));
   }
   const imagePath = volume.imageSha256 === null ? null : await host.imagePath(volume.imageSha256);
   if (volume.imageSha256 !== null && imagePath === null) {

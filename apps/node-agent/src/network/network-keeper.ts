@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { linkName, type NetworkFault } from '@kvorum/host-network';
+import { replaceFile } from '@kvorum/host-storage';
 import { DomainError, type HostNetwork, HostNetworks, type HostPort, NO_HOST_NETWORKS } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
-import { writeDurably } from '../state/write-durably.js';
 
 const NetworkRecord = z.object({ revision: z.int().min(0), desired: HostNetworks });
 type NetworkRecord = z.infer<typeof NetworkRecord>;
@@ -81,7 +81,7 @@ export class NetworkKeeper {
       }
       if (revision > seen) {
         const record = { revision, desired };
-        await writeDurably(this.#options.file, JSON.stringify(record));
+        await replaceFile(this.#options.file, JSON.stringify(record));
         this.#record = record;
       }
       return this.#apply();

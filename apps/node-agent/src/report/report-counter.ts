@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { replaceFile } from '@kvorum/host-storage';
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
-import { writeDurably } from '../state/write-durably.js';
 
 /** Numbers reserved at once: more than three weeks of reports. 2^33 such blocks fit into a safe integer. */
 const BLOCK_SIZE = 2 ** 20;
@@ -56,7 +56,7 @@ export class ReportCounter {
   }
 
   #persist(reservedUpTo: number): Promise<void> {
-    return writeDurably(this.#path, `${JSON.stringify({ reservedUpTo })}\n`);
+    return replaceFile(this.#path, `${JSON.stringify({ reservedUpTo })}\n`);
   }
 }
 

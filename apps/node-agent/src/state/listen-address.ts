@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { replaceFile } from '@kvorum/host-storage';
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import type { HostPort } from '../config.js';
-import { writeDurably } from './write-durably.js';
 
 const ListenFile = z.strictObject({ host: z.string(), port: z.int().min(1).max(65_535) });
 
@@ -20,7 +20,7 @@ export async function chooseListenAddress(stateDir: string, wanted: HostPort): P
   const port = await freePort(wanted);
   if (port === null) throw new DomainError('host_fault', `no port can be bound on ${wanted.host}`);
   const chosen = { host: wanted.host, port };
-  await writeDurably(path, `${JSON.stringify(chosen)}\n`);
+  await replaceFile(path, `${JSON.stringify(chosen)}\n`);
   return chosen;
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { replaceFile } from '@kvorum/host-storage';
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
-import { writeDurably } from '../state/write-durably.js';
 
 const Known = z.record(z.string(), z.uuid());
 
@@ -35,7 +35,7 @@ export class KnownPools {
     if (this.idOf(name) === poolId) return;
     this.#ids = { ...this.#ids, [name]: poolId };
     // One after the other: pools are opened side by side, and there is one temporary name.
-    const write = () => writeDurably(this.#path, `${JSON.stringify(this.#ids)}\n`);
+    const write = () => replaceFile(this.#path, `${JSON.stringify(this.#ids)}\n`);
     this.#writing = this.#writing.then(write, write);
     await this.#writing;
   }

@@ -1,11 +1,11 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from '@kvorum/host-storage';
 import type { FreezeSpec, HypervisorDriver, TemplateFacts } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
-import { writeDurably } from '../state/write-durably.js';
 
 const REMOVED_SUFFIX = '.removed';
 const PARTIAL_SUFFIX = '.partial';
@@ -108,7 +108,7 @@ export class TemplateStore {
     }
     this.#going.add(templateId);
     try {
-      await writeDurably(this.#markOf(templateId), '');
+      await replaceFile(this.#markOf(templateId), '');
       await driver.removeTemplate(folders.templateOf(templateId));
       this.#templates.delete(templateId);
     } finally {

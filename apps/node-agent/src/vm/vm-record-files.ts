@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile, syncPath, TEMPORARY_SUFFIX } from '@kvorum/host-storage';
 import { DomainError, VmId } from '@kvorum/schema';
 import type { StateFolders } from '../state/state-folders.js';
-import { syncFolder, TEMPORARY_SUFFIX, writeDurably } from '../state/write-durably.js';
 import { VmRecord } from './vm-record.js';
 
 export interface UnreadableRecord {
@@ -31,7 +31,7 @@ export class VmRecordFiles implements VmRecords {
 
   async save(record: VmRecord): Promise<void> {
     try {
-      await writeDurably(this.#folders.recordOf(record.vmId), `${JSON.stringify(record, null, 2)}\n`);
+      await replaceFile(this.#folders.recordOf(record.vmId), `${JSON.stringify(record, null, 2)}\n`);
     } catch (cause) {
       throw new DomainError('host_fault', 'the record of the VM cannot be written on this host', { cause });
     }
@@ -39,7 +39,7 @@ export class VmRecordFiles implements VmRecords {
 
   async forget(vmId: string): Promise<void> {
     await rm(this.#folders.recordOf(vmId), { force: true });
-    await syncFolder(this.#folders.vms);
+    await syncPath(this.#folders.vms);
   }
 
   /**
