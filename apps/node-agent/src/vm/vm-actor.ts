@@ -168,9 +168,7 @@ export class VmActor {
   }
 
   withdrawOffer(intent: Intent, signal?: AbortSignal): Promise<void> {
-    return this.#post(intent, signal, async () => {
-      await this.#admit(intent, { kind: 'withdraw-offer' });
-    });
+    return this.#post(intent, signal, () => this.#admit(intent, { kind: 'withdraw-offer' }).then(() => undefined));
   }
 
   /**
