@@ -1,6 +1,7 @@
 import type { OperationKind } from '@kvorum/schema';
 import { downloadImageOperation, type ImageServices } from '../image/download-image.operation.js';
 import type { AnyDefinition } from '../operations/operation-run.js';
+import { drainHostOperation, type PlanServices, rebalanceFleetOperation } from '../placement/execute-plan.operation.js';
 import { createVolumeOperation } from '../volume/create-volume.operation.js';
 import { deleteVolumeOperation } from '../volume/delete-volume.operation.js';
 import { growVolumeOperation } from '../volume/grow-volume.operation.js';
@@ -9,7 +10,6 @@ import { restoreVolumeOperation } from '../volume/restore-volume.operation.js';
 import { revertVolumeOperation } from '../volume/revert-volume.operation.js';
 import { createSnapshotsOperation } from '../volume-snapshot/create-volume-snapshots.operation.js';
 import { deleteSnapshotOperation } from '../volume-snapshot/delete-volume-snapshot.operation.js';
-import { drainHostOperation, type PlanServices, rebalanceFleetOperation } from '../placement/execute-plan.operation.js';
 import { createVmOperation } from './create-vm.operation.js';
 import { deleteVmOperation } from './delete-vm.operation.js';
 import { moveVmOperation } from './move-vm.operation.js';
