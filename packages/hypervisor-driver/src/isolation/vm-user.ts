@@ -57,10 +57,10 @@ export async function admitVmUser(uid: number, { folder, diskPath, basePaths }: 
   }
   if (diskPath !== null) {
     await chmod(dirname(diskPath), PASSAGE_MODE);
-    await admitFiles(uid, [diskPath], []);
+    await admitFiles(uid, [diskPath], [], dirname(diskPath));
   }
   for (const path of basePaths) await makeReadable(path);
-  await assertPassable(folder.path);
+  await assertPassable(foldersBetween('/', folder.path));
 }
 
 /** Lets the VM's user bind sockets, until closeSockets. */
@@ -69,9 +69,19 @@ export async function openSockets(folder: RunFolder, uid: number): Promise<void>
   await chown(folder.sockets, uid, uid);
 }
 
-/** Gives the VM's user one more of its disks, and makes an image in a drive readable; see admitVmUser. */
-export async function admitFiles(uid: number, disks: readonly string[], media: readonly string[]): Promise<void> {
-  for (const folder of new Set(disks.map((path) => dirname(path)))) await assertPassable(folder);
+/**
+ * Gives the VM's user one more of its disks, and makes an image in a drive readable; see admitVmUser. `workingFolder`: from where its
+ * process names its disks; what lies above both needs not let it pass.
+ */
+export async function admitFiles(
+  uid: number,
+  disks: readonly string[],
+  media: readonly string[],
+  workingFolder: string,
+): Promise<void> {
+  for (const folder of new Set(disks.map((path) => dirname(path)))) {
+    await assertPassable(foldersBetween(workingFolder, folder));
+  }
   for (const path of disks) {
     await chown(path, uid, uid);
     await chmod(path, PRIVATE_FILE_MODE);
@@ -97,9 +107,28 @@ export async function closeSockets(folder: RunFolder): Promise<void> {
   await chmod(folder.sockets, PRIVATE_FOLDER_MODE);
 }
 
+/**
+ * The folders that a process in `from` looks into on its way to `to`: up to where both ways meet, and down again
+ * (path_resolution(7)). None if they are the same: it is there already.
+ */
+function foldersBetween(from: string, to: string): string[] {
+  const [up, down] = [withAncestors(from), withAncestors(to)];
+  const meeting = up.find((folder) => down.includes(folder)) ?? '/';
+  const until = (way: readonly string[]): string[] => way.slice(0, way.indexOf(meeting));
+  const way = [...until(up), ...until(down)];
+  return up[0] === meeting ? way : [...way, meeting];
+}
+
+/** The folder itself first, the root last. */
+function withAncestors(path: string): string[] {
+  const folders = [path];
+  for (let folder = path; folder !== '/'; folder = dirname(folder)) folders.push(dirname(folder));
+  return folders;
+}
+
 /** A folder on the way that only root may enter would show as a confusing failure of QEMU. */
-async function assertPassable(path: string): Promise<void> {
-  for (let folder = path; folder !== '/'; folder = dirname(folder)) {
+async function assertPassable(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
     const { mode } = await stat(folder);
     if ((mode & OTHERS_MAY_PASS) !== 0) continue;
     throw new DomainError(

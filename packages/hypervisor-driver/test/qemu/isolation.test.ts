@@ -1,8 +1,8 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB, PLAIN_HARDWARE } from '@kvorum/schema';
+import { MIB, PLAIN_HARDWARE, type VmHardware, type VolumeId } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ANYWHERE, type LaunchSpec, openQemuDriver, type RunningVm, VM_UIDS } from '../../src/index.js';
 import { findLayout } from '../../src/isolation/cgroups.js';
@@ -50,6 +50,12 @@ async function start(): Promise<{ vm: RunningVm; spec: LaunchSpec; uid: number }
   execFileSync('mkdir', ['-p', join(scratch.path, 'run')]);
   return { vm: await driver.launch(spec), spec, uid: vmUid(vmId, VM_UIDS) };
 }
+
+const withDataDisk = (id: string): VmHardware => {
+  const plain = { throttle: { iops: null, bytesPerSecond: null }, cache: 'auto', discard: true, serial: null } as const;
+  const disk = { ...plain, id: id as VolumeId, sizeBytes: 8 * MIB, slot: 1, poolId: null };
+  return { ...PLAIN_HARDWARE, devices: { ...PLAIN_HARDWARE.devices, dataDisks: [disk] } };
+};
 
 const statusOf = (pid: number, field: string): string =>
   new RegExp(`^${field}:[ \\t]*(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]?.trim() ?? '?';
@@ -130,6 +136,36 @@ describe.skipIf(!isRoot)('the process of a VM', () => {
     const closed = join(scratch.path, 'closed');
     execFileSync('mkdir', ['-m', '0700', closed]);
     await expect(driver.launch({ ...spec, runDir: join(closed, 'vm') })).rejects.toMatchObject({
+      code: 'host_fault',
+      message: expect.stringContaining(closed),
+    });
+  });
+
+  it('needs no way through what lies above its disks, and to those elsewhere it does', async () => {
+    const { vm, spec } = await start();
+    await vm.end(END_TIMEOUT_MS);
+    const [closed, elsewhere] = [join(scratch.path, 'private'), join(scratch.path, 'elsewhere')];
+    execFileSync('mkdir', ['-m', '0700', closed, elsewhere]);
+    const [state, folder] = [join(closed, 'state'), join(closed, 'state', 'vm')];
+    execFileSync('mkdir', ['-m', '0711', state, folder]);
+    const imagePath = join(state, 'image.qcow2');
+    copyFileSync(image, imagePath);
+    const diskPath = join(folder, 'root.qcow2');
+    const diskId = randomUUID();
+    const hardware = withDataDisk(diskId);
+    const withDisk = (path: string) => ({
+      ...spec,
+      diskPath,
+      hardware,
+      attachments: { disks: { [diskId]: path }, media: {} },
+    });
+    const [beside, apart] = [join(folder, 'data.qcow2'), join(elsewhere, 'data.qcow2')];
+    for (const path of [beside, apart]) await driver.ensureDisk({ path, sizeBytes: 8 * MIB, imagePath: null });
+    await driver.ensureDisk({ path: diskPath, sizeBytes: 8 * MIB, imagePath });
+    const running = await driver.launch(withDisk(beside));
+    expect(await running.queryPower()).toBe('running');
+    await running.end(END_TIMEOUT_MS);
+    await expect(driver.launch(withDisk(apart))).rejects.toMatchObject({
       code: 'host_fault',
       message: expect.stringContaining(closed),
     });

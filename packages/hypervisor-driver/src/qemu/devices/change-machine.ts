@@ -32,7 +32,7 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
   const named = Object.fromEntries(Object.entries(media).map(([sha256, path]) => [sha256, nameOf(path)]));
   const plans = await asHostFault('the files of the devices cannot be used', async () => {
     const read = [...Object.values(media), ...Object.values(bases).flat()];
-    if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), read);
+    if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), read, cwd);
     await cgroups?.change(record.vmId, limitsOf(largerOf(machine, record)));
     const planned = pluggedDisks(machine.hardware.devices).map(async (disk) => {
       const path = disks[disk.id] ?? '';

@@ -32,6 +32,7 @@ export async function switchDisks(
         vmUid(vmId, vmUids),
         due.map(({ path }) => path),
         [],
+        '/',
       );
   });
   const actions = due.map(({ diskId, basePath, path }) => ({
