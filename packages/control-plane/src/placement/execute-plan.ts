@@ -112,13 +112,16 @@ type PlannedMove = DrainPlan['steps'][number]['moves'][number];
 
 const asInput = ({ vmId, vmName, toHostId }: PlannedMove) => ({ operationId: newId(), vmId, vmName, toHostId });
 
+/** In the message; `blockers` has all. */
+const NAMES_SHOWN = 5;
+
 /** All of the plan or nothing: its steps fit one after the other, and without some of them others might not. */
 function requireStopped(steps: DrainPlan['steps']): void {
   const running = steps.flatMap(({ moves }) => moves).filter(({ how }) => how === 'live');
-  const [first] = running;
-  if (first === undefined) return;
-  const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
-  const message = `${first.vmName}${others} would have to move and do not stand still: stop them first (live migration is not here yet)`;
+  if (running.length === 0) return;
+  const names = running.slice(0, NAMES_SHOWN).map(({ vmName }) => vmName);
+  const others = running.length > NAMES_SHOWN ? ` and ${running.length - NAMES_SHOWN} more` : '';
+  const message = `stop what would have to move while it runs, which is not possible yet: ${names.join(', ')}${others}`;
   const blockers = running.map(({ vmId, vmName }) => ({ vmId, vmName, reason: 'it runs' }));
   throw new DomainError('conflict_state', message, { details: { blockers } });
 }
