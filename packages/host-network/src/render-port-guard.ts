@@ -61,9 +61,11 @@ ${ingress.rule}    ether type arp accept
 }
 
 const BITS_PER_BYTE = 8;
-/** What may come at once: a tenth of a second, for TCP sends in bursts; at least some of the largest segments that a guest hands over whole. */
-const BURSTS_PER_SECOND = 10;
-const BURST_BYTES_MIN = 262_144;
+/**
+ * What may come at once, beyond the second's worth that the kernel always lets come (nft_limit_init, net/netfilter/nft_limit.c: a limit
+ * of bytes begins with rate + burst): some of the largest segments that a guest hands over whole.
+ */
+const BURST_BYTES = 262_144;
 
 /** Chains of the ports that have a limit, and the rule that leads to them; without any, nothing. */
 function limitsOf(ports: readonly HostPort[], direction: 'ingress' | 'egress'): { chains: string; rule: string } {
@@ -72,9 +74,8 @@ function limitsOf(ports: readonly HostPort[], direction: 'ingress' | 'egress'): 
   );
   if (limits.length === 0) return { chains: '', rule: '' };
   const chains = limits.map(({ id, bytesPerSecond }) => {
-    const burstBytes = Math.max(BURST_BYTES_MIN, Math.floor(bytesPerSecond / BURSTS_PER_SECOND));
     return `  chain ${nftName(`${direction}_limit`, id)} {
-    limit rate over ${bytesPerSecond} bytes/second burst ${burstBytes} bytes counter drop
+    limit rate over ${bytesPerSecond} bytes/second burst ${BURST_BYTES} bytes counter drop
   }
 `;
   });

@@ -272,7 +272,7 @@ describe('the rules', () => {
           }
         }
         chain ingress_limit_019a0000000070008000000000000002 {
-          limit rate over 12500000 bytes/second burst 1250000 bytes counter drop
+          limit rate over 12500000 bytes/second burst 262144 bytes counter drop
         }
         map ingress_limits {
           type ifname : verdict;
