@@ -136,26 +136,29 @@ describe('kvorum image upload', () => {
     expect(calls.at(-1)?.call).toBe(`DELETE /v1/images/${idOf(3)}`);
   });
 
-  it('sends a larger file in parts, and goes on with what had begun', async () => {
-    const parts = `/v1/images/${idOf(3)}/parts`;
-    const { run, calls, folder } = await openDouble({
-      'GET /v1/images': page(anImage({ state: 'uploading' })),
-      [`GET ${parts}`]: ok({ items: [{ number: 1, sizeBytes: 8 }] }),
-      [`PUT ${parts}/2`]: ok({ number: 2, sizeBytes: 6 }),
-      [`POST /v1/images/${idOf(3)}/complete`]: ok(anImage()),
-    });
-    const file = join(folder, 'a.qcow2');
-    writeFileSync(file, CONTENT);
-    const { exitCode, stdout, stderr } = await run(`image upload ${file} --name debian-13 --part-size 8B`);
-    expect([exitCode, stderr]).toEqual([0, 'checksum: 14 B of 14 B\nupload: 8 B of 14 B\nupload: 14 B of 14 B\n']);
-    expect(calls.map(({ call }) => call)).toEqual([
-      'GET /v1/images',
-      `GET ${parts}`,
-      `PUT ${parts}/2`,
-      `POST /v1/images/${idOf(3)}/complete`,
-    ]);
-    expect(stdout).toContain('state      available');
-  });
+  it.each(['uploading', 'failed'] as const)(
+    'sends a larger file in parts, and goes on with what is %s',
+    async (state) => {
+      const parts = `/v1/images/${idOf(3)}/parts`;
+      const { run, calls, folder } = await openDouble({
+        'GET /v1/images': page(anImage({ state, source: { url: null, format: null, sha256: null } })),
+        [`GET ${parts}`]: ok({ items: [{ number: 1, sizeBytes: 8 }] }),
+        [`PUT ${parts}/2`]: ok({ number: 2, sizeBytes: 6 }),
+        [`POST /v1/images/${idOf(3)}/complete`]: ok(anImage()),
+      });
+      const file = join(folder, 'a.qcow2');
+      writeFileSync(file, CONTENT);
+      const { exitCode, stdout, stderr } = await run(`image upload ${file} --name debian-13 --part-size 8B`);
+      expect([exitCode, stderr]).toEqual([0, 'checksum: 14 B of 14 B\nupload: 8 B of 14 B\nupload: 14 B of 14 B\n']);
+      expect(calls.map(({ call }) => call)).toEqual([
+        'GET /v1/images',
+        `GET ${parts}`,
+        `PUT ${parts}/2`,
+        `POST /v1/images/${idOf(3)}/complete`,
+      ]);
+      expect(stdout).toContain('state      available');
+    },
+  );
 
   it('keeps what has arrived in parts when no more can be sent, and says how to go on', async () => {
     const parts = `/v1/images/${idOf(3)}/parts`;

@@ -76,7 +76,11 @@ export async function completeImage(
   { partCount }: CompleteImageRequest,
 ): Promise<Image> {
   const image = requireOwnImage(actor, await findImage(cp.database, imageId));
-  if (image.state === 'available') return image;
+  if (image.state === 'available') {
+    // Who made it available may have died before the parts went.
+    await cp.images.parts.remove(imageId);
+    return image;
+  }
   announcedSha256(image);
   const { content, sizeBytes } = await cp.images.parts.open(imageId, partCount);
   try {

@@ -105,12 +105,13 @@ async function uploadInParts(cli: Cli, client: KvorumClient, { path, partBytes }
   }
 }
 
+const BEGUN: readonly string[] = ['uploading', 'failed'];
 const REFUSALS_OF_CONTENT: readonly string[] = ['image_invalid', 'checksum_mismatch'];
 
-/** The same file under the same name, of which not everything arrived. */
+/** The same file under the same name, of which not everything arrived, or for which there was no room when it had. */
 async function findBegun(client: KvorumClient, { name, projectId, sha256 }: CreateImageBody): Promise<string | null> {
   const { items } = await client.images.list({ name, sha256, ...given({ projectId }) });
-  return items.find(({ state, source }) => state === 'uploading' && source.url === null)?.id ?? null;
+  return items.find(({ state, source }) => BEGUN.includes(state) && source.url === null)?.id ?? null;
 }
 
 async function withByteProgress<Result>(
