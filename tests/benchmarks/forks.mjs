@@ -19,6 +19,13 @@ const folder = mkdtempSync('/tmp/kvf-');
 const driver = openQemuDriver();
 const running = [];
 
+async function endAll() {
+  for (const { vm, spec } of running) await driver.sweep(vm.vmId, spec.runDir).catch(() => undefined);
+  rmSync(folder, { recursive: true, force: true });
+}
+// Guests outlive who started them.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => endAll().finally(() => process.exit(1)));
+
 function specOf() {
   const vmId = randomUUID();
   const runDir = path.join(folder, vmId.slice(0, 8));
@@ -110,7 +117,6 @@ try {
     `\nfreezing: ${freezeMs.toFixed(0)} ms, of which the VM stood still for a part; the template takes ${mib(facts.occupiedBytes)}`,
   );
 } finally {
-  for (const { vm, spec } of running) await driver.sweep(vm.vmId, spec.runDir).catch(() => undefined);
-  rmSync(folder, { recursive: true, force: true });
+  await endAll();
 }
 process.exit(0);
