@@ -52,6 +52,12 @@ const check = (folder: string, name: string): number | null =>
 const layersOf = (folder: string): string[] =>
   readdirSync(join(folder, 'layers')).filter((name) => name.endsWith('.qcow2'));
 
+async function fileOf(pool: StoragePool, id: string): Promise<string> {
+  const { source } = await pool.claimVolume(id, 1);
+  if (source.kind !== 'files') throw new TypeError('a folder of files gives files');
+  return source.path;
+}
+
 const content = (byte: number, upToMib: number, ...rest: [number, number][]): number[] => {
   const bytes = Array.from({ length: SIZE_MIB }, (_, mib) => (mib < upToMib ? byte : 0));
   for (const [mib, value] of rest) bytes[mib] = value;
@@ -65,11 +71,11 @@ beforeAll(async () => {
   execFileSync('mkdir', [template]);
   const pool = await openDirectoryPool({ ...options, path: template });
   for (const id of [volumeId, otherId]) await pool.ensureVolume({ volumeId: id, ownerId, sizeBytes: SIZE_MIB * MIB });
-  write((await pool.claimVolume(volumeId, 1)).path, 0, 24, 1);
+  write(await fileOf(pool, volumeId), 0, 24, 1);
   await pool.snapshotVolumes({ volumes: [{ volumeId, snapshotId: first }] });
-  write((await pool.claimVolume(volumeId, 1)).path, 0, 16, 2);
+  write(await fileOf(pool, volumeId), 0, 16, 2);
   await pool.snapshotVolumes({ volumes: [{ volumeId, snapshotId: second }] });
-  write((await pool.claimVolume(volumeId, 1)).path, 47, 1, 3);
+  write(await fileOf(pool, volumeId), 47, 1, 3);
 });
 
 function anImage(): { path: string; sha256: string } {
@@ -177,7 +183,7 @@ describe.each(CASES)('an agent killed at any moment of %s', (name, { verb, args,
       for (const layer of layersOf(folder)) expect(check(folder, layer), `${name}, point ${dieAt}`).toBe(0);
       for (const [id, bytes] of Object.entries(shows)) {
         if (bytes === null) await expect(pool.observeVolume(id)).rejects.toMatchObject({ code: 'not_found' });
-        else expect(bytesOf((await pool.claimVolume(id, 1)).path), `${name}, point ${dieAt}`).toEqual(bytes);
+        else expect(bytesOf(await fileOf(pool, id)), `${name}, point ${dieAt}`).toEqual(bytes);
       }
       expect((await pool.sweep({ trashKeepMs: 1e12, orphanAgeMs: 3_600_000 })).faults).toEqual([]);
       rmSync(folder, { recursive: true });

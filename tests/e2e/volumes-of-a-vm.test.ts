@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Overlay, openDirectoryPool, type StoragePool } from '@kvorum/host-storage';
+import { openDirectoryPool, type StoragePool, type Turn, type VolumeFiles } from '@kvorum/host-storage';
 import { ANYWHERE, type LaunchSpec, openQemuDriver, type RunningVm, VM_UIDS } from '@kvorum/hypervisor-driver';
 import { MIB, PLAIN_HARDWARE, VmDevices, type VolumeId } from '@kvorum/schema';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -48,8 +48,14 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
+async function filesOf(volumeId: string): Promise<VolumeFiles> {
+  const { source } = await pool.claimVolume(volumeId, 1);
+  if (source.kind !== 'files') throw new TypeError('a folder of files gives files');
+  return source;
+}
+
 async function attachments(): Promise<NonNullable<LaunchSpec['attachments']>> {
-  const claimed = await Promise.all(volumeIds.map(async (id) => [id, await pool.claimVolume(id, 1)] as const));
+  const claimed = await Promise.all(volumeIds.map(async (id) => [id, await filesOf(id)] as const));
   return {
     disks: Object.fromEntries(claimed.map(([id, { path }]) => [id, path])),
     bases: Object.fromEntries(claimed.map(([id, { basePaths }]) => [id, basePaths])),
@@ -92,8 +98,13 @@ async function run(script: string): Promise<string> {
   });
 }
 
-const turn = (overlays: readonly Overlay[]) =>
-  vm.switchDisks(overlays.map(({ volumeId, basePath, path }) => ({ diskId: volumeId, basePath, path })));
+const turn = (turns: readonly Turn[]) =>
+  vm.switchDisks(
+    turns.map((one) => {
+      if (one.kind !== 'overlay') throw new TypeError('a folder of files gives overlays');
+      return { diskId: one.volumeId, basePath: one.basePath, path: one.path };
+    }),
+  );
 
 /** The number that the guest's counter has written to the first sector of a volume. */
 function countOn(path: string): number {
@@ -134,7 +145,7 @@ describe.skipIf(!isMounted)('a VM with volumes on a storage pool', () => {
     for (const source of volumeIds) {
       const volumeId = randomUUID();
       await pool.cloneVolume({ volumeId, ownerId, source: { volumeId: source, snapshotId }, isLinked: false });
-      counts.push(countOn((await pool.claimVolume(volumeId, 1)).path));
+      counts.push(countOn((await filesOf(volumeId)).path));
       await pool.releaseVolume(volumeId, 1);
       await pool.removeVolume(volumeId);
       await pool.purgeVolume(volumeId);
@@ -152,7 +163,7 @@ describe.skipIf(!isMounted)('a VM with volumes on a storage pool', () => {
     const before = async () => {
       throw gone;
     };
-    const after = async (overlays: readonly Overlay[]) => {
+    const after = async (overlays: readonly Turn[]) => {
       await turn(overlays);
       throw gone;
     };
@@ -203,12 +214,12 @@ describe.skipIf(!isMounted)('a VM with volumes on a storage pool', () => {
     process.kill(vm.pid, 'SIGKILL');
     await vm.exited;
     const [, volumeId] = volumeIds;
-    const { path } = await pool.claimVolume(volumeId, 1);
+    const { path } = await filesOf(volumeId);
     const { status } = spawnSync('qemu-img', ['check', '-q', '-f', 'qcow2', path]);
     expect([0, 3]).toContain(status);
     expect(countOn(path)).toBe(4711);
     for (const { id } of (await pool.observeVolume(volumeId)).snapshots) await pool.removeSnapshot(volumeId, id);
     expect(await pool.observeVolume(volumeId)).toMatchObject({ chainLength: 1, snapshots: [] });
-    expect(countOn((await pool.claimVolume(volumeId, 1)).path)).toBe(4711);
+    expect(countOn((await filesOf(volumeId)).path)).toBe(4711);
   });
 });

@@ -172,7 +172,8 @@ export class MortalHost {
     const pool = {
       claimVolume: life.guard(async (volumeId: string, epoch: number) => {
         this.claims.set(volumeId, epoch);
-        return { path: `/pool/${volumeId}.qcow2`, basePaths: [], sizeBytes: 16 * 1024 ** 2 };
+        const source = { kind: 'files', path: `/pool/${volumeId}.qcow2`, basePaths: [] };
+        return { source, sizeBytes: 16 * 1024 ** 2 };
       }),
       releaseVolume: life.guard(async (volumeId: string, epoch: number) => {
         if ((this.claims.get(volumeId) ?? 0) <= epoch) this.claims.delete(volumeId);

@@ -40,7 +40,7 @@ export async function claimVolume(pool: DirectoryPool, volumeId: string, epoch: 
     });
     const topId = topOf(done);
     const [path = '', ...basePaths] = (await wholeChain(pool, done, topId)).map((id) => pool.layers.pathOf(id));
-    return { path, basePaths, sizeBytes: done.sizeBytes };
+    return { source: { kind: 'files', path, basePaths }, sizeBytes: done.sizeBytes };
   });
 }
 

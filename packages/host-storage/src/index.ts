@@ -7,6 +7,7 @@ export type {
   CloneWatch,
   EnsureVolume,
   GrowVolume,
+  ImageSnapshot,
   ImportImage,
   Overlay,
   PoolFacts,
@@ -15,6 +16,10 @@ export type {
   StoragePool,
   SweepPool,
   SweepReport,
+  Turn,
   VolumeFacts,
+  VolumeFiles,
+  VolumeImage,
+  VolumeSource,
 } from './storage-pool.js';
 export type { Fence } from './volume-fence.js';

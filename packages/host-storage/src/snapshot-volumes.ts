@@ -131,6 +131,7 @@ async function prepare(
 const overlayOf = (pool: DirectoryPool, record: VolumeRecord): Overlay => {
   if (record.pending?.kind !== 'snapshot') throw new RangeError('no snapshot is pending');
   return {
+    kind: 'overlay',
     volumeId: record.id,
     layerId: layerIdOf(record.id, record.pending.snapshotId),
     basePath: pool.layers.pathOf(topOf(record)),

@@ -96,15 +96,25 @@ export interface CloneWatch {
 }
 export interface SnapshotVolumes {
   readonly volumes: readonly { readonly volumeId: string; readonly snapshotId: string; readonly fence?: Fence }[];
-  /** Has the VM's process write to the overlays from one instant on (QMP `transaction`); leaves those that it writes to already. */
-  readonly switchLive?: (overlays: readonly Overlay[]) => Promise<void>;
+  /** Has the VM's process do all of the turns at one instant (QMP `transaction`); leaves overlays that it writes to already. */
+  readonly switchLive?: (turns: readonly Turn[]) => Promise<void>;
 }
+/** What a VM's process does for a snapshot of one of its volumes. */
+export type Turn = Overlay | ImageSnapshot;
+/** It writes to another file from then on. */
 export interface Overlay {
+  readonly kind: 'overlay';
   readonly volumeId: string;
   /** What is written now, and will be read through `path`. */
   readonly basePath: string;
   readonly path: string;
   readonly layerId: string;
+}
+/** It has the storage keep what is on the image now, by that name, and goes on with the same image. */
+export interface ImageSnapshot {
+  readonly kind: 'image';
+  readonly volumeId: string;
+  readonly snapshotName: string;
 }
 export interface RevertVolume {
   readonly volumeId: string;
@@ -146,11 +156,30 @@ export interface VolumeFacts {
   readonly holder: { readonly hostId: string; readonly epoch: number } | null;
 }
 export interface ClaimedVolume {
+  readonly source: VolumeSource;
+  readonly sizeBytes: number;
+}
+/** What a VM's process opens, as the records say: this and nothing else. */
+export type VolumeSource = VolumeFiles | VolumeImage;
+export interface VolumeFiles {
+  readonly kind: 'files';
   /** qcow2 file that a VM writes to. */
   readonly path: string;
-  /** qcow2 files that lie under it, the nearest first, as the records say: a VM's process is to open these and no others. */
+  /** qcow2 files that lie under it, the nearest first. */
   readonly basePaths: readonly string[];
-  readonly sizeBytes: number;
+}
+/** An image in Ceph. */
+export interface VolumeImage {
+  readonly kind: 'rbd';
+  readonly pool: string;
+  /** Null: the pool's own. */
+  readonly namespace: string | null;
+  readonly image: string;
+  readonly confPath: string;
+  /** Without `client.`. */
+  readonly user: string;
+  /** Private file with that user's key, and nothing else. */
+  readonly keyPath: string;
 }
 export interface SweepReport {
   readonly purgedVolumeIds: readonly string[];

@@ -41,7 +41,7 @@ describe.skipIf(small === null)('a pool that fills up', () => {
     const { path, pool } = await open(1);
     const source = randomUUID();
     await pool.ensureVolume({ volumeId: source, ownerId, sizeBytes: 8 * MIB });
-    const file = (await pool.claimVolume(source, 1)).path;
+    const file = (await pool.claimVolume(source, 1)).source;
     for (let mib = 0; mib < 8; mib += 1) writeMib(file, mib, mib + 1);
     const snapshotId = randomUUID();
     await pool.snapshotVolumes({ volumes: [{ volumeId: source, snapshotId }] });
@@ -53,9 +53,9 @@ describe.skipIf(small === null)('a pool that fills up', () => {
     const request = { volumeId: randomUUID(), ownerId, source: { volumeId: linked, snapshotId }, isLinked: false };
     await expect(pool.cloneVolume(request)).rejects.toMatchObject({ code: 'no_capacity' });
     expect(readdirSync(join(path, 'layers')).filter((name) => name.endsWith('.partial'))).toEqual([]);
-    expect(readMibs((await pool.claimVolume(source, 1)).path)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(readMibs((await pool.claimVolume(source, 1)).source)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     await rm(join(path, 'ballast'));
     await pool.cloneVolume(request);
-    expect(readMibs((await pool.claimVolume(request.volumeId, 1)).path)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(readMibs((await pool.claimVolume(request.volumeId, 1)).source)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 });

@@ -15,8 +15,9 @@ function anImage(folder: string, ...options: string[]): ImportImage & { path: st
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${randomUUID()}.image`);
   execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', ...options, path, '2M']);
-  writeMib(path, 0, 1);
-  writeMib(path, 1, 2);
+  const source = { kind: 'files' as const, path, basePaths: [] };
+  writeMib(source, 0, 1);
+  writeMib(source, 1, 2);
   const sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
   return { imageId: randomUUID(), ownerId, sha256, path };
 }
@@ -32,7 +33,7 @@ export function describeImages(open: OpenPool, newFolder: () => string): void {
       sizeBytes: sizeMib * MIB,
     });
   const read = async (pool: StoragePool, volumeId: string): Promise<number[]> =>
-    readMibs((await pool.claimVolume(volumeId, 1)).path);
+    readMibs((await pool.claimVolume(volumeId, 1)).source);
 
   describe('an image on a pool', () => {
     it.each([['compat=1.1'], ['compat=0.10']])(

@@ -5,7 +5,13 @@ import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSyn
 import { join } from 'node:path';
 import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import { type DirectoryPoolOptions, openDirectoryPool, type PoolDriverName, type StoragePool } from '../src/index.js';
+import {
+  type DirectoryPoolOptions,
+  openDirectoryPool,
+  type PoolDriverName,
+  type StoragePool,
+  type VolumeSource,
+} from '../src/index.js';
 import { SNAPSHOT_COUNT_MAX } from '../src/layer-tree.js';
 import { describeFences } from './fence.contract.js';
 import type { Scratch } from './file-systems.js';
@@ -34,14 +40,19 @@ export function describePool(driver: PoolDriverName, fileSystem: string, scratch
     await pool.ensureVolume({ volumeId, ownerId, sizeBytes: sizeMib * MIB });
     return volumeId;
   };
-  const pathOf = async (pool: StoragePool, volumeId: string): Promise<string> => {
-    const { path } = await pool.claimVolume(volumeId, 1);
+  const sourceOf = async (pool: StoragePool, volumeId: string): Promise<VolumeSource> => {
+    const { source } = await pool.claimVolume(volumeId, 1);
     await pool.releaseVolume(volumeId, 1);
-    return path;
+    return source;
+  };
+  const pathOf = async (pool: StoragePool, volumeId: string): Promise<string> => {
+    const source = await sourceOf(pool, volumeId);
+    if (source.kind !== 'files') throw new TypeError('a folder of files gives files');
+    return source.path;
   };
   const write = async (pool: StoragePool, id: string, mib: number, byte: number) =>
-    writeMib(await pathOf(pool, id), mib, byte);
-  const read = async (pool: StoragePool, id: string) => readMibs(await pathOf(pool, id));
+    writeMib(await sourceOf(pool, id), mib, byte);
+  const read = async (pool: StoragePool, id: string) => readMibs(await sourceOf(pool, id));
   const snapshot = async (pool: StoragePool, volumeId: string): Promise<string> => {
     const snapshotId = randomUUID();
     await pool.snapshotVolumes({ volumes: [{ volumeId, snapshotId }] });

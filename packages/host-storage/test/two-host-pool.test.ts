@@ -39,8 +39,8 @@ describe('a volume that two hosts reach', () => {
 
   it('goes over to another host with a higher epoch, and its first host is out then', async () => {
     const [a, b, volumeId] = await open();
-    writeMib((await a.claimVolume(volumeId, 1)).path, 0, 4);
-    expect(readMibs((await b.claimVolume(volumeId, 2)).path)).toEqual([4, 0]);
+    writeMib((await a.claimVolume(volumeId, 1)).source, 0, 4);
+    expect(readMibs((await b.claimVolume(volumeId, 2)).source)).toEqual([4, 0]);
     await expect(a.claimVolume(volumeId, 1)).rejects.toMatchObject({ code: 'conflict_state' });
     await expect(a.growVolume({ volumeId, sizeBytes: 3 * MIB })).rejects.toMatchObject({ code: 'conflict_state' });
     await b.growVolume({ volumeId, sizeBytes: 3 * MIB });

@@ -47,7 +47,7 @@ async function take(pool: StoragePool, model: Map<string, Expected>, { does, at,
   const newId = randomUUID();
   if (does.verb === 'write') {
     const mib = at % volume.bytes.length;
-    writeMib((await pool.claimVolume(volumeId, 1)).path, mib, does.byte);
+    writeMib((await pool.claimVolume(volumeId, 1)).source, mib, does.byte);
     volume.bytes[mib] = does.byte;
   } else if (does.verb === 'grow') {
     await times(() => pool.growVolume({ volumeId, sizeBytes: (volume.bytes.length + 1) * MIB }));
@@ -84,10 +84,10 @@ async function expectModel(pool: StoragePool, model: Map<string, Expected>): Pro
     expect(facts).toMatchObject({ sizeBytes: bytes.length * MIB, state: isTrashed ? 'trashed' : 'ready' });
     expect(facts.snapshots.map(({ id }) => id).sort()).toEqual([...snapshots.keys()].sort());
     if (isTrashed) await pool.restoreVolume(volumeId);
-    expect(readMibs((await pool.claimVolume(volumeId, 1)).path)).toEqual(bytes);
+    expect(readMibs((await pool.claimVolume(volumeId, 1)).source)).toEqual(bytes);
     for (const [snapshotId, seen] of snapshots) {
       await pool.revertVolume({ volumeId, snapshotId, revertId: randomUUID() });
-      expect(readMibs((await pool.claimVolume(volumeId, 1)).path)).toEqual(seen);
+      expect(readMibs((await pool.claimVolume(volumeId, 1)).source)).toEqual(seen);
     }
   }
 }

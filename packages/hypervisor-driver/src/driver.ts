@@ -3,13 +3,13 @@ import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { CpuPlacement, LaunchSpec } from './launch-spec.js';
-import type { DiskSwitch, MachineSpec } from './machine-spec.js';
+import type { DiskSwitch, MachineSpec, RbdImage } from './machine-spec.js';
 import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
 export { ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
-export type { DeviceEvent, DiskSwitch, MachineSpec };
+export type { DeviceEvent, DiskSwitch, MachineSpec, RbdImage };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -149,9 +149,10 @@ export interface RunningVm {
    */
   ensureMachine(machine: MachineSpec): Promise<void>;
   /**
-   * From one instant on, has the guest write to other files, each an overlay of what it writes to now: a snapshot of several
-   * disks. All of them or none; those that write to theirs already are left alone. `conflict_state`: it has no such disk.
-   * The next `ensureMachine` is to name the new files. QMP transaction, blockdev-snapshot-sync.
+   * A snapshot of several disks at one instant, from which on the guest writes to other files, each an overlay of what it writes
+   * to now; an image in Ceph keeps its content under a name instead. All of them or none; those that write to their overlay
+   * already are left alone. `conflict_state`: it has no such disk. The next `ensureMachine` is to name the new files.
+   * QMP transaction, blockdev-snapshot-sync, blockdev-snapshot-internal-sync.
    */
   switchDisks(switches: readonly DiskSwitch[]): Promise<void>;
   /**

@@ -7,6 +7,8 @@ interface Attachments {
   readonly disks: Readonly<Record<string, string>>;
   /** By the id of a data disk: qcow2 files that lie under its own, the nearest first. Left out: none. */
   readonly bases?: Readonly<Record<string, readonly string[]>>;
+  /** By the id of a data disk that lies in Ceph, and is then not among `disks`. Left out: none does. */
+  readonly images?: Readonly<Record<string, RbdImage>>;
   /** By the SHA-256 of an image in a drive. */
   readonly media: Readonly<Record<string, string>>;
   /** By the id of a network card on a network; left out: no card is. */
@@ -15,6 +17,20 @@ interface Attachments {
 
 /** The root disk, where disks are named by their ids. */
 export const ROOT_DISK_ID = 'root';
+
+/** An image in Ceph, as QEMU's driver `rbd` opens it. */
+export interface RbdImage {
+  readonly pool: string;
+  /** Null: the pool's own. */
+  readonly namespace: string | null;
+  readonly image: string;
+  /** A file that the users of VMs can read: where Ceph's monitors are. */
+  readonly confPath: string;
+  /** Without `client.`. */
+  readonly user: string;
+  /** Private file with that user's key, and nothing else. */
+  readonly keyPath: string;
+}
 
 /** What of a machine can be changed while it runs. */
 export interface MachineSpec {
@@ -27,15 +43,25 @@ export interface MachineSpec {
    * qcow2 files that lie under the root disk, the nearest first. Left out: it rests on one image, as its header says.
    */
   readonly rootBases?: readonly string[];
+  /** Where the root disk lies in Ceph: nothing is at `diskPath` then, but its folder is there. */
+  readonly rootImage?: RbdImage;
   /** Left out: no device needs any. */
   readonly attachments?: Attachments;
 }
 
+/** Of a data disk, or ROOT_DISK_ID for the root disk, if the machine was started with `rootBases` or `rootImage`. */
+export type DiskSwitch = OverlaySwitch | ImageSwitch;
+
 /** Paths are absolute. The overlay has the size of the disk and rests on `basePath`. */
-export interface DiskSwitch {
-  /** Of a data disk, or ROOT_DISK_ID for the root disk, if the machine was started with `rootBases`. */
+export interface OverlaySwitch {
   readonly diskId: string;
   /** What it writes to now. */
   readonly basePath: string;
   readonly path: string;
+}
+
+/** The disk's image, which lies in Ceph, keeps what is on it by that name. */
+export interface ImageSwitch {
+  readonly diskId: string;
+  readonly snapshotName: string;
 }

@@ -1,4 +1,4 @@
-import type { Fence, Overlay, StoragePool, VolumeFacts } from '@kvorum/host-storage';
+import type { Fence, StoragePool, Turn, VolumeFacts } from '@kvorum/host-storage';
 import { ROOT_DISK_ID } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { FreezeKeeper } from '../guest/freeze-keeper.js';
@@ -37,23 +37,23 @@ export async function snapshotVolumes(options: SnapshotOptions): Promise<Snapsho
   const facts = new Map<string, VolumeFacts>();
   let wasFrozen = false;
   if (run !== null) assertDisksOf(run, volumes);
-  const takeFrom = async (index: number, overlays: readonly Overlay[]): Promise<void> => {
+  const takeFrom = async (index: number, turns: readonly Turn[]): Promise<void> => {
     const pool = pools[index];
     if (pool === undefined) {
-      if (run !== null && overlays.length > 0) wasFrozen = await turn(options, run, overlays);
+      if (run !== null && turns.length > 0) wasFrozen = await turn(options, run, turns);
       return;
     }
     let areOthersDone = false;
-    const goOn = async (own: readonly Overlay[]): Promise<void> => {
+    const goOn = async (own: readonly Turn[]): Promise<void> => {
       areOthersDone = true;
-      await takeFrom(index + 1, [...overlays, ...own]);
+      await takeFrom(index + 1, [...turns, ...own]);
     };
     const ofPool = volumes.filter((volume) => volume.pool === pool);
     const asked = ofPool.map(({ volumeId, snapshotId, fence }) => ({ volumeId, snapshotId, fence }));
     const made = await pool.snapshotVolumes({ volumes: asked, ...(run === null ? {} : { switchLive: goOn }) });
     for (const one of made) facts.set(one.volumeId, one);
     // Without a VM, or where an earlier request has come so far already.
-    if (!areOthersDone) await takeFrom(index + 1, overlays);
+    if (!areOthersDone) await takeFrom(index + 1, turns);
   };
   await takeFrom(0, []);
   return { volumes: facts, wasFrozen };
@@ -69,16 +69,16 @@ function assertDisksOf({ record }: VmRun, volumes: readonly VolumeToSnapshot[]):
 async function turn(
   { freezeTimeoutMs, freezes, log }: SnapshotOptions,
   { live, record }: VmRun,
-  overlays: readonly Overlay[],
+  turns: readonly Turn[],
 ): Promise<boolean> {
   const freezeId = freezeTimeoutMs === 0 ? null : await freeze();
   try {
     await live.vm.switchDisks(
-      overlays.map(({ volumeId, basePath, path }) => ({
-        diskId: volumeId === record.spec?.rootVolumeId ? ROOT_DISK_ID : volumeId,
-        basePath,
-        path,
-      })),
+      turns.map((one) => {
+        const diskId = one.volumeId === record.spec?.rootVolumeId ? ROOT_DISK_ID : one.volumeId;
+        if (one.kind === 'image') return { diskId, snapshotName: one.snapshotName };
+        return { diskId, basePath: one.basePath, path: one.path };
+      }),
     );
   } catch (thrown) {
     if (freezeId !== null) await thaw(freezeId);

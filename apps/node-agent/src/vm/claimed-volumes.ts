@@ -2,7 +2,7 @@ import type { ClaimedVolume } from '@kvorum/host-storage';
 import type { VmHost } from './vm-host.js';
 import type { PooledVolume, VmSpec } from './vm-record.js';
 
-/** Where the files of a VM's pooled disks lie, by the ids of their volumes. */
+/** How a VM's pooled disks are opened, by the ids of their volumes. */
 export type PooledFiles = ReadonlyMap<string, ClaimedVolume>;
 
 /** Of a VM that has none on pools. */

@@ -1,4 +1,4 @@
-import type { DiskSpec, LaunchSpec, MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
+import type { DiskSpec, LaunchSpec, MachineSpec, RbdImage, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { PooledFiles } from './claimed-volumes.js';
@@ -14,11 +14,16 @@ export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: Pool
   const { dataDisks, cdroms, nics } = spec.hardware.devices;
   const disks: Record<string, string> = {};
   const bases: Record<string, readonly string[]> = {};
+  const images: Record<string, RbdImage> = {};
   for (const { id } of dataDisks) {
-    const file = pooled.get(id ?? '');
-    if (id !== null && file !== undefined) {
-      disks[id] = file.path;
-      bases[id] = file.basePaths;
+    const source = pooled.get(id ?? '')?.source;
+    if (id !== null && source?.kind === 'files') {
+      disks[id] = source.path;
+      bases[id] = source.basePaths;
+      continue;
+    }
+    if (id !== null && source?.kind === 'rbd') {
+      images[id] = source;
       continue;
     }
     if (id === null || record.volumes[id]?.isComplete !== true) {
@@ -34,14 +39,15 @@ export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: Pool
     media[imageSha256] = path;
   }
   const { vcpuCount, memoryBytes, rootVolumeId } = spec;
-  const root = pooled.get(rootVolumeId);
+  const root = pooled.get(rootVolumeId)?.source;
   return {
     vcpuCount,
     memoryBytes,
     hardware: hardwareOf(spec, pooled),
-    diskPath: root?.path ?? host.folders.diskOf(record.vmId, rootVolumeId),
-    ...(root === undefined ? {} : { rootBases: root.basePaths }),
-    attachments: { disks, bases, media, taps: await tapsOf(host, nics) },
+    diskPath: root?.kind === 'files' ? root.path : host.folders.diskOf(record.vmId, rootVolumeId),
+    ...(root?.kind === 'files' ? { rootBases: root.basePaths } : {}),
+    ...(root?.kind === 'rbd' ? { rootImage: root } : {}),
+    attachments: { disks, bases, images, media, taps: await tapsOf(host, nics) },
   };
 }
 

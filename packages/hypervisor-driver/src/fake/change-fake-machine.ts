@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { DomainError, HOT_MEMORY_BLOCK_BYTES } from '@kvorum/schema';
-import { type DiskSwitch, type MachineSpec, ROOT_DISK_ID } from '../driver.js';
+import { type DiskSwitch, type MachineSpec, type RbdImage, ROOT_DISK_ID } from '../driver.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** What QEMU refuses of a change, by the same codes and in the same order (qemu/devices/ensure-machine.ts). */
@@ -38,13 +38,20 @@ export function changeFakeMachine(process: FakeProcess, machine: MachineSpec): v
 
 /** All or none, as a QMP transaction. */
 export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwitch[]): void {
-  const { attachments = { disks: {}, media: {} }, diskPath, rootBases } = process.machine;
+  const { attachments = { disks: {}, media: {} }, diskPath, rootBases, rootImage } = process.machine;
   const files: Readonly<Record<string, string>> = {
     ...attachments.disks,
     ...(rootBases === undefined ? {} : { [ROOT_DISK_ID]: diskPath }),
   };
-  const due = switches.filter(({ diskId, path }) => files[diskId] !== path);
-  const missing = due.find(({ diskId, basePath }) => files[diskId] !== basePath);
+  const images: Readonly<Record<string, RbdImage>> = {
+    ...attachments.images,
+    ...(rootImage === undefined ? {} : { [ROOT_DISK_ID]: rootImage }),
+  };
+  const overlays = switches.flatMap((one) => ('path' in one ? [one] : []));
+  const due = overlays.filter(({ diskId, path }) => files[diskId] !== path);
+  const missing =
+    due.find(({ diskId, basePath }) => files[diskId] !== basePath) ??
+    switches.find((one) => 'snapshotName' in one && images[one.diskId] === undefined);
   if (missing !== undefined) throw refusal(`the running VM has no disk ${missing.diskId} on that file`);
   const { [ROOT_DISK_ID]: root = diskPath, ...disks } = {
     ...files,

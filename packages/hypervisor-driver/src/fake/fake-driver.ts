@@ -83,7 +83,7 @@ export class FakeDriver implements HypervisorDriver {
     this.machine.launches.push(launch);
     // Volumes of pools are real files, also under a simulated machine.
     const isFile = launch.rootBases !== undefined && (this.machine.poolsArePresent || existsSync(launch.diskPath));
-    const isThere = isFile || this.machine.disks.has(launch.diskPath);
+    const isThere = isFile || launch.rootImage !== undefined || this.machine.disks.has(launch.diskPath);
     if (!isThere) {
       throw new DomainError('host_fault', "the VM's disk is not usable: it is not there");
     }

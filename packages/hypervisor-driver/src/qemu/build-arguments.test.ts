@@ -129,6 +129,26 @@ describe('the command line of a VM', () => {
     ]);
   });
 
+  it('opens a disk in Ceph by a key from a file, past the cache of its library', () => {
+    const id = '01900000-0000-7000-8000-0000000000d1';
+    const image = { pool: 'vms', namespace: 'site', image: 'a.b', confPath: '/etc/ceph/ceph.conf', user: 'kvorum' };
+    const rootImage = { ...image, keyPath: '/state/key' };
+    const devices = VmDevices.parse({ dataDisks: [{ id, sizeBytes: GIB, slot: 3, discard: false }] });
+    const images = { [id]: { ...rootImage, namespace: null } };
+    const hardware = { ...launch.hardware, devices };
+    const plain = lines(buildArguments(launch, chain));
+    const spec = { ...launch, hardware, rootImage, attachments: { disks: {}, images, media: {} } };
+    const args = lines(buildArguments(spec, { image: rootImage }));
+    expect(args.filter((line) => !plain.includes(line))).toEqual([
+      '-object {"qom-type":"secret","id":"key-root","format":"base64","file":"/run/kvorum/1/keys/root"}',
+      '-blockdev {"node-name":"root-limit","driver":"throttle","throttle-group":"limit-root","file":{"driver":"rbd","node-name":"i-f1d18bb8698c2c040574986f9289","pool":"vms","namespace":"site","image":"a.b","conf":"/etc/ceph/ceph.conf","user":"kvorum","key-secret":"key-root","cache":{"direct":true},"discard":"unmap"}}',
+      `-object {"qom-type":"throttle-group","id":"limit-${id}","limits":{"iops-total":0,"bps-total":0}}`,
+      `-object {"qom-type":"secret","id":"key-${id}","format":"base64","file":"/run/kvorum/1/keys/${id}"}`,
+      `-blockdev {"node-name":"d-00000000700080000000000000d1","driver":"throttle","throttle-group":"limit-${id}","file":{"driver":"rbd","node-name":"i-90501bde41fbe1836713ac9dd370","pool":"vms","image":"a.b","conf":"/etc/ceph/ceph.conf","user":"kvorum","key-secret":"key-${id}","cache":{"direct":true},"discard":"ignore"}}`,
+      `-device {"driver":"virtio-blk-pci","id":"disk-${id}","bus":"slot-3","drive":"d-00000000700080000000000000d1","serial":"01900000-0000-7000-8"}`,
+    ]);
+  });
+
   it('is given the tap of a network card open, and tells the guest the MTU of its network', () => {
     const id = '01900000-0000-7000-8000-0000000000e1';
     const backend = { kind: 'network', portId: '01900000-0000-7000-8000-0000000000f1', networkKind: 'nat' };

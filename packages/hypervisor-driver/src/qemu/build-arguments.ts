@@ -5,7 +5,7 @@ import { type CpuPlan, cpuArguments, PLAIN_CPU } from './arguments/cpu-arguments
 import { type DeviceFiles, deviceArguments, seedArguments } from './arguments/device-arguments.js';
 import { firmwareArguments, firmwareMachine } from './arguments/firmware-arguments.js';
 import { memoryArguments } from './arguments/memory-arguments.js';
-import { type DiskChain, type NoDisk, rootDiskArguments } from './arguments/root-disk-arguments.js';
+import { type DiskChain, type ImageDisk, type NoDisk, rootDiskArguments } from './arguments/root-disk-arguments.js';
 import { options, pairs } from './option-string.js';
 import { type RunFolder, runFolder } from './run-folder.js';
 import { serialChardev } from './serial-line.js';
@@ -18,7 +18,7 @@ import { arrivalArguments } from './templates/arrival.js';
  */
 export function buildArguments(
   launch: LaunchSpec,
-  disk: DiskChain | NoDisk,
+  disk: DiskChain | ImageDisk | NoDisk,
   process: ProcessPlan = SHARED_USER,
   ovmfFolder = OVMF_FOLDER,
   cpu: CpuPlan = PLAIN_CPU,

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
 import type { MachineSpec } from '../driver.js';
-import type { DiskChain } from './arguments/root-disk-arguments.js';
+import type { DiskChain, ImageDisk } from './arguments/root-disk-arguments.js';
 import { readQcow2Header } from './qcow2-header.js';
 import { pathRefusal } from './run-folder.js';
 
@@ -10,7 +10,8 @@ import { pathRefusal } from './run-folder.js';
 export const BASE_COUNT_MAX = 8;
 
 /** What lies under a VM's root disk. On a pool whoever launches it says so; there a guest may have changed the header. */
-export async function rootChainOf({ diskPath, rootBases }: MachineSpec): Promise<DiskChain> {
+export async function rootChainOf({ diskPath, rootBases, rootImage }: MachineSpec): Promise<DiskChain | ImageDisk> {
+  if (rootImage !== undefined) return { image: rootImage };
   if (rootBases === undefined) return readDiskChain(diskPath);
   return { bases: rootBases, cache: await cacheOfFile(diskPath), isPooled: true };
 }

@@ -16,7 +16,7 @@ import {
   VCPU_COUNT_MAX,
 } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pinning-refusal.js';
-import type { LaunchSpec, MachineSpec, TapOfCard } from '../driver.js';
+import type { LaunchSpec, MachineSpec, RbdImage, TapOfCard } from '../driver.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -73,12 +73,17 @@ function machineRefusals({
   memoryBytes,
   hardware,
   rootBases,
+  rootImage,
   attachments,
 }: MachineSpec): Record<string, string | null> {
   const { devices } = hardware;
+  const images = [...Object.values(attachments?.images ?? {}), ...(rootImage === undefined ? [] : [rootImage])];
   const isUnplugged = [...devices.dataDisks, ...devices.nics].some((device) => !isPlugged(device));
   const paths = [
-    ...devices.dataDisks.map(({ id }) => attachments?.disks[id ?? '']),
+    ...devices.dataDisks.flatMap(({ id }) =>
+      attachments?.images?.[id ?? ''] === undefined ? [attachments?.disks[id ?? '']] : [],
+    ),
+    ...images.flatMap(({ confPath, keyPath }) => [confPath, keyPath]),
     ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
     ...Object.values(attachments?.bases ?? {}).flat(),
     ...(rootBases ?? []),
@@ -97,8 +102,14 @@ function machineRefusals({
     attachments: paths.every((path) => path !== undefined && pathRefusal(path) === null)
       ? null
       : 'has no usable path for a device',
+    'attachments.images': images.every(isNamed) ? null : 'has no usable name of an image',
   };
 }
+
+/** What Ceph takes for names, without what separates them in its tools. */
+const CEPH_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const isNamed = ({ pool, namespace, image, user }: RbdImage): boolean =>
+  [pool, image, user, ...(namespace === null ? [] : [namespace])].every((name) => CEPH_NAME.test(name));
 
 function firmwareRefusals({ hardware, firmware }: LaunchSpec): Record<string, string | null> {
   const { kind, secureBoot } = hardware.firmware;

@@ -91,6 +91,8 @@ async function bringUp({ spec, options, watch, folder, record, child, cgroups, g
   try {
     const session = await openMonitor(folder, launchTimeoutOf(spec, options), child);
     const monitor = new MonitorLink(folder.monitorSocket, session);
+    // It has opened its disks before it listens.
+    await rm(folder.keys, { recursive: true, force: true });
     if (options.vmUids !== null) await closeSockets(folder);
     const vcpus = await monitor.execute('query-cpus-fast', undefined, options.commandTimeoutMs);
     const threadIds = vcpus.map(({ threadId }) => threadId);
@@ -161,8 +163,8 @@ function hotMemoryBytes({ memoryBytes, hardware }: LaunchSpec): number[] {
 
 /** All of a run but its console log. */
 export async function removeRunFiles(folder: RunFolder): Promise<void> {
-  const { sockets, processLog, record, screenshot } = folder;
-  await rm(sockets, { recursive: true, force: true });
+  const { sockets, keys, processLog, record, screenshot } = folder;
+  for (const each of [sockets, keys]) await rm(each, { recursive: true, force: true });
   for (const file of [screenshot, processLog, `${record}.partial`, record]) await rm(file, { force: true });
 }
 

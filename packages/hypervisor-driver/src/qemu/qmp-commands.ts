@@ -70,8 +70,13 @@ export interface QmpCommands {
   quit: { arguments: undefined; answer: undefined };
 }
 
-/** qapi/block-core.json: BlockdevSnapshotSync. */
-interface SnapshotAction {
+/** qapi/block-core.json: BlockdevSnapshotSync, BlockdevSnapshotInternal. */
+export type SnapshotAction = OverlayAction | ImageAction;
+interface ImageAction {
+  readonly type: 'blockdev-snapshot-internal-sync';
+  readonly data: { readonly device: string; readonly name: string };
+}
+interface OverlayAction {
   readonly type: 'blockdev-snapshot-sync';
   readonly data: {
     readonly 'node-name': string;

@@ -25,6 +25,8 @@ export interface RunFolder {
   /** Control channel of the VM's TPM (swtpm), and where it writes its pid once it listens. */
   readonly tpmSocket: string;
   readonly tpmPid: string;
+  /** Keys of disks in Ceph, there until QEMU has read them. */
+  readonly keys: string;
   readonly consoleLog: string;
   /** What QEMU and the TPM write on standard output and error. */
   readonly processLog: string;
@@ -45,6 +47,7 @@ export function runFolder(path: string): RunFolder {
     screenshot: join(path, 'screen.png'),
     tpmSocket: join(path, 'io', 'tpm.sock'),
     tpmPid: join(path, 'io', 'tpm.pid'),
+    keys: join(path, 'keys'),
     consoleLog: join(path, CONSOLE_LOG_NAME),
     processLog: join(path, 'qemu.log'),
     record: join(path, 'process.json'),

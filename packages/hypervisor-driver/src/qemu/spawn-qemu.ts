@@ -5,9 +5,10 @@ import type { LaunchSpec } from '../driver.js';
 import { admitFiles, admitReader, admitVmUser, vmUid } from '../isolation/vm-user.js';
 import { openTaps } from '../network/open-tap.js';
 import type { CpuPlan } from './arguments/cpu-arguments.js';
-import type { DiskChain, NoDisk } from './arguments/root-disk-arguments.js';
+import type { DiskChain, ImageDisk, NoDisk } from './arguments/root-disk-arguments.js';
 import { buildArguments, type ProcessPlan, SHARED_USER } from './build-arguments.js';
 import { takesDirectIo } from './disk-chain.js';
+import { layOutKeys } from './lay-out-keys.js';
 import { FIRST_FD, QemuChild } from './qemu-child.js';
 import type { QemuOptions } from './qemu-options.js';
 import type { RunFolder } from './run-folder.js';
@@ -16,7 +17,7 @@ import type { ArrivingGuest } from './templates/receive-guest.js';
 
 export interface SpawnPlan {
   readonly spec: LaunchSpec;
-  readonly disk: DiskChain | NoDisk;
+  readonly disk: DiskChain | ImageDisk | NoDisk;
   readonly cpu: CpuPlan;
   readonly folder: RunFolder;
   readonly options: QemuOptions;
@@ -37,6 +38,7 @@ export async function spawnQemu(plan: SpawnPlan): Promise<QemuChild> {
     const log = await open(folder.processLog, 'a', 0o600);
     opened.push(log);
     const { fds, ...given } = await openGiven(plan, opened);
+    await layOutKeys(spec, vmUids === null ? null : vmUid(spec.vmId, vmUids));
     if (vmUids === null) {
       const args = buildArguments(spec, disk, { ...SHARED_USER, ...given, kvmFd: null }, ovmfFolder, cpu);
       return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid: null, cwd: '/', inheritance });

@@ -6,6 +6,7 @@ import {
   netdevId,
   planDisk,
   planHotMemory,
+  planImageDisk,
   planMedium,
   planNic,
   pluggedDisks,
@@ -16,6 +17,7 @@ import {
 } from '../devices/device-plan.js';
 import { options } from '../option-string.js';
 import type { Arrival } from '../templates/arrival.js';
+import { keyArguments } from './key-arguments.js';
 
 /** How the process names files, and what it is given open. */
 export interface DeviceFiles {
@@ -32,8 +34,10 @@ export interface DeviceFiles {
 export function deviceArguments(launch: LaunchSpec, isDirect: boolean, files: DeviceFiles): string[] {
   const { pathOf, tapFds, arrival, cacheOf = {} } = files;
   const { devices } = launch.hardware;
-  const { disks = {}, bases = {}, media = {}, taps = {} } = launch.attachments ?? {};
+  const { disks = {}, bases = {}, images = {}, media = {}, taps = {} } = launch.attachments ?? {};
   const plans = pluggedDisks(devices).map((disk) => {
+    const image = images[disk.id];
+    if (image !== undefined) return planImageDisk(disk, image);
     const takesDirect = (cacheOf[disk.id] ?? (isDirect ? 'direct' : 'page-cache')) === 'direct';
     return planDisk(disk, pathOf(disks[disk.id] ?? ''), takesDirect, (bases[disk.id] ?? []).map(pathOf));
   });
@@ -45,6 +49,7 @@ export function deviceArguments(launch: LaunchSpec, isDirect: boolean, files: De
     ...device(slotDevices()),
     ...plans.flatMap((plan) => [
       ...argument('-object', throttleGroup(plan.limitsId, plan.limits)),
+      ...(plan.key === null ? [] : keyArguments(launch, plan.diskId, pathOf)),
       ...argument('-blockdev', plan.blockdev),
       ...argument('-device', plan.device),
     ]),

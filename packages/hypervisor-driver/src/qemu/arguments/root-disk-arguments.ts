@@ -1,4 +1,4 @@
-import { type LaunchSpec, ROOT_DISK_ID } from '../../driver.js';
+import { type LaunchSpec, type RbdImage, ROOT_DISK_ID } from '../../driver.js';
 import {
   layeredFiles,
   limitsOf,
@@ -8,7 +8,9 @@ import {
   throttled,
   throttleGroup,
 } from '../devices/device-plan.js';
+import { imageNode } from '../devices/image-node.js';
 import { options } from '../option-string.js';
+import { keyArguments } from './key-arguments.js';
 
 export interface DiskChain {
   /** What lies under the disk, the nearest first: templates, and an image as the last. */
@@ -22,6 +24,11 @@ export interface DiskChain {
   readonly isPooled?: boolean;
 }
 
+/** It lies in Ceph. */
+export interface ImageDisk {
+  readonly image: RbdImage;
+}
+
 /** Of a process whose guest never runs: as large, and empty. */
 export interface NoDisk {
   readonly sizeBytes: number;
@@ -31,13 +38,14 @@ export interface NoDisk {
 export function rootDiskArguments(
   launch: LaunchSpec,
   pathOf: (path: string) => string,
-  disk: DiskChain | NoDisk,
+  disk: DiskChain | ImageDisk | NoDisk,
 ): string[] {
   const limits = limitsOf(launch.hardware.devices.rootDisk.throttle);
   const nodes = nodesUnder(launch, pathOf, disk);
   return [
     '-object',
     JSON.stringify(throttleGroup(ROOT_LIMITS_ID, limits)),
+    ...('image' in disk ? keyArguments(launch, ROOT_DISK_ID, pathOf) : []),
     ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
     '-device',
     options('virtio-blk-pci', { id: 'root-disk', drive: ROOT_NODE, bootindex: 0 }),
@@ -47,10 +55,11 @@ export function rootDiskArguments(
 function nodesUnder(
   launch: LaunchSpec,
   pathOf: (path: string) => string,
-  disk: DiskChain | NoDisk,
+  disk: DiskChain | ImageDisk | NoDisk,
 ): readonly QemuObject[] {
   const outermost = (file: string | QemuObject): QemuObject => throttled(ROOT_NODE, ROOT_LIMITS_ID, file);
-  if (!('bases' in disk)) return [emptyNode(disk), outermost('root')];
+  if ('image' in disk) return [outermost(imageNode(ROOT_DISK_ID, disk.image, 'unmap'))];
+  if ('sizeBytes' in disk) return [emptyNode(disk), outermost('root')];
   if (disk.isPooled !== true) return [...chainOf(launch, pathOf, disk), outermost('root')];
   const use = { direct: disk.cache === 'direct', discard: 'unmap' as const };
   return [outermost(layeredFiles(ROOT_DISK_ID, pathOf(launch.diskPath), disk.bases.map(pathOf), use))];

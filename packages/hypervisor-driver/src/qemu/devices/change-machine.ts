@@ -7,7 +7,7 @@ import { asHostFault } from '../../process/as-host-fault.js';
 import { takesDirectIo } from '../disk-chain.js';
 import { assertMachine } from '../launch-refusal.js';
 import type { RunRecord } from '../run-record.js';
-import { planDisk, pluggedDisks } from './device-plan.js';
+import { planDisk, planImageDisk, pluggedDisks } from './device-plan.js';
 import { ensureMachine } from './ensure-machine.js';
 import type { Ask } from './machine-change.js';
 
@@ -26,7 +26,7 @@ export interface ChangedRun {
 export async function changeMachine(run: ChangedRun, machine: MachineSpec): Promise<void> {
   assertMachine(machine);
   const { record, cgroups, vmUids } = run;
-  const { disks = {}, bases = {}, media = {}, taps = {} } = machine.attachments ?? {};
+  const { disks = {}, bases = {}, images = {}, media = {}, taps = {} } = machine.attachments ?? {};
   const cwd = dirname(machine.diskPath);
   const nameOf = (path: string): string => (vmUids === null ? path : relative(cwd, path));
   const named = Object.fromEntries(Object.entries(media).map(([sha256, path]) => [sha256, nameOf(path)]));
@@ -35,6 +35,8 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
     if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), read, cwd);
     await cgroups?.change(record.vmId, limitsOf(largerOf(machine, record)));
     const planned = pluggedDisks(machine.hardware.devices).map(async (disk) => {
+      const image = images[disk.id];
+      if (image !== undefined) return planImageDisk(disk, image);
       const path = disks[disk.id] ?? '';
       return planDisk(disk, nameOf(path), await takesDirectIo(path), (bases[disk.id] ?? []).map(nameOf));
     });
@@ -42,7 +44,7 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
   });
   await ensureMachine({
     ask: run.ask,
-    machine: { ...machine, attachments: { disks, bases, media: named, taps } },
+    machine: { ...machine, attachments: { disks, bases, images, media: named, taps } },
     accelerator: record.accelerator,
     bootMemoryBytes: record.memoryBytes,
     disks: plans,

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { DataDisk, DiskThrottle, Nic, Plugged, VmDevices } from '@kvorum/schema';
 import { HOT_MEMORY_BLOCK_BYTES, HOTPLUG_SLOT_COUNT, isPlugged, MIB } from '@kvorum/schema';
+import type { RbdImage } from '../../driver.js';
+import { imageNode, keyId } from './image-node.js';
 
 /**
  * QEMU's objects for the devices of a VM, as JSON that both the command line (-blockdev, -object, -device take it) and QMP
@@ -12,6 +14,7 @@ export type QemuObject = Readonly<Record<string, unknown>>;
 /** Of one disk: its limits, its chain of block nodes (inline, so that they come and go as one), its card. */
 export interface DiskPlan {
   readonly id: string;
+  readonly diskId: string;
   readonly limitsId: string;
   readonly limits: QemuObject;
   /** The outermost node: what the card uses, and what is resized. At most 31 bytes (BlockDriverState.node_name). */
@@ -19,6 +22,8 @@ export interface DiskPlan {
   readonly blockdev: QemuObject;
   readonly device: QemuObject;
   readonly sizeBytes: number;
+  /** Of a disk in Ceph; null: it needs none. */
+  readonly key: { readonly id: string; readonly path: string } | null;
 }
 
 export interface NicPlan {
@@ -42,6 +47,8 @@ const SLOTS_PER_PLACE = 8;
 /** On q35's first bus; below are the devices without an address of their own, above is its own bridge (0x1f). */
 const FIRST_PLACE = 0x10;
 
+/** What a disk's card uses. */
+export const diskNode = (diskId: string): string => `d-${hexOf(diskId)}`;
 const hexOf = (id: string): string => id.replaceAll('-', '').slice(-NODE_HEX_LENGTH);
 export const DISK_NODE = /^d-[0-9a-f]{28}$/;
 
@@ -74,7 +81,7 @@ export function layerNode(diskId: string, path: string): string {
 }
 
 /** How a disk's files are opened. */
-interface FileUse {
+export interface FileUse {
   readonly direct: boolean;
   readonly discard: 'unmap' | 'ignore';
 }
@@ -117,16 +124,25 @@ export function planDisk(
   bases: readonly string[] = [],
 ): DiskPlan {
   const direct = disk.cache === 'page-cache' ? false : isDirect;
-  const qcow2 = layeredFiles(disk.id, path, bases, { direct, discard: disk.discard ? 'unmap' : 'ignore' });
+  return planOn(disk, layeredFiles(disk.id, path, bases, { direct, discard: discardOf(disk) }), null);
+}
+
+export const planImageDisk = (disk: Plugged<DataDisk>, image: RbdImage): DiskPlan =>
+  planOn(disk, imageNode(disk.id, image, discardOf(disk)), { id: keyId(disk.id), path: image.keyPath });
+
+const discardOf = ({ discard }: DataDisk): FileUse['discard'] => (discard ? 'unmap' : 'ignore');
+
+function planOn(disk: Plugged<DataDisk>, storage: QemuObject, key: DiskPlan['key']): DiskPlan {
   const id = `${DISK_PREFIX}${disk.id}`;
   const limitsId = `limit-${disk.id}`;
-  const node = `d-${hexOf(disk.id)}`;
+  const node = diskNode(disk.id);
   return {
     id,
+    diskId: disk.id,
     limitsId,
     limits: limitsOf(disk.throttle),
     node,
-    blockdev: throttled(node, limitsId, qcow2),
+    blockdev: throttled(node, limitsId, storage),
     device: {
       driver: 'virtio-blk-pci',
       id,
@@ -135,6 +151,7 @@ export function planDisk(
       serial: disk.serial ?? disk.id.slice(0, SERIAL_LENGTH),
     },
     sizeBytes: disk.sizeBytes,
+    key,
   };
 }
 

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
 import { changeMedia } from './change-media.js';
 import {
@@ -13,6 +14,7 @@ import {
   throttleGroup,
   VCPU_PREFIX,
 } from './device-plan.js';
+import { imageKey } from './image-node.js';
 import { type Ask, askGuestToLetGo, type MachineChange, untilGuest } from './machine-change.js';
 import { removeLeftNodes } from './remove-left-nodes.js';
 
@@ -32,6 +34,7 @@ export async function ensureMachine(change: MachineChange): Promise<void> {
   const groups = new Set(await ask('qom-list', { path: '/objects' }));
   for (const disk of change.disks) {
     if (!groups.has(disk.limitsId)) await ask('object-add', throttleGroup(disk.limitsId, disk.limits));
+    if (disk.key !== null && !groups.has(disk.key.id)) await addKey(ask, disk.diskId, disk.key.path);
     if (!nodes.has(disk.node)) await ask('blockdev-add', disk.blockdev);
     if (!present.has(disk.id)) await ask('device_add', disk.device);
   }
@@ -41,6 +44,11 @@ export async function ensureMachine(change: MachineChange): Promise<void> {
   await changeMedia(change);
   await setLimits(change, groups);
   await growDisks(change, nodes);
+}
+
+/** By the monitor, which only the agent can reach. */
+async function addKey(ask: Ask, diskId: string, path: string): Promise<void> {
+  await ask('object-add', { ...imageKey(diskId), data: (await readFile(path, 'utf8')).trim() });
 }
 
 const plannedNics = ({ machine: { hardware, attachments } }: MachineChange) =>
