@@ -13,6 +13,7 @@ describe('the configuration', () => {
       trustSoftwareKvm: false,
       networks: false,
       storagePool: [],
+      mergeBytesPerSecond: 67_108_864,
       logLevel: 'info',
     });
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute } from 'node:path';
-import { Ipv4Address, ResourceName } from '@kvorum/schema';
+import { Ipv4Address, MIB, ResourceName } from '@kvorum/schema';
 import { z } from 'zod';
 import { PoolOptions } from './storage/pool-option.js';
 
@@ -40,6 +40,8 @@ const AbsolutePath = z.string().max(4096).refine(isAbsolute, { error: 'must be a
 const UID_MAX = 2 ** 32 - 3;
 /** As many as resolv.conf(5) takes (MAXNS). */
 const NAME_SERVER_COUNT_MAX = 3;
+/** Half of what one hard disk does: what guests write goes on beside it. */
+const MERGE_BYTES_PER_SECOND = 64 * MIB;
 const Amount = z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
 
 /** The agent's whole configuration. Flags of the same names in kebab-case. */
@@ -80,6 +82,8 @@ export const AgentConfig = z
       .optional(),
     /** Storage pools of this host: folders that its operator gives for volumes. */
     storagePool: PoolOptions.default([]),
+    /** What the merging of layers of volumes may write while VMs have them open. */
+    mergeBytesPerSecond: Amount.default(MERGE_BYTES_PER_SECOND),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {

@@ -36,6 +36,7 @@ function readFlags(): AgentOptions {
       networks: { type: 'boolean' },
       'overlay-address': string,
       'name-servers': string,
+      'merge-bytes-per-second': string,
       'storage-pool': { type: 'string', multiple: true },
       'log-level': string,
     },

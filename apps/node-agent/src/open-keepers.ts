@@ -5,6 +5,8 @@ import type { HostCpus } from './cpu/host-cpus.js';
 import { OverheadMeter } from './cpu/overhead-meter.js';
 import type { Log } from './log.js';
 import { GuestPoller } from './report/guest-poller.js';
+import { MergeKeeper } from './storage/merge-keeper.js';
+import type { PoolKeeper } from './storage/pool-keeper.js';
 import { MonitorWatch } from './vm/monitor-watch.js';
 import type { VmActor } from './vm/vm-actor.js';
 
@@ -15,6 +17,7 @@ export interface Keepers {
   readonly keeper: CpuKeeper;
   readonly overheads: OverheadMeter;
   readonly balloons: BalloonKeeper;
+  readonly merges: MergeKeeper;
 }
 
 export interface KeeperOptions {
@@ -22,13 +25,16 @@ export interface KeeperOptions {
   readonly onChange: (vmId: string) => void;
   readonly cpus: HostCpus;
   readonly pressure: PressureSource;
+  readonly pools: PoolKeeper;
+  readonly mergeBytesPerSecond: number;
   readonly log: Log;
 }
 
-export const openKeepers = ({ actors, onChange, cpus, pressure, log }: KeeperOptions): Keepers => ({
+export const openKeepers = ({ actors, onChange, cpus, pressure, pools, mergeBytesPerSecond, log }: KeeperOptions): Keepers => ({
   guests: new GuestPoller(actors, onChange, log),
   monitors: new MonitorWatch(actors, log),
   keeper: new CpuKeeper({ actors, cpus, onChange, log }),
   overheads: new OverheadMeter(actors, log),
   balloons: new BalloonKeeper({ actors, pressure, onChange, log }),
+  merges: new MergeKeeper({ actors, pools, bytesPerSecond: mergeBytesPerSecond, log }),
 });

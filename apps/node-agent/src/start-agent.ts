@@ -114,6 +114,7 @@ async function startLocked(
       stopBackground();
       parts.consoles.close();
       await parts.balloons.close();
+      await parts.merges.close();
       await parts.stream.close();
       // Actors first: a guest's grace period must not hold up the server, whose open calls end with it.
       await parts.directory.close();
@@ -178,13 +179,17 @@ async function assemble({
     templates,
     portOf: async (portId) => (await networks?.keeper.portOf(portId)) ?? null,
     pools,
+    merges: { holding: (volumeIds, task) => keepers.merges.holding(volumeIds, task) },
     onChange: (vmId) => stream.vmChanged(vmId),
     log,
   };
   const directory = new VmDirectory(host, await records.loadAll());
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
-  const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, log });
+  const keepers = openKeepers({
+    ...{ actors, onChange: host.onChange, cpus, pressure, pools, log },
+    mergeBytesPerSecond: config.mergeBytesPerSecond,
+  });
   const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, pools, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;

@@ -15,6 +15,7 @@ export function startBackground(parts: AgentParts, log: Log): () => void {
   parts.overheads.start();
   parts.balloons.start();
   parts.freezes.start();
+  parts.merges.start();
   const inventory = setInterval(() => {
     parts.inventory
       .refresh()

@@ -9,6 +9,7 @@ export type {
   GrowVolume,
   ImageSnapshot,
   ImportImage,
+  LiveMerge,
   Overlay,
   PoolFacts,
   RevertVolume,

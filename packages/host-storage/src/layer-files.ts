@@ -124,6 +124,16 @@ export class LayerFiles {
     return length;
   }
 
+  /** What a header calls it. */
+  nameOf(layerId: string): string {
+    return `${layerId}${SUFFIX}`;
+  }
+
+  /** On the disk, with the name. */
+  async sync(layerId: string): Promise<void> {
+    await syncPath(this.pathOf(layerId));
+  }
+
   /** For reading alone from now on. A VM's user that owned it could make it writable again, so it is taken from it. */
   async freeze(layerId: string): Promise<void> {
     if (process.getuid?.() === 0) await chown(this.pathOf(layerId), 0, 0);

@@ -39,10 +39,28 @@ export const findUnused = (tree: Tree, foreign: ReadonlySet<string>): string | n
  * other layer and no other volume rests on it. And no other volume rests on the layer itself, for its file goes.
  */
 export const findMergeable = (tree: Tree, foreign: ReadonlySet<string>): string | null =>
-  tree.layers.find(({ id, parentId }) => {
-    if (parentId === null || foreign.has(id) || foreign.has(parentId) || isKept(tree, parentId)) return false;
-    return tree.layers.some((layer) => layer.id === parentId) && childrenOf(tree, parentId).length === 1;
-  })?.id ?? null;
+  tree.layers.find(({ id }) => isMergeable(tree, foreign, id))?.id ?? null;
+
+/**
+ * As `findMergeable`, of what is read through the top. Never the top itself: what is written while it is merged would make its end
+ * one that cannot be told from the files (docs/decisions/0045).
+ */
+export function findMergeableUnderTop(tree: Tree, foreign: ReadonlySet<string>): string | null {
+  const under = tree.topId === null ? [] : ownChain(tree, tree.topId).slice(1);
+  return under.find((id) => isMergeable(tree, foreign, id)) ?? null;
+}
+
+function isMergeable(tree: Tree, foreign: ReadonlySet<string>, layerId: string): boolean {
+  const parentId = parentOf(tree, layerId);
+  if (parentId === null || foreign.has(layerId) || foreign.has(parentId) || isKept(tree, parentId)) return false;
+  return tree.layers.some(({ id }) => id === parentId) && childrenOf(tree, parentId).length === 1;
+}
+
+/** The layer of the top's chain that rests on `layerId`; null: there is none. */
+export function aboveOf(tree: Tree, layerId: string): string | null {
+  const chain = tree.topId === null ? [] : ownChain(tree, tree.topId);
+  return chain[chain.indexOf(layerId) - 1] ?? null;
+}
 
 /** The tree once `childId` has become one with the layer that it rests on, which keeps its own id. */
 export function mergeLayer<T extends Tree>(tree: T, childId: string): T {

@@ -23,7 +23,7 @@ export async function observePool(pool: DirectoryPool): Promise<PoolFacts> {
 type Room = Pick<PoolFacts, 'totalBytes' | 'freeBytes' | 'isAboveHighWater'>;
 
 /** statfs(2). Free is what others than root get: QEMU's processes are such. */
-async function observeRoom(pool: DirectoryPool): Promise<Room> {
+export async function observeRoom(pool: DirectoryPool): Promise<Room> {
   const { bsize, blocks, bavail } = await statfs(pool.folder);
   const [totalBytes, freeBytes] = [blocks * bsize, bavail * bsize];
   return { totalBytes, freeBytes, isAboveHighWater: totalBytes - freeBytes >= totalBytes * pool.highWaterRatio };

@@ -5,6 +5,7 @@ import { ensureVolume } from './ensure-volume.js';
 import { growVolume } from './grow-volume.js';
 import { importImage } from './import-image.js';
 import { findReflink, LayerFiles } from './layer-files.js';
+import { beginMerge, endMerge } from './live-merge.js';
 import { factsOf, observePool } from './observe-pool.js';
 import { assertId, type DirectoryPool, invalidField } from './open-volume.js';
 import { capabilitiesOf, type PoolDriverName } from './pool-drivers.js';
@@ -83,6 +84,8 @@ const verbsOf = (pool: DirectoryPool): StoragePool => ({
     asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId, fence)),
   revertVolume: (request) => asHostFaults(() => revertVolume(pool, request)),
   shortenVolume: (volumeId) => asHostFaults(() => shortenVolume(pool, volumeId)),
+  beginMerge: (volumeId) => asHostFaults(() => beginMerge(pool, volumeId)),
+  endMerge: (volumeId, stopLive) => asHostFaults(() => endMerge(pool, volumeId, stopLive)),
   claimVolume: (volumeId, epoch) => asHostFaults(() => claimVolume(pool, volumeId, epoch)),
   releaseVolume: (volumeId, epoch) => asHostFaults(() => releaseVolume(pool, volumeId, epoch)),
   removeVolume: (volumeId, fence) => asHostFaults(() => removeVolume(pool, volumeId, fence)),

@@ -64,6 +64,7 @@ export async function finishPending(
   const { pending } = record;
   if (pending === null) return record;
   // A shared volume that another host uses is finished by that host.
+  if (pending.kind === 'merge') assertNotMergedElsewhere(pool, record);
   assertUsable(pool, record);
   if (pending.kind === 'merge') return finishMerge(pool, record, pending.childId, locks);
   if (pending.kind === 'grow') return finishGrow(pool, record, pending.sizeBytes, locks);
@@ -112,6 +113,8 @@ async function finishMerge(
 ): Promise<VolumeRecord> {
   const baseId = parentOf(record, childId);
   if (baseId === null) throw new DomainError('host_fault', `layer ${childId} cannot be merged: it rests on nothing`);
+  // Through the VM that has it open it goes on by itself: live-merge.ts.
+  if (record.topId !== null) await pool.layers.assertNotOpen(record.topId, locks);
   await pool.layers.assertRestsOn(childId, [baseId]);
   await pool.layers.assertRestsOn(baseId, [parentOf(record, baseId)]);
   await pool.layers.mergeDown(childId, baseId, locks);
@@ -143,6 +146,12 @@ export function assertUsable(pool: DirectoryPool, record: VolumeRecord): void {
     throw new DomainError('conflict_state', `volume ${record.id} is ${record.state}; restore it or wait for it first`);
   }
   assertNotElsewhere(pool, record);
+}
+
+/** The VM that has the volume open merges its layers: that ends, or is broken off when its own host asks for something else. */
+function assertNotMergedElsewhere(pool: DirectoryPool, { id, holder }: VolumeRecord): void {
+  if (holder === null || holder.hostId === pool.hostId) return;
+  throw new DomainError('unavailable', `layers of volume ${id} are being merged on host ${holder.hostId}; ask again`);
 }
 
 export function assertNotElsewhere(pool: DirectoryPool, record: VolumeRecord): void {

@@ -42,6 +42,17 @@ export interface StoragePool {
   /** Merges what can be, so that few files are read through. Called by the other verbs; by itself after a VM has stopped. */
   shortenVolume(volumeId: string): Promise<VolumeFacts>;
 
+  /**
+   * Layers of a volume that a VM of this host has open, of which the VM's process is to make one; null: none need be. Both stay whatever
+   * becomes of it: after a crash it is begun again, or finished like any other merge. The file that is written by the guest is never one.
+   */
+  beginMerge(volumeId: string): Promise<LiveMerge | null>;
+  /**
+   * What has come of it, by the files: merged, or as it was. First `stopLive` makes sure that the process is at it no more; it throws
+   * when the process has ended, and what has begun is then finished when the volume is released. No error if nothing has begun.
+   */
+  endMerge(volumeId: string, stopLive: () => Promise<void>): Promise<void>;
+
   /** The right of this host to use the volume. A higher epoch takes it from another host, which must be fenced before. */
   claimVolume(volumeId: string, epoch: number): Promise<ClaimedVolume>;
   /** No error if it is not held; another host's claim is left. */
@@ -115,6 +126,15 @@ export interface ImageSnapshot {
   readonly kind: 'image';
   readonly volumeId: string;
   readonly snapshotName: string;
+}
+export interface LiveMerge {
+  readonly volumeId: string;
+  /** What it has is written into `basePath`; then `abovePath` rests on that. */
+  readonly childPath: string;
+  readonly basePath: string;
+  readonly abovePath: string;
+  /** What `abovePath` is to name as what it rests on. */
+  readonly baseName: string;
 }
 export interface RevertVolume {
   readonly volumeId: string;

@@ -3,13 +3,13 @@ import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { CpuPlacement, LaunchSpec } from './launch-spec.js';
-import type { DiskSwitch, MachineSpec, RbdImage } from './machine-spec.js';
+import type { DiskSwitch, LayerMerge, MachineSpec, MergeProgress, RbdImage } from './machine-spec.js';
 import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
 export { ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
-export type { DeviceEvent, DiskSwitch, MachineSpec, RbdImage };
+export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress, RbdImage };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
@@ -155,6 +155,14 @@ export interface RunningVm {
    * QMP transaction, blockdev-snapshot-sync, blockdev-snapshot-internal-sync.
    */
   switchDisks(switches: readonly DiskSwitch[]): Promise<void>;
+  /**
+   * Has the process write what `childPath` has into `basePath`, on which `abovePath` then rests, while the guest goes on; begins that or
+   * says how far it is, also of what an earlier agent has begun. A change of the disk's size, or its removal, waits for nothing: end it
+   * first. `conflict_state`: the disk has not these layers. QMP block-commit, query-jobs.
+   */
+  mergeLayer(merge: LayerMerge): Promise<MergeProgress>;
+  /** Breaks off merges of the disk, if there are any; one that was about to be done may be. None is under way when it resolves. */
+  endMerges(diskId: string): Promise<void>;
   /**
    * Asks the monitor for a sign of life, connecting to it anew if the connection is lost. Safe to call at any rate: at
    * most one question is under way. `deadline_exceeded`: no answer within `timeoutMs`, the process lives; `host_fault`:

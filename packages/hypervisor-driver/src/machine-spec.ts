@@ -52,6 +52,24 @@ export interface MachineSpec {
 /** Of a data disk, or ROOT_DISK_ID for the root disk, if the machine was started with `rootBases` or `rootImage`. */
 export type DiskSwitch = OverlaySwitch | ImageSwitch;
 
+/** Layers of a disk, each resting on the next: `abovePath` may be what the guest writes to, the others are not. Paths are absolute. */
+export interface LayerMerge {
+  /** As in DiskSwitch. */
+  readonly diskId: string;
+  readonly abovePath: string;
+  readonly childPath: string;
+  readonly basePath: string;
+  /** What the header of `abovePath` is to name afterwards. */
+  readonly baseName: string;
+  readonly bytesPerSecond: number;
+}
+
+export type MergeProgress =
+  | { readonly state: 'running'; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly state: 'merged' }
+  /** Nothing has changed for the guest; asked again it begins anew. */
+  | { readonly state: 'failed'; readonly detail: string };
+
 /** Paths are absolute. The overlay has the size of the disk and rests on `basePath`. */
 export interface OverlaySwitch {
   readonly diskId: string;

@@ -10,6 +10,7 @@ import type { ImageOffers } from '../move/image-offers.js';
 import type { AgentNetworks } from '../network/open-networks.js';
 import type { ReportWriter } from '../report/report-writer.js';
 import type { StateFolders } from '../state/state-folders.js';
+import type { MergeKeeper } from '../storage/merge-keeper.js';
 import type { PoolKeeper } from '../storage/pool-keeper.js';
 import type { TemplateStore } from '../template/template-store.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
@@ -36,6 +37,7 @@ export interface AgentServices {
   readonly networks: AgentNetworks | null;
   readonly log: Log;
   readonly pools: PoolKeeper;
+  readonly merges: MergeKeeper;
   /** Whose images are, on pools. */
   readonly siteId: string;
 }

@@ -9,7 +9,7 @@ const PROGRESS_INTERVAL_MS = 500;
 
 /** Progress until the clone is whole; then one last message. A caller that goes away ends the copy: asked again, it begins anew. */
 export async function* cloneVolume(
-  { pools }: AgentServices,
+  { pools, merges }: AgentServices,
   request: CloneVolumeRequest,
   signal: AbortSignal,
 ): AsyncGenerator<CloneVolumeResponse> {
@@ -23,7 +23,8 @@ export async function* cloneVolume(
     },
   };
   const pool = await pools.get(poolId);
-  const cloned = pool.cloneVolume({ ...intent, ownerId, source, isLinked }, watch).finally(() => {
+  const clone = () => pool.cloneVolume({ ...intent, ownerId, source, isLinked }, watch);
+  const cloned = merges.holding([sourceVolumeId], clone).finally(() => {
     isSettled = true;
   });
   // Awaited below; until then a failure must not count as unhandled.

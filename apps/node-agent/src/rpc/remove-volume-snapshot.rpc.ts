@@ -5,10 +5,12 @@ import { decodeRequest } from './decode-request.js';
 import { RemoveVolumeSnapshot } from './decode-volume-request.js';
 
 export async function removeVolumeSnapshot(
-  { pools }: AgentServices,
+  { pools, merges }: AgentServices,
   request: RemoveVolumeSnapshotRequest,
 ): Promise<RemoveVolumeSnapshotResponse> {
   const { intent, poolId, snapshotId } = decodeRequest(RemoveVolumeSnapshot, request);
   const { volumeId, fence } = intent;
-  return { volume: toVolumeReport(await (await pools.get(poolId)).removeSnapshot(volumeId, snapshotId, fence)) };
+  const pool = await pools.get(poolId);
+  const remove = () => pool.removeSnapshot(volumeId, snapshotId, fence);
+  return { volume: toVolumeReport(await merges.holding([volumeId], remove)) };
 }

@@ -12,7 +12,7 @@ import { SnapshotVolumes } from './decode-volume-request.js';
 
 /** Through the VM's process where it runs; a VM that has stopped meanwhile is no obstacle. */
 export async function snapshotVolumes(
-  { pools, directory, freezes, log }: AgentServices,
+  { pools, directory, freezes, merges, log }: AgentServices,
   request: SnapshotVolumesRequest,
   signal: AbortSignal,
 ): Promise<SnapshotVolumesResponse> {
@@ -24,7 +24,9 @@ export async function snapshotVolumes(
   const take = (run: VmRun | null): Promise<Snapshots> =>
     takeSnapshots({ volumes: wanted, run, freezeTimeoutMs, freezes, log });
   const actor = vmId === null ? null : directory.find(vmId);
-  const taken = actor === null ? await take(null) : await actor.withRun(take, signal);
+  const ids = wanted.map(({ volumeId }) => volumeId);
+  const taken =
+    actor === null ? await take(null) : await merges.holding(ids, () => actor.withRun(take, signal));
   const reports = wanted.flatMap(({ volumeId }) => {
     const facts = taken.volumes.get(volumeId);
     return facts === undefined ? [] : [toVolumeReport(facts)];

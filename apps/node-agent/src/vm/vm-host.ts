@@ -4,6 +4,7 @@ import type { HostCpus } from '../cpu/host-cpus.js';
 import type { Log } from '../log.js';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { StateFolders } from '../state/state-folders.js';
+import type { MergeKeeper } from '../storage/merge-keeper.js';
 import type { PoolKeeper } from '../storage/pool-keeper.js';
 import type { TemplateStore } from '../template/template-store.js';
 import type { VmRecords } from './vm-record-files.js';
@@ -28,6 +29,8 @@ export interface VmHost {
   /** The end of a network card's port on this host; null: it is not here (yet). */
   portOf(portId: string): Promise<PortOnHost | null>;
   readonly pools: Pick<PoolKeeper, 'get' | 'hasRoom' | 'shortenLater'>;
+  /** Keeps layers of volumes from being merged while something else is done to them. */
+  readonly merges: Pick<MergeKeeper, 'holding'>;
   /** Something that is reported has changed. */
   onChange(vmId: string): void;
   readonly log: Log;

@@ -234,7 +234,10 @@ export class VmProcess {
     const claims = withClaims(record.claims, spec.pooledVolumes);
     // First: a change that is cut off or fails leaves a machine of which nothing is known, and is compared again.
     await this.#memory.save({ ...record, claims, run: run && { ...run, machine: null } });
-    await live.vm.ensureMachine(await machineSpecOf(this.#host, record, await claimVolumes(this.#host, spec)));
+    const used = claims.map(({ volumeId }) => volumeId);
+    await this.#host.merges.holding(used, async () =>
+      live.vm.ensureMachine(await machineSpecOf(this.#host, record, await claimVolumes(this.#host, spec))),
+    );
     const isUsed = (volumeId: string) => spec.pooledVolumes.some((one) => one.volumeId === volumeId);
     const left = await releaseVolumes(
       this.#host,

@@ -57,7 +57,14 @@ export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwi
     ...files,
     ...Object.fromEntries(due.map(({ diskId, path }) => [diskId, path])),
   };
-  process.machine = { ...process.machine, diskPath: root, attachments: { ...attachments, disks } };
+  const bases = { ...attachments.bases };
+  let { rootBases: under } = process.machine;
+  for (const { diskId, basePath } of due) {
+    if (diskId === ROOT_DISK_ID) under = [basePath, ...(under ?? [])];
+    else bases[diskId] = [basePath, ...(bases[diskId] ?? [])];
+  }
+  const attached = { ...attachments, disks, bases };
+  process.machine = { ...process.machine, diskPath: root, ...(under && { rootBases: under }), attachments: attached };
 }
 
 /** As block_resize: larger only. */

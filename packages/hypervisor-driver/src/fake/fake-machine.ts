@@ -8,6 +8,7 @@ import {
   type DiskSpec,
   type GuestMemoryStats,
   type LaunchSpec,
+  type LayerMerge,
   type MachineSpec,
   type PastExit,
   type VmExit,
@@ -132,6 +133,12 @@ export class FakeProcess {
   readonly threads: FakeThreads;
   /** Host time (Unix ms) of the last statistics; null: they are as fresh as can be. */
   statsFrozenAtMs: number | null = null;
+  /** Disks whose layers are being merged. */
+  readonly merges = new Set<string>();
+  /** No merge ends. */
+  mergesAreHeld = false;
+  /** What a merge does to the files, where there are any. */
+  onMerge: (merge: LayerMerge) => Promise<void> = async () => undefined;
   /** Its memory is being sent to another host. */
   isMigrating = false;
   hasGuestAgent: boolean;

@@ -6,7 +6,9 @@ import type {
   DiskSwitch,
   GuestAnswer,
   GuestMemoryStats,
+  LayerMerge,
   MachineSpec,
+  MergeProgress,
   MonitorAnswer,
   RunningVm,
   VmExit,
@@ -16,6 +18,7 @@ import type {
 } from '../driver.js';
 import type { GuestPort } from '../guest-port.js';
 import { deferred } from '../process/deferred.js';
+import { assertMerge } from '../qemu/devices/merge-layer.js';
 import { assertSwitches } from '../qemu/devices/switch-disks.js';
 import { assertMachine } from '../qemu/launch-refusal.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
@@ -23,6 +26,7 @@ import { changeFakeMachine, switchFakeDisks } from './change-fake-machine.js';
 import { FakeConsoles } from './fake-consoles.js';
 import { type FakeGuest, FakeGuestPort } from './fake-guest.js';
 import type { FakeProcess } from './fake-machine.js';
+import { endFakeMerges, mergeFakeLayer } from './merge-fake-layer.js';
 
 /** One agent's hold on a FakeProcess. */
 export class FakeVm implements RunningVm {
@@ -89,6 +93,17 @@ export class FakeVm implements RunningVm {
     assertSwitches(switches);
     await this.#assertAnswers();
     switchFakeDisks(this.#process, switches);
+  }
+
+  async mergeLayer(merge: LayerMerge): Promise<MergeProgress> {
+    assertMerge(merge);
+    await this.#assertAnswers();
+    return mergeFakeLayer(this.#process, merge);
+  }
+
+  async endMerges(diskId: string): Promise<void> {
+    await this.#assertAnswers();
+    endFakeMerges(this.#process, diskId);
   }
 
   async checkMonitor(): Promise<MonitorAnswer> {

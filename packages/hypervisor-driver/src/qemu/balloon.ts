@@ -1,5 +1,11 @@
 import { DomainError } from '@kvorum/schema';
+import type { GuestMemoryStats } from '../driver.js';
+import { BALLOON_ID } from './build-arguments.js';
 import type { Ask } from './devices/machine-change.js';
+import { assertStatsInterval } from './stats-interval.js';
+
+/** Where QEMU keeps the device that build-arguments.ts calls `balloon`. */
+const BALLOON_PATH = `/machine/peripheral/${BALLOON_ID}`;
 
 /** QEMU's balloon counts what the VM was started with, `bootMemoryBytes`: memory that was added comes and goes by itself. */
 export async function setBalloon(ask: Ask, bootMemoryBytes: number, targetBytes: number): Promise<number> {
@@ -22,3 +28,11 @@ export const queryBalloon = async (ask: Ask): Promise<number> =>
 
 const queryHotMemory = async (ask: Ask): Promise<number> =>
   (await ask('query-memory-devices')).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
+export async function pollMemoryStats(ask: Ask, intervalS: number): Promise<void> {
+  assertStatsInterval(intervalS);
+  await ask('qom-set', { path: BALLOON_PATH, property: 'guest-stats-polling-interval', value: intervalS });
+}
+
+export const queryMemoryStats = async (ask: Ask): Promise<GuestMemoryStats | null> =>
+  (await ask('qom-get', { path: BALLOON_PATH, property: 'guest-stats' })).stats;

@@ -1,3 +1,4 @@
+import { DomainError } from '@kvorum/schema';
 import type { VmExit } from '../driver.js';
 import { watchdogActionInLog } from '../firmware/watchdog-action.js';
 
@@ -106,3 +107,7 @@ function lastBytes(text: string, bytesMax: number): string {
   const kept = tail.subarray(tail.length - (bytesMax - Buffer.byteLength(head))).toString('utf8');
   return head + kept.replace(/^\uFFFD+/, '');
 }
+
+/** What everything that is asked of a VM throws when its process is gone. */
+export const guestFault = (exit: VmExit): DomainError =>
+  new DomainError('guest_fault', `the VM's process has ended: ${exit.reason}`, { details: { exit: { ...exit } } });

@@ -8,7 +8,9 @@ import type {
   DiskSwitch,
   GuestAnswer,
   GuestMemoryStats,
+  LayerMerge,
   MachineSpec,
+  MergeProgress,
   MonitorAnswer,
   RunningVm,
   VmExit,
@@ -28,15 +30,16 @@ import type { ExitWatch } from '../process/exit-watch.js';
 import { readMemoryUse } from '../process/memory-use.js';
 import type { Pidfd } from '../process/pidfd.js';
 import { isSettledWithin } from '../process/within.js';
-import { queryBalloon, setBalloon } from './balloon.js';
-import { BALLOON_ID } from './build-arguments.js';
+import { pollMemoryStats, queryBalloon, queryMemoryStats, setBalloon } from './balloon.js';
 import { changeMachine } from './devices/change-machine.js';
 import type { Ask } from './devices/machine-change.js';
+import { endMerges, mergeLayer } from './devices/merge-layer.js';
 import { switchDisks } from './devices/switch-disks.js';
 import { DiskFaults } from './disk-faults.js';
-import { deriveExit, type ExitStatus } from './exit-reason.js';
+import { deriveExit, type ExitStatus, guestFault } from './exit-reason.js';
 import { GuestAgent } from './guest-agent.js';
 import { GuestAgentClient } from './guest-agent-client.js';
+import { isMigrating } from './is-migrating.js';
 import { readLastWords } from './last-words.js';
 import type { MonitorLink } from './monitor-link.js';
 import { QemuConsoles } from './qemu-consoles.js';
@@ -45,7 +48,6 @@ import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
 import type { RunFolder } from './run-folder.js';
 import { type RunRecord, writeRunRecord } from './run-record.js';
-import { assertStatsInterval } from './stats-interval.js';
 
 /** How soon the end of a process follows the close of its monitor. */
 const END_CONFIRM_MS = 1_000;
@@ -159,6 +161,14 @@ export class QemuVm implements RunningVm {
     return switchDisks({ ask: this.#asker, vmId: this.vmId, vmUids: this.#run.vmUids }, switches);
   }
 
+  mergeLayer(merge: LayerMerge): Promise<MergeProgress> {
+    return mergeLayer({ ask: this.#asker, vmId: this.vmId, vmUids: this.#run.vmUids }, merge);
+  }
+
+  endMerges(diskId: string): Promise<void> {
+    return endMerges({ ask: this.#asker }, diskId);
+  }
+
   async checkMonitor(timeoutMs: number): Promise<MonitorAnswer> {
     await this.#assertLive();
     this.#check ??= this.#askForStatus().finally(() => {
@@ -210,18 +220,16 @@ export class QemuVm implements RunningVm {
     return queryBalloon(this.#asker);
   }
 
-  async pollMemoryStats(intervalS: number): Promise<void> {
-    assertStatsInterval(intervalS);
-    await this.#ask('qom-set', { path: BALLOON_PATH, property: 'guest-stats-polling-interval', value: intervalS });
+  pollMemoryStats(intervalS: number): Promise<void> {
+    return pollMemoryStats(this.#asker, intervalS);
   }
 
-  async queryMemoryStats(): Promise<GuestMemoryStats | null> {
-    return (await this.#ask('qom-get', { path: BALLOON_PATH, property: 'guest-stats' })).stats;
+  queryMemoryStats(): Promise<GuestMemoryStats | null> {
+    return queryMemoryStats(this.#asker);
   }
 
-  async isMigrating(): Promise<boolean> {
-    const { status } = await this.#ask('query-migrate');
-    return status !== null && !MIGRATION_OVER.has(status);
+  isMigrating(): Promise<boolean> {
+    return isMigrating(this.#asker);
   }
 
   async pingGuest(timeoutMs: number): Promise<GuestAnswer> {
@@ -389,12 +397,3 @@ export class QemuVm implements RunningVm {
 }
 
 const POWER_EVENTS: Readonly<Record<string, VmPower>> = { STOP: 'paused', RESUME: 'running' };
-
-/** Where QEMU keeps the device that build-arguments.ts calls `balloon`. */
-const BALLOON_PATH = `/machine/peripheral/${BALLOON_ID}`;
-
-/** qapi/migration.json, MigrationStatus: every other one means that memory is being, or is about to be, sent. */
-const MIGRATION_OVER: ReadonlySet<string> = new Set(['none', 'cancelled', 'completed', 'failed']);
-
-const guestFault = (exit: VmExit): DomainError =>
-  new DomainError('guest_fault', `the VM's process has ended: ${exit.reason}`, { details: { exit: { ...exit } } });

@@ -50,6 +50,22 @@ export interface QmpCommands {
   'blockdev-del': { arguments: { 'node-name': string }; answer: undefined };
   /** qapi/transaction.json: all of the actions or none. */
   transaction: { arguments: { actions: readonly SnapshotAction[] }; answer: undefined };
+  /** qapi/block-core.json: BlockJob commit, of layers below the one that is written. */
+  'block-commit': {
+    arguments: {
+      'job-id': string;
+      device: string;
+      'top-node': string;
+      'base-node': string;
+      'backing-file': string;
+      speed: number;
+      'auto-dismiss': false;
+    };
+    answer: undefined;
+  };
+  'query-jobs': { arguments: undefined; answer: QemuJob[] };
+  'job-cancel': { arguments: { id: string }; answer: undefined };
+  'job-dismiss': { arguments: { id: string }; answer: undefined };
   block_resize: { arguments: { 'node-name': string; size: number }; answer: undefined };
   'blockdev-open-tray': { arguments: { id: string }; answer: undefined };
   'blockdev-close-tray': { arguments: { id: string }; answer: undefined };
@@ -85,6 +101,15 @@ interface OverlayAction {
     readonly format: 'qcow2';
     readonly mode: 'existing';
   };
+}
+
+export interface QemuJob {
+  readonly id: string;
+  readonly isOver: boolean;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Null: none so far. Bounded to 512 characters. */
+  readonly failure: string | null;
 }
 
 export interface CpuDefinition {

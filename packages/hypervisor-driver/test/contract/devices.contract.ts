@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { MIB, type NicId, PLAIN_HARDWARE, VmDevices, type VmHardware, type VolumeId } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import type { HypervisorDriver, LaunchSpec, MachineSpec, RunningVm, VmThread } from '../../src/index.js';
@@ -19,15 +19,23 @@ export interface SeenMachine {
   readonly mediumBytes: number | null;
 }
 
-export interface LentForDevices {
+/** What a driver under the contract has to offer for devices. */
+export interface DeviceSubject {
+  /** What its guest says of the machine it is in; for the one that linuxImagePath boots. */
+  see(vm: RunningVm): Promise<SeenMachine>;
+  /** Layers of one disk, each resting on the next; the last but one has content. */
+  makeLayers(paths: readonly string[], sizeBytes: number): void;
+  /** That content is seen through the file, which is sound and names `baseName` as what it rests on. */
+  expectContent(path: string, baseName: string): void;
+}
+
+export interface LentForDevices extends DeviceSubject {
   driver(): HypervisorDriver;
   /** Where disks may lie. */
   folder(): string;
   launch(changes?: Partial<LaunchSpec>): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
   /** Runs Linux with `LINUX_DEVICES`. */
   linuxGuest(): Promise<{ vm: RunningVm; spec: LaunchSpec }>;
-  /** Asked of the guest itself. */
-  see(vm: RunningVm): Promise<SeenMachine>;
   /** A good image, with its size as a guest sees it. */
   medium(): { path: string; sha256: string; virtualBytes: number };
 }
@@ -175,6 +183,37 @@ export function describeDeviceContract(lent: LentForDevices): void {
       };
       await vm.ensureMachine({ ...spec, attachments });
       await lent.driver().sweep(vm.vmId, spec.runDir);
+    });
+
+    it('has layers of a disk merged that it does not write to, as often as asked, and after a merge was broken off', async () => {
+      const [disk] = diskPlan();
+      if (disk === undefined) throw new TypeError('there is a disk');
+      const diskId = String(disk.id);
+      const [above, child, base] = ['above', 'child', 'base'].map((name) =>
+        join(lent.folder(), `${diskId}-${name}.qcow2`),
+      );
+      if (above === undefined || child === undefined || base === undefined) throw new TypeError('there are three');
+      lent.makeLayers([above, child, base], disk.sizeBytes);
+      const { vm, spec } = await lent.launch({
+        hardware: withDevices({ dataDisks: [disk] }),
+        attachments: { disks: { [diskId]: above }, bases: { [diskId]: [child, base] }, media: {} },
+      });
+      const merge = { diskId, abovePath: above, childPath: child, basePath: base, baseName: basename(base) };
+      const slow = { ...merge, bytesPerSecond: MIB };
+      await expect(vm.mergeLayer({ ...slow, childPath: base })).rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(vm.mergeLayer({ ...slow, bytesPerSecond: 0 })).rejects.toMatchObject({ code: 'invalid_request' });
+      await expect(vm.mergeLayer({ ...slow, diskId: randomUUID() })).rejects.toMatchObject({ code: 'conflict_state' });
+      await vm.endMerges(diskId);
+      expect(await vm.mergeLayer(slow)).toMatchObject({ state: 'running' });
+      await vm.endMerges(diskId);
+      await vm.ensureMachine(spec);
+      const quick = { ...merge, bytesPerSecond: 1024 * MIB };
+      await waitUntil('the merge', async () => (await vm.mergeLayer(quick)).state === 'merged', SEEN_MS_MAX);
+      expect(await vm.mergeLayer(quick)).toEqual({ state: 'merged' });
+      await vm.endMerges(diskId);
+      await vm.ensureMachine({ ...spec, attachments: { ...spec.attachments, bases: { [diskId]: [base] } } as never });
+      await lent.driver().sweep(vm.vmId, spec.runDir);
+      lent.expectContent(above, basename(base));
     });
 
     it('gets a medium into its drive, and an empty drive again', async () => {

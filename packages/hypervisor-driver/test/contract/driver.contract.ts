@@ -12,13 +12,13 @@ import {
   type VmThread,
 } from '../../src/index.js';
 import { describeConsoleContract } from './consoles.contract.js';
-import { describeDeviceContract, linuxHardware, type SeenMachine } from './devices.contract.js';
+import { type DeviceSubject, describeDeviceContract, linuxHardware } from './devices.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
 import { describeTemplateContract, type TemplateSubject } from './templates.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
-export interface DriverSubject extends FirmwareSubject, TemplateSubject {
+export interface DriverSubject extends DeviceSubject, FirmwareSubject, TemplateSubject {
   /** A short folder of its own. */
   readonly folder: string;
   /** A good image whose guest counts on its console and prints what is typed there, obeys the power button, has no balloon driver and no agent. */
@@ -37,8 +37,6 @@ export interface DriverSubject extends FirmwareSubject, TemplateSubject {
   unhang(vm: RunningVm): void;
   /** Lets one thread of the process run on those CPUs, as a person with taskset would. */
   moveThread(vm: RunningVm, thread: VmThread, cpus: readonly number[]): void;
-  /** What its guest says of the machine it is in; for the one that linuxImagePath boots. */
-  see(vm: RunningVm): Promise<SeenMachine>;
   close(): void | Promise<void>;
 }
 
@@ -469,6 +467,8 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       launch,
       linuxGuest,
       see: (vm) => subject.see(vm),
+      makeLayers: (paths, sizeBytes) => subject.makeLayers(paths, sizeBytes),
+      expectContent: (path, baseName) => subject.expectContent(path, baseName),
       medium: () => ({ path: subject.imagePath, sha256: 'a'.repeat(64), virtualBytes: MIB }),
     });
 

@@ -33,6 +33,11 @@ describeDriverContract('in memory', () => {
         mediumBytes: drive?.imageSha256 == null ? null : MIB,
       };
     },
+    makeLayers: (paths, sizeBytes) => {
+      for (const path of paths) machine.disks.set(path, { path, sizeBytes, imagePath: null });
+    },
+    // Its disks are no files.
+    expectContent: () => undefined,
     kill: (vm) => machine.processOf(vm.vmId).crash(),
     hang: (vm) => {
       machine.processOf(vm.vmId).isHung = true;

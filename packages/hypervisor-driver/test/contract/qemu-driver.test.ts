@@ -5,6 +5,7 @@ import { bindThread } from '../../src/cpu/affinity.js';
 import { openQemuDriver } from '../../src/index.js';
 import { isolated, removeGroups } from '../qemu/isolated.js';
 import { buildGuestImage, openScratch, tpmPidsOf } from '../qemu/scratch.js';
+import { expectContent, makeLayers } from './disk-layers.js';
 import { describeDriverContract } from './driver.contract.js';
 import { seeInGuest } from './see-in-guest.js';
 
@@ -37,6 +38,8 @@ describeDriverContract('QEMU', () => {
     },
     damagedImagePath,
     see: seeInGuest,
+    makeLayers,
+    expectContent,
     kill: (vm) => process.kill(vm.pid, 'SIGKILL'),
     hang: (vm) => process.kill(vm.pid, 'SIGSTOP'),
     unhang: (vm) => process.kill(vm.pid, 'SIGCONT'),

@@ -12,6 +12,7 @@ function listOf<Entry>(
   return entries.every((entry) => entry !== null) ? entries : null;
 }
 
+const FAILURE_LENGTH_MAX = 512;
 const isBytes = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 const done = (): undefined => undefined;
 
@@ -44,6 +45,17 @@ export const DEVICE_READERS = {
       const isRead = typeof type === 'string' && (path === null || typeof path === 'string');
       return isRead ? { type, props: Object.fromEntries(places), path } : null;
     }),
+  // qapi/job.json: JobInfo. What the figures count is the job's own; of a commit they are bytes.
+  'query-jobs': (answer: unknown) =>
+    listOf(answer, (fields) => {
+      const { id, status, 'current-progress': doneBytes, 'total-progress': totalBytes, error = null } = fields;
+      const isRead = typeof id === 'string' && typeof status === 'string' && isBytes(doneBytes) && isBytes(totalBytes);
+      const failure = typeof error === 'string' ? error.slice(0, FAILURE_LENGTH_MAX) : null;
+      return isRead ? { id, isOver: status === 'concluded', doneBytes, totalBytes, failure } : null;
+    }),
+  'block-commit': done,
+  'job-cancel': done,
+  'job-dismiss': done,
   device_add: done,
   device_del: done,
   netdev_del: done,

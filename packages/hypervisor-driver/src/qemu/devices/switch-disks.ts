@@ -47,7 +47,8 @@ export async function switchDisks(
 const isOverlay = (one: DiskSwitch): one is OverlaySwitch => 'path' in one;
 const isImage = (one: DiskSwitch): one is ImageSwitch => 'snapshotName' in one;
 
-const outermostOf = (diskId: string): string => (diskId === ROOT_DISK_ID ? ROOT_NODE : diskNode(diskId));
+/** The node that the card of a disk uses. */
+export const outermostOf = (diskId: string): string => (diskId === ROOT_DISK_ID ? ROOT_NODE : diskNode(diskId));
 
 const imageAction = ({ diskId, snapshotName }: ImageSwitch): SnapshotAction => ({
   type: 'blockdev-snapshot-internal-sync',
