@@ -30,7 +30,15 @@ export interface KeeperOptions {
   readonly log: Log;
 }
 
-export const openKeepers = ({ actors, onChange, cpus, pressure, pools, mergeBytesPerSecond, log }: KeeperOptions): Keepers => ({
+export const openKeepers = ({
+  actors,
+  onChange,
+  cpus,
+  pressure,
+  pools,
+  mergeBytesPerSecond,
+  log,
+}: KeeperOptions): Keepers => ({
   guests: new GuestPoller(actors, onChange, log),
   monitors: new MonitorWatch(actors, log),
   keeper: new CpuKeeper({ actors, cpus, onChange, log }),

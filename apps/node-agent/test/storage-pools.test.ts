@@ -1,7 +1,9 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { chmod, mkdir, open, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { LayerMerge } from '@kvorum/hypervisor-driver';
 import { newId, PLAIN_HARDWARE, VmDevices, VmHardware } from '@kvorum/schema';
 import {
   type CloneVolumeResponse,
@@ -314,6 +316,98 @@ describe('a VM with disks on a pool', () => {
     expect(host.machine.processOf(vm.vmId).machine.hardware.devices).toMatchObject({
       rootDisk: { sizeBytes: 24 * MIB },
       dataDisks: [{ sizeBytes: 24 * MIB }],
+    });
+  });
+
+  describe('of which it has had snapshots', () => {
+    const layers = async (volumeId: string): Promise<number | undefined> => (await observe(volumeId))?.chainLength;
+    /** Stands for the process that has the top layer open: a fake one opens nothing. */
+    let opened: { end(): Promise<void> } | null = null;
+    const close = async (): Promise<void> => {
+      await opened?.end();
+      opened = null;
+    };
+    afterEach(close);
+    async function openTop(file: string): Promise<void> {
+      await close();
+      const child = spawn('qemu-io', ['-f', 'qcow2', file], { stdio: ['pipe', 'pipe', 'inherit'] });
+      child.stdin.write('length\n');
+      await once(child.stdout, 'data');
+      const end = async () => {
+        const gone = once(child, 'close');
+        child.stdin.end();
+        await gone;
+      };
+      opened = { end };
+    }
+    /** The last that a VM's process does; nothing was written to these layers, and their names have one length. */
+    const merge = async ({ abovePath, baseName }: LayerMerge): Promise<void> => {
+      await chmod(abovePath, 0o600);
+      const above = await open(abovePath, 'r+');
+      const { buffer } = await above.read(Buffer.alloc(8), 0, 8, 8);
+      await above.write(Buffer.from(baseName), 0, baseName.length, Number(buffer.readBigUInt64BE(0)));
+      await above.close();
+    };
+    async function withSnapshots(count: number) {
+      const { vm, ensure } = await pooledVm();
+      await ensure(running, 1);
+      const process = host.machine.processOf(vm.vmId);
+      process.onMerge = merge;
+      const snapshotIds = Array.from({ length: count }, () => newId<string>());
+      const snapshot = async (snapshotId: string) => {
+        const volumes = [{ intent: intentOf(vm.volumeId, 2), poolId, snapshotId }];
+        await calls().unary(calls().client.snapshotVolumes, { volumes, vmId: vm.vmId, freezeTimeoutMs: 0 });
+        await openTop(process.machine.diskPath);
+      };
+      for (const id of snapshotIds) await snapshot(id);
+      const remove = async (snapshotId: string) => {
+        const request = { intent: intentOf(vm.volumeId, 2), poolId, snapshotId };
+        await calls().unary(calls().client.removeVolumeSnapshot, request);
+      };
+      return { volumeId: vm.volumeId, snapshotIds, snapshot, remove, process };
+    }
+
+    it('is read through no more layers than they need, without a stop', async () => {
+      const { volumeId, snapshotIds, remove, process } = await withSnapshots(3);
+      expect(await layers(volumeId)).toBe(4);
+      await remove(snapshotIds[0] ?? '');
+      await vi.waitFor(async () => expect(await layers(volumeId)).toBe(3), WAIT);
+      await vi.waitFor(() => expect(process.machine.rootBases).toHaveLength(2), WAIT);
+      expect(process.power).toBe('running');
+    });
+
+    it('has a merge broken off for whatever else is done to the volume, and begun again', async () => {
+      const { volumeId, snapshotIds, snapshot, remove, process } = await withSnapshots(2);
+      process.mergesAreHeld = true;
+      await remove(snapshotIds[0] ?? '');
+      await vi.waitFor(() => expect([...process.merges]).toEqual(['root']), WAIT);
+      await snapshot(newId<string>());
+      expect(await layers(volumeId)).toBe(4);
+      await vi.waitFor(() => expect([...process.merges]).toEqual(['root']), WAIT);
+      process.mergesAreHeld = false;
+      await vi.waitFor(async () => expect(await layers(volumeId)).toBe(3), WAIT);
+    });
+
+    it('has a merge gone on with that an earlier agent has begun', async () => {
+      const { volumeId, snapshotIds, remove, process } = await withSnapshots(2);
+      process.mergesAreHeld = true;
+      await remove(snapshotIds[0] ?? '');
+      await vi.waitFor(() => expect([...process.merges]).toEqual(['root']), WAIT);
+      await host.agent?.close();
+      expect([...process.merges]).toEqual(['root']);
+      process.mergesAreHeld = false;
+      await host.start(POOL());
+      await vi.waitFor(async () => expect(await layers(volumeId)).toBe(2), WAIT);
+    });
+
+    it('has a merge finished on closed files when its process is gone', async () => {
+      const { volumeId, snapshotIds, remove, process } = await withSnapshots(2);
+      process.mergesAreHeld = true;
+      await remove(snapshotIds[0] ?? '');
+      await vi.waitFor(() => expect([...process.merges]).toEqual(['root']), WAIT);
+      await close();
+      process.exit({ reason: 'crash', detail: 'gone' });
+      await vi.waitFor(async () => expect(await layers(volumeId)).toBe(2), WAIT);
     });
   });
 

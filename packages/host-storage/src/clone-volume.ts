@@ -2,7 +2,16 @@ import { DomainError } from '@kvorum/schema';
 import { findAdmitted, newRecord } from './ensure-volume.js';
 import { CHAIN_LENGTH_MAX, parentOf } from './layer-tree.js';
 import { assertRoom, factsOf } from './observe-pool.js';
-import { admit, assertChain, assertId, assertSize, type DirectoryPool, invalidField, put } from './open-volume.js';
+import {
+  admit,
+  assertChain,
+  assertId,
+  assertSize,
+  type DirectoryPool,
+  finishPending,
+  invalidField,
+  put,
+} from './open-volume.js';
 import type { CloneVolume, CloneWatch, VolumeFacts } from './storage-pool.js';
 import { layerIdOf, type VolumeRecord } from './volume-record.js';
 
@@ -20,7 +29,7 @@ export async function cloneVolume(
   const begun = await pool.locks.holding([volumeId, source.volumeId], async ({ descriptors }) => {
     const found = await findAdmitted(pool, volumeId, fence);
     if (found !== null) return sameClone(found, request);
-    const { origin, record } = await noteClone(pool, request);
+    const { origin, record } = await noteClone(pool, request, descriptors);
     if (!request.isLinked) return put(pool, { ...record, state: 'copying', layers: [], topId: null });
     const firstId = layerIdOf(volumeId, volumeId);
     await pool.layers.create(firstId, origin.layerId, record.sizeBytes, descriptors);
@@ -37,8 +46,11 @@ export async function cloneVolume(
 async function noteClone(
   pool: DirectoryPool,
   { volumeId, ownerId, source, isLinked, fence, ...wanted }: CloneVolume,
+  locks: readonly number[],
 ): Promise<{ origin: NonNullable<VolumeRecord['origin']>; record: VolumeRecord }> {
-  const from = await pool.records.get(source.volumeId);
+  const found = await pool.records.get(source.volumeId);
+  // The layer of the snapshot may be the one that is to go.
+  const from = found.pending?.kind === 'merge' ? await finishPending(pool, found, locks) : found;
   if (from.state !== 'ready') {
     throw new DomainError('conflict_state', `volume ${from.id} is ${from.state}; restore it or wait for it first`);
   }

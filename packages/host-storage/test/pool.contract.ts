@@ -16,6 +16,7 @@ import { SNAPSHOT_COUNT_MAX } from '../src/layer-tree.js';
 import { describeFences } from './fence.contract.js';
 import type { Scratch } from './file-systems.js';
 import { describeImages } from './image.contract.js';
+import { describeMerges } from './merge.contract.js';
 import { readMibs, writeMib } from './volume-bytes.js';
 
 const ownerId = randomUUID();
@@ -63,6 +64,7 @@ export function describePool(driver: PoolDriverName, fileSystem: string, scratch
   describe(`a ${driver} pool on ${fileSystem}`, () => {
     describeFences(open);
     describeImages(open, () => scratch.newFolder());
+    describeMerges(open);
 
     it('says what it can', async () => {
       const { capabilities } = await open();

@@ -25,8 +25,7 @@ export async function snapshotVolumes(
     takeSnapshots({ volumes: wanted, run, freezeTimeoutMs, freezes, log });
   const actor = vmId === null ? null : directory.find(vmId);
   const ids = wanted.map(({ volumeId }) => volumeId);
-  const taken =
-    actor === null ? await take(null) : await merges.holding(ids, () => actor.withRun(take, signal));
+  const taken = actor === null ? await take(null) : await merges.holding(ids, () => actor.withRun(take, signal));
   const reports = wanted.flatMap(({ volumeId }) => {
     const facts = taken.volumes.get(volumeId);
     return facts === undefined ? [] : [toVolumeReport(facts)];
