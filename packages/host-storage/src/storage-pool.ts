@@ -35,7 +35,7 @@ export interface StoragePool {
 
   /** Of all volumes at one instant: either nobody writes to any, or `switchLive` has the VM's process turn at once. */
   snapshotVolumes(request: SnapshotVolumes): Promise<readonly VolumeFacts[]>;
-  /** No error if there is none. Layers that nothing needs go, or are merged as soon as no VM has the volume open. */
+  /** No error if there is none. Layers that nothing needs go, or are merged: at once, or by the VM's process that has the volume open (`beginMerge`). */
   removeSnapshot(volumeId: string, snapshotId: string, fence?: Fence): Promise<VolumeFacts>;
   /** The content and size of a snapshot again; what was written since is lost. `revertId` names the new layer. */
   revertVolume(request: RevertVolume): Promise<VolumeFacts>;
