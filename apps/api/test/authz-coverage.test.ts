@@ -111,6 +111,9 @@ const EXPECTED: Record<string, RouteRole> = {
   resumeOperation: 'operator',
   unwindOperation: 'operator',
   createEnrolment: 'admin',
+  sweepHost: 'operator',
+  listLeftovers: 'viewer',
+  deleteLeftover: 'admin',
   cordonHost: 'admin',
   uncordonHost: 'admin',
   revokeHost: 'admin',
@@ -129,6 +132,9 @@ const EXPECTED: Record<string, RouteRole> = {
 /** Of the whole site: a token of a project is refused although its role would do. */
 const WHOLE_SITE = new Set([
   'listHosts',
+  'listLeftovers',
+  'deleteLeftover',
+  'sweepHost',
   'getHost',
   'listHostGroups',
   'getHostGroup',

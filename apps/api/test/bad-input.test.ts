@@ -283,6 +283,7 @@ const ADDRESSES: Case[] = [
       'networks',
       'security-groups',
       'vm-groups',
+      'leftovers',
     ].map((list) =>
       wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
     ),
@@ -436,7 +437,7 @@ const OBJECTS: Case[] = [
       fields: [],
     }),
   ),
-  ...['cordon', 'uncordon', 'revoke'].map(
+  ...['cordon', 'uncordon', 'revoke', 'sweep'].map(
     (verb): Case => ({
       what: `${verb} of no host`,
       call: ['POST', `/v1/hosts/${ID}/${verb}`, { as: 'admin' }],
@@ -454,6 +455,13 @@ const OBJECTS: Case[] = [
       fields: [],
     }),
   ),
+  {
+    what: 'a leftover that there is not',
+    call: ['DELETE', `/v1/leftovers/${ID}`, { as: 'admin' }],
+    status: 404,
+    code: 'not_found',
+    fields: [],
+  },
   ...[
     'vms',
     'hosts',

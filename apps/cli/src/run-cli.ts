@@ -5,6 +5,7 @@ import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
 import { addHostGroupVerbs } from './commands/host-group/add-host-group-verbs.js';
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
+import { addLeftoverVerbs } from './commands/leftover/add-leftover-verbs.js';
 import { addNetworkVerbs } from './commands/network/add-network-verbs.js';
 import { addOperationVerbs } from './commands/operation/add-operation-verbs.js';
 import { addPlacementVerbs } from './commands/placement/add-placement-verbs.js';
@@ -38,6 +39,7 @@ const COMMANDS: readonly AddVerb[] = [
   addImageVerbs,
   addFlavorVerbs,
   addHostVerbs,
+  addLeftoverVerbs,
   addHostGroupVerbs,
   addNetworkVerbs,
   addPortVerbs,

@@ -153,7 +153,7 @@ async function assemble({
   networks,
 }: Assembly): Promise<AgentParts> {
   const inventory = await openInventory(config, driver, pressure, folders, networks);
-  const images = new ImageCache(folders, imageSourcesOf(identity, client), log);
+  const images = new ImageCache(folders, imageSourcesOf(identity, client), () => imagesInUse(), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
@@ -184,6 +184,10 @@ async function assemble({
     log,
   };
   const directory = new VmDirectory(host, await records.loadAll());
+  const imagesInUse = () => {
+    const [ofVms, ofTemplates] = [directory.imagesInUse(), templates.imagesInUse()];
+    return ofVms === null || ofTemplates === null ? null : new Set([...ofVms, ...ofTemplates]);
+  };
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
   const keepers = openKeepers({

@@ -52,7 +52,7 @@ function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
     adoptDisk: life.guard((disk) => driver.adoptDisk(disk)),
     removeDisk: life.guard((path) => driver.removeDisk(path)),
     sweep: life.guard((vmId, runDir) => driver.sweep(vmId, runDir)),
-    removeLeftovers: () => driver.removeLeftovers(),
+    removeLeftovers: (isOwned) => driver.removeLeftovers(isOwned),
     readExit: (vmId, runDir) => driver.readExit(vmId, runDir),
     adopt: async (vmId, runDir) => {
       const vm = await driver.adopt(vmId, runDir);

@@ -3,6 +3,7 @@ import { flavorCalls } from './resources/flavors.js';
 import { hostGroupCalls } from './resources/host-groups.js';
 import { hostCalls } from './resources/hosts.js';
 import { imageCalls } from './resources/images.js';
+import { leftoverCalls } from './resources/leftovers.js';
 import { networkCalls, portCalls } from './resources/networks.js';
 import { operationCalls } from './resources/operations.js';
 import { placementCalls } from './resources/placements.js';
@@ -27,6 +28,7 @@ export function createKvorumClient(options: ClientOptions) {
     hostGroups: hostGroupCalls(transport),
     hosts: hostCalls(transport),
     images: imageCalls(transport),
+    leftovers: leftoverCalls(transport),
     networks: networkCalls(transport),
     storagePools: storagePoolCalls(transport),
     volumes: volumeCalls(transport),

@@ -26,6 +26,8 @@ export type ImageParts = AnswerOf<'/v1/images/{imageId}/parts'>;
 export type Network = AnswerOf<'/v1/networks/{networkId}'>;
 export type Port = AnswerOf<'/v1/ports/{portId}'>;
 export type StoragePool = AnswerOf<'/v1/storage-pools/{poolId}'>;
+export type Leftover = Shapes['Leftover'];
+export type HostSweep = Shapes['HostSweep'];
 export type Volume = AnswerOf<'/v1/volumes/{volumeId}'>;
 export type VolumeSnapshot = AnswerOf<'/v1/volume-snapshots/{snapshotId}'>;
 export type VolumePlan = Shapes['VolumePlan'];
@@ -111,6 +113,7 @@ export interface KvorumEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 export type UpdateStoragePoolBody = BodyOf<'/v1/storage-pools/{poolId}', 'patch'>;
+export type LeftoversQuery = QueryOf<'/v1/leftovers'>;
 export type StoragePoolsQuery = QueryOf<'/v1/storage-pools'>;
 export type CreateVolumeBody = BodyOf<'/v1/volumes', 'post'>;
 export type VolumesQuery = QueryOf<'/v1/volumes'>;

@@ -73,10 +73,10 @@ export interface HypervisorDriver {
   /** Ends whatever runs in `runDir` and removes its sockets and pid file; the console log stays. Idempotent. */
   sweep(vmId: string, runDir: string): Promise<void>;
   /**
-   * Removes what ended VMs left on the host outside their run folders. Once, when the agent starts, after all its VMs were
-   * adopted: nothing of a VM that runs is touched.
+   * Removes what ended VMs left on the host outside their run folders, but for VMs that are `owned`, and returns whose it was. After all
+   * VMs of an agent that starts were adopted; nothing of a VM that runs is touched.
    */
-  removeLeftovers(): Promise<void>;
+  removeLeftovers(isOwned: (vmId: string) => boolean): Promise<readonly string[]>;
   /**
    * How the last run in `runDir` ended, also when nobody watched; null while it runs, after a sweep, and when the folder
    * has no run of this VM. An agent that starts asks after `adopt` returned null.

@@ -6,6 +6,7 @@
 export * from './generated/proto/kvorum/agent/v1/console.js';
 export * from './generated/proto/kvorum/agent/v1/facts.js';
 export * from './generated/proto/kvorum/agent/v1/host_peer.js';
+export * from './generated/proto/kvorum/agent/v1/leftovers.js';
 export * from './generated/proto/kvorum/agent/v1/networks.js';
 export * from './generated/proto/kvorum/agent/v1/node_agent.js';
 export * from './generated/proto/kvorum/agent/v1/site_gateway.js';

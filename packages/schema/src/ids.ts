@@ -29,6 +29,7 @@ export const PlacementId = id('PlacementId');
 export const NetworkId = id('NetworkId');
 export const PortId = id('PortId');
 export const SecurityGroupId = id('SecurityGroupId');
+export const LeftoverId = id('LeftoverId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
@@ -48,6 +49,7 @@ export type PlacementId = z.infer<typeof PlacementId>;
 export type NetworkId = z.infer<typeof NetworkId>;
 export type PortId = z.infer<typeof PortId>;
 export type SecurityGroupId = z.infer<typeof SecurityGroupId>;
+export type LeftoverId = z.infer<typeof LeftoverId>;
 
 /** A fresh id of the kind asked for: `newId<VmId>()`. */
 export const newId = <Id extends string>(): Id => uuidv7() as Id;

@@ -11,6 +11,7 @@ export * from './host/x86-64-level.js';
 export * from './host-group/host-group.schema.js';
 export * from './ids.js';
 export * from './image/image.schema.js';
+export * from './leftover/leftover.schema.js';
 export * from './limits.js';
 export * from './names.js';
 export * from './network/host-networks.schema.js';

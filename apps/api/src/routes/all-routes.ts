@@ -13,6 +13,7 @@ import { planHostDrainRoute } from './host/plan-host-drain.route.js';
 import { planRebalanceRoute } from './host/plan-rebalance.route.js';
 import { rebalanceFleetRoute } from './host/rebalance-fleet.route.js';
 import { revokeHostRoute } from './host/revoke-host.route.js';
+import { sweepHostRoute } from './host/sweep-host.route.js';
 import { uncordonHostRoute } from './host/uncordon-host.route.js';
 import { createHostGroupRoute } from './host-group/create-host-group.route.js';
 import { deleteHostGroupRoute } from './host-group/delete-host-group.route.js';
@@ -31,6 +32,8 @@ import { listImagePartsRoute } from './image/list-image-parts.route.js';
 import { listImagesRoute } from './image/list-images.route.js';
 import { uploadImageContentRoute } from './image/upload-image-content.route.js';
 import { uploadImagePartRoute } from './image/upload-image-part.route.js';
+import { deleteLeftoverRoute } from './leftover/delete-leftover.route.js';
+import { listLeftoversRoute } from './leftover/list-leftovers.route.js';
 import { getErrorRoute } from './meta/get-error.route.js';
 import { getHealthRoute } from './meta/get-health.route.js';
 import { getOpenapiRoute } from './meta/get-openapi.route.js';
@@ -125,6 +128,9 @@ export const ALL_ROUTES: readonly Route[] = [
   getHostRoute,
   listHostsRoute,
   planHostDrainRoute,
+  sweepHostRoute,
+  listLeftoversRoute,
+  deleteLeftoverRoute,
   planRebalanceRoute,
   drainHostRoute,
   rebalanceFleetRoute,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncPath, TEMPORARY_SUFFIX } from '@kvorum/host-storage';
 import { DomainError, MIB } from '@kvorum/schema';
@@ -13,6 +13,8 @@ const FREE_BYTES_KEPT = 64 * MIB;
 const IDLE_TIMEOUT_MS = 30_000;
 /** More at once share the same network and disk and finish later together. */
 const DOWNLOADS_MAX = 4;
+/** Between the answer that an image is here and the first disk on it. */
+const IDLE_MS = 3_600_000;
 
 interface Download {
   readonly sizeBytes: number;
@@ -27,13 +29,16 @@ interface Download {
 export class ImageCache {
   readonly #folders: StateFolders;
   readonly #sourcesOf: SourcesOf;
+  readonly #inUse: () => ReadonlySet<string> | null;
   readonly #log: Log;
   readonly #downloads = new Map<string, Download>();
   readonly #closing = new AbortController();
 
-  constructor(folders: StateFolders, sourcesOf: SourcesOf, log: Log) {
+  /** `inUse`: those that something on this host rests on; null: not known. */
+  constructor(folders: StateFolders, sourcesOf: SourcesOf, inUse: () => ReadonlySet<string> | null, log: Log) {
     this.#folders = folders;
     this.#sourcesOf = sourcesOf;
+    this.#inUse = inUse;
     this.#log = log;
   }
 
@@ -60,7 +65,12 @@ export class ImageCache {
    */
   async ensure(image: WantedImage): Promise<void> {
     const presentBytes = await sizeOf(this.#folders.imageOf(image.sha256));
-    if (presentBytes === image.sizeBytes) return;
+    if (presentBytes === image.sizeBytes) {
+      // Whoever asked is about to make something that rests on it: it counts as idle from now on.
+      const now = new Date();
+      await utimes(this.#folders.imageOf(image.sha256), now, now);
+      return;
+    }
     if (presentBytes !== null) {
       throw new DomainError('checksum_mismatch', `the image of this sha256 has ${presentBytes} bytes`);
     }
@@ -72,6 +82,39 @@ export class ImageCache {
       download = this.#begin(image);
     }
     await download.finished;
+  }
+
+  /** Removes images that nothing rests on, that nobody asked for within `idleMs`, and that are not to be kept. Returns which. */
+  async collect({
+    keep,
+    idleMs,
+  }: {
+    readonly keep: ReadonlySet<string>;
+    readonly idleMs: number;
+  }): Promise<IdleImage[]> {
+    const unwanted = (await this.#idleImages(idleMs)).filter(({ sha256 }) => !keep.has(sha256));
+    for (const image of unwanted) await this.#remove(image, 'the site has no such image');
+    return unwanted;
+  }
+
+  /** Longest unused first. */
+  async #idleImages(idleMs: number): Promise<IdleImage[]> {
+    const found: (IdleImage & { usedAtMs: number })[] = [];
+    const inUse = this.#inUse();
+    if (inUse === null) return [];
+    for (const name of await readdir(this.#folders.images)) {
+      const [, sha256] = /^([0-9a-f]{64})\.qcow2$/.exec(name) ?? [];
+      if (sha256 === undefined || inUse.has(sha256) || this.#downloads.has(sha256)) continue;
+      const facts = await stat(this.#folders.imageOf(sha256));
+      if (Date.now() - facts.mtimeMs >= idleMs) found.push({ sha256, sizeBytes: facts.size, usedAtMs: facts.mtimeMs });
+    }
+    return found.sort((one, other) => one.usedAtMs - other.usedAtMs);
+  }
+
+  /** Who reads it at this moment reads on: the file goes with its last reader. */
+  async #remove({ sha256, sizeBytes }: IdleImage, why: string): Promise<void> {
+    await rm(this.#folders.imageOf(sha256), { force: true });
+    this.#log.info({ sha256, sizeBytes, why }, 'an image was removed from the cache');
   }
 
   async close(): Promise<void> {
@@ -151,18 +194,34 @@ export class ImageCache {
     }
   }
 
+  /** Images that nothing rests on make room first: they can be had again. */
   async #refuseIfFull(sizeBytes: number, download: object): Promise<void> {
-    const fileSystem = await statfs(this.#folders.images);
-    // What the other downloads will still write is not free any more.
-    const promised = [...this.#downloads.values()].filter((other) => other !== download);
-    const promisedBytes = promised.reduce((sum, other) => sum + other.sizeBytes - other.doneBytes, 0);
-    const freeBytes = fileSystem.bavail * fileSystem.bsize - promisedBytes;
-    if (freeBytes < sizeBytes + FREE_BYTES_KEPT) {
+    const neededBytes = sizeBytes + FREE_BYTES_KEPT;
+    let freeBytes = await this.#freeBytes(download);
+    for (const idle of freeBytes < neededBytes ? await this.#idleImages(IDLE_MS) : []) {
+      await this.#remove(idle, 'another image needs the room');
+      freeBytes = await this.#freeBytes(download);
+      if (freeBytes >= neededBytes) break;
+    }
+    if (freeBytes < neededBytes) {
       throw new DomainError('no_capacity', `the image needs ${sizeBytes} bytes, ${freeBytes} are free on the host`, {
         details: { neededBytes: sizeBytes, freeBytes },
       });
     }
   }
+
+  async #freeBytes(download: object): Promise<number> {
+    const fileSystem = await statfs(this.#folders.images);
+    // What the other downloads will still write is not free any more.
+    const promised = [...this.#downloads.values()].filter((other) => other !== download);
+    const promisedBytes = promised.reduce((sum, other) => sum + other.sizeBytes - other.doneBytes, 0);
+    return fileSystem.bavail * fileSystem.bsize - promisedBytes;
+  }
+}
+
+export interface IdleImage {
+  readonly sha256: string;
+  readonly sizeBytes: number;
 }
 
 function refuseIfOther(image: WantedImage, receivedBytes: number, sha256: string): void {

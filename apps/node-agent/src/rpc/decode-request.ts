@@ -225,3 +225,6 @@ export function decodeRequest<Shape extends z.ZodType>(shape: Shape, request: un
     details: { fields },
   });
 }
+
+export const SweepHost = z.object({ orphanAgeMs: Count, imageSha256s: z.array(Sha256) });
+export const RemoveLeftover = z.object({ name: z.string().min(1) });

@@ -35,6 +35,7 @@ import { purgeVolume } from './purge-volume.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { receiveVm } from './receive-vm.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
+import { removeLeftover } from './remove-leftover.rpc.js';
 import { removeTemplate } from './remove-template.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
 import { removeVolume } from './remove-volume.rpc.js';
@@ -45,6 +46,7 @@ import { type HandlerContext, refusal, signalOf } from './rpc-call.js';
 import { runGuestCommand } from './run-guest-command.rpc.js';
 import { peerHandlers } from './serve-peers.js';
 import { snapshotVolumes } from './snapshot-volumes.rpc.js';
+import { sweepHost } from './sweep-host.rpc.js';
 import { sweepPool } from './sweep-pool.rpc.js';
 import { takeScreenshot } from './take-screenshot.rpc.js';
 import { thawGuest } from './thaw-guest.rpc.js';
@@ -143,6 +145,8 @@ function handlersOf(context: HandlerContext): NodeAgentServer {
     purgeVolume: unary(context, 'PurgeVolume', purgeVolume),
     observeVolume: unary(context, 'ObserveVolume', observeVolume),
     sweepPool: unary(context, 'SweepPool', sweepPool),
+    sweepHost: unary(context, 'SweepHost', sweepHost),
+    removeLeftover: unary(context, 'RemoveLeftover', removeLeftover),
   };
 }
 

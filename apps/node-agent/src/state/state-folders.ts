@@ -59,6 +59,11 @@ export class StateFolders {
     return join(this.stateDir, 'templates');
   }
 
+  /** Data that belongs to nobody. */
+  get quarantine(): string {
+    return join(this.stateDir, 'quarantine');
+  }
+
   recordOf(vmId: string): string {
     return join(this.vms, `${vmId}.json`);
   }
@@ -95,6 +100,7 @@ export class StateFolders {
       this.disks,
       this.firmware,
       this.templates,
+      this.quarantine,
       this.runDir,
     ]) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });

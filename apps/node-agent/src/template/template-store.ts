@@ -1,5 +1,5 @@
 import { readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { replaceFile } from '@kvorum/host-storage';
 import type { FreezeSpec, HypervisorDriver, TemplateFacts } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
@@ -31,6 +31,7 @@ export class TemplateStore {
   readonly #going = new Set<string>();
   /** How many are about to write in their records that they rest on it. */
   readonly #holds = new Map<string, number>();
+  #isWhole = true;
 
   private constructor(options: TemplateStoreOptions) {
     this.#options = options;
@@ -51,6 +52,7 @@ export class TemplateStore {
       }
       const facts = await driver.readTemplate(path).catch((thrown: unknown) => {
         log.error({ templateId, error: String(thrown) }, 'a template of this host cannot be read');
+        store.#isWhole = false;
         return null;
       });
       if (facts !== null) store.#templates.set(templateId, facts);
@@ -61,6 +63,13 @@ export class TemplateStore {
   /** Null: it is not here. */
   find(templateId: string): TemplateFacts | null {
     return this.#going.has(templateId) ? null : (this.#templates.get(templateId) ?? null);
+  }
+
+  /** That their disks rest on, by their SHA-256. Null: not known, as one cannot be read. */
+  imagesInUse(): string[] | null {
+    return this.#isWhole
+      ? this.all.flatMap(({ basePaths }) => basePaths.map((path) => basename(path, '.qcow2')))
+      : null;
   }
 
   get all(): readonly TemplateFacts[] {

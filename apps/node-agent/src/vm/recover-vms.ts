@@ -24,7 +24,7 @@ export async function recoverVms(host: VmHost, directory: VmDirectory): Promise<
       host.log.error({ vmId, error: String(thrown) }, 'what an unknown VM left could not be removed');
     }
   }
-  await host.driver.removeLeftovers();
+  await host.driver.removeLeftovers(() => false);
   for (const vmId of await foldersOfVms(host.folders.disks)) {
     // Data of a tenant: records are written before disks, so this is for a person to judge.
     if (directory.find(vmId) === null) host.log.warn({ vmId }, 'disks of an unknown VM are left untouched');

@@ -52,9 +52,17 @@ export class VmDirectory {
 
   /** Those that disks of VMs here rest on, or first starts will. */
   templatesInUse(): ReadonlySet<string> {
-    const records = this.actors.map(({ record }) => record).filter((record) => record !== null);
-    const named = records.flatMap(({ volumes }) => Object.values(volumes).map((volume) => volume?.templateId ?? null));
-    return new Set(named.filter((templateId) => templateId !== null));
+    return new Set(this.#localVolumes().flatMap(({ templateId }) => templateId ?? []));
+  }
+
+  /** Those that disks of VMs here rest on, or are about to, by their SHA-256. Null: not known, as a record cannot be read or is not written yet. */
+  imagesInUse(): string[] | null {
+    if (this.actors.some((actor) => actor.record === null && !actor.isForgettable)) return null;
+    return this.#localVolumes().flatMap(({ imageSha256 }) => imageSha256 ?? []);
+  }
+
+  #localVolumes() {
+    return this.actors.flatMap(({ record }) => Object.values(record?.volumes ?? {}).filter((volume) => volume != null));
   }
 
   snapshots(): VmSnapshot[] {

@@ -34,6 +34,9 @@ export const hostCalls = ({ api, bodyOf }: Transport) => ({
   /** Carries out what `planRebalance` would say. */
   rebalance: (body: RebalancePlanBody = {}, options?: MutationOptions) =>
     bodyOf(api.POST('/v1/rebalance', { body, ...initOf(options) }), options),
+  /** Looks at it for what belongs to nobody. */
+  sweep: (hostId: string, options?: CallOptions) =>
+    bodyOf(api.POST('/v1/hosts/{hostId}/sweep', { params: { path: { hostId } }, ...initOf(options) }), options),
   revoke: (hostId: string, options?: CallOptions) =>
     bodyOf(api.POST('/v1/hosts/{hostId}/revoke', { params: { path: { hostId } }, ...initOf(options) }), options),
 });

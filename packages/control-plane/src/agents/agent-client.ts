@@ -23,6 +23,7 @@ import type {
   WantedPower,
 } from './agent-port.js';
 import { joinScreenshot, openConsole } from './console-calls.js';
+import { type AgentHostSweep, agentHostSweepOf } from './leftover-calls.js';
 import { toWireNetworks } from './network-shapes.js';
 import { VolumeCalls } from './volume-calls.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
@@ -128,6 +129,20 @@ export class AgentClient extends VolumeCalls implements AgentPort {
   async offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void> {
     const client = await this.connect();
     await unary(client.offerImage.bind(client), { sha256, ...wirePermission(permission) }, options);
+  }
+
+  async sweepHost(
+    request: { readonly orphanAgeMs: number; readonly imageSha256s: readonly string[] },
+    options: CallOptions,
+  ): Promise<AgentHostSweep> {
+    const client = await this.connect();
+    const wire = { ...request, imageSha256s: [...request.imageSha256s] };
+    return agentHostSweepOf(await unary(client.sweepHost.bind(client), wire, options));
+  }
+
+  async removeLeftover(name: string, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.removeLeftover.bind(client), { name }, options);
   }
 
   async openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream> {

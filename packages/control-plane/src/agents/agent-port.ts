@@ -12,6 +12,7 @@ import type {
   VmRunsOn,
 } from '@kvorum/schema';
 import type { CallOptions } from './call-options.js';
+import type { AgentHostSweep } from './leftover-calls.js';
 import type { AgentPooledVolume, VolumePort } from './volume-port.js';
 
 export type { CallOptions };
@@ -42,6 +43,13 @@ export interface AgentPort extends VolumePort {
   ): Promise<ObservedVm>;
   /** Lets that host read an image of the cache. Throws not_found if it is not there. */
   offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void>;
+  /** Puts data aside that belongs to nobody, and removes what carries none; `imageSha256s`: images that the site has. */
+  sweepHost(
+    request: { readonly orphanAgeMs: number; readonly imageSha256s: readonly string[] },
+    options: CallOptions,
+  ): Promise<AgentHostSweep>;
+  /** Removes an entry of the host's quarantine for good. */
+  removeLeftover(name: string, options: CallOptions): Promise<void>;
   /** Without a time limit: a session lasts until either side ends it. */
   openConsole(vmId: string, kind: ConsoleKind, backlogBytes: number): Promise<ConsoleStream>;
   takeScreenshot(vmId: string, options: CallOptions): Promise<Uint8Array>;

@@ -5,6 +5,7 @@ import { startUnattendedOperationsReconciler } from '../operations/unattended-op
 import { placeWaitingVms } from '../vm/place-waiting-vms.js';
 import { reconcileHostNetworks } from './host-networks.reconciler.js';
 import { reconcileLeakedReservations } from './leaked-reservations.reconciler.js';
+import { reconcileLeftovers } from './leftovers.reconciler.js';
 import { reconcileLostHosts } from './lost-hosts.reconciler.js';
 import { reconcileOldConsoleTokens } from './old-console-tokens.reconciler.js';
 import { reconcileOldKeys } from './old-idempotency-keys.reconciler.js';
@@ -34,6 +35,7 @@ const LOOPS: readonly Loop[] = [
   { name: 'unowned volumes', periodMs: 30 * SECOND_MS, run: reconcileUnownedVolumes },
   { name: 'trash of storage pools', periodMs: MINUTE_MS, run: reconcileTrash },
   { name: 'storage pools to look at', periodMs: MINUTE_MS, run: (cp) => reconcileStoragePools(cp) },
+  { name: 'leftovers on hosts', periodMs: MINUTE_MS, run: (cp) => reconcileLeftovers(cp) },
   { name: 'leaked reservations', periodMs: MINUTE_MS, run: reconcileLeakedReservations },
   { name: 'old idempotency keys', periodMs: 10 * MINUTE_MS, run: reconcileOldKeys },
   { name: 'old placements', periodMs: MINUTE_MS, run: reconcileOldPlacements },

@@ -145,7 +145,9 @@ export class FakeDriver implements HypervisorDriver {
   }
 
   /** In memory nothing of a VM lies outside its process. */
-  async removeLeftovers(): Promise<void> {}
+  async removeLeftovers(): Promise<readonly string[]> {
+    return [];
+  }
 
   async readExit(vmId: string, runDir: string): Promise<PastExit | null> {
     const past = this.machine.pastExits.get(runDir);

@@ -137,20 +137,24 @@ export class Cgroups {
     for (const folder of foldersOf(this.#layout, this.#nameOf(vmId))) await removeGroup(folder);
   }
 
-  /** Groups in which nothing runs: of VMs whose end nobody was there to see. */
-  async removeLeftovers(): Promise<void> {
+  /** Groups in which nothing runs, of VMs that are not `owned`: nobody was there to see their end. Returns which. */
+  async removeLeftovers(isOwned: (vmId: string) => boolean): Promise<string[]> {
+    const removed = new Set<string>();
     const parents = foldersOf(this.#layout, this.#parent);
     for (const parent of parents) {
       const entries = await readdir(parent, { withFileTypes: true }).catch(() => []);
       for (const entry of entries) {
-        if (!entry.isDirectory()) continue;
+        if (!entry.isDirectory() || isOwned(entry.name)) continue;
         const folder = join(parent, entry.name);
         const processes = await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '');
-        if (processes.trim() === '') await removeGroup(folder);
+        if (processes.trim() !== '') continue;
+        await removeGroup(folder);
+        removed.add(entry.name);
       }
       // Only when nothing is left in it.
       await rmdir(parent).catch(() => undefined);
     }
+    return [...removed];
   }
 
   /** v2: children only get the controllers that each level above hands down. */

@@ -120,8 +120,8 @@ class QemuDriver implements HypervisorDriver {
     await sweep(vmId, runDir, this.#cgroups);
   }
 
-  async removeLeftovers(): Promise<void> {
-    await this.#cgroups?.removeLeftovers();
+  async removeLeftovers(isOwned: (vmId: string) => boolean): Promise<readonly string[]> {
+    return (await this.#cgroups?.removeLeftovers(isOwned)) ?? [];
   }
 
   readExit(vmId: string, runDir: string): Promise<PastExit | null> {

@@ -18,7 +18,7 @@ export async function removeGroups(options: Pick<QemuOptions, 'vmUids' | 'cgroup
       ? join(root, options.cgroupParent ?? '')
       : join(root, 'memory', options.cgroupParent ?? '');
   await waitUntil('the removal of the control groups', async () => {
-    await openQemuDriver(options).removeLeftovers();
+    await openQemuDriver(options).removeLeftovers(() => false);
     return !existsSync(parent);
   });
 }

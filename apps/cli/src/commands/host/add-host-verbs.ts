@@ -6,6 +6,7 @@ import { addHostEnrol } from './enrol.js';
 import { addHostGet } from './get.js';
 import { addHostList } from './list.js';
 import { addHostRevoke } from './revoke.js';
+import { addHostSweep } from './sweep.js';
 import { addHostUncordon } from './uncordon.js';
 
 export const addHostVerbs: AddVerb = (program, cli) => {
@@ -17,5 +18,6 @@ export const addHostVerbs: AddVerb = (program, cli) => {
   addHostCordon(host, cli);
   addHostUncordon(host, cli);
   addHostDrain(host, cli);
+  addHostSweep(host, cli);
   addHostRevoke(host, cli);
 };

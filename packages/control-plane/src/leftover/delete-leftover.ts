@@ -1,0 +1,48 @@
+import { DomainError, type LeftoverId, newId } from '@kvorum/schema';
+import type { AgentPort } from '../agents/agent-port.js';
+import type { Actor, ControlPlane } from '../control-plane.js';
+import { withTransaction } from '../database/database.js';
+import { recordEvent } from '../event/event.store.js';
+import { findHostAddress } from '../host/host.store.js';
+import { notFound, requireWholeSite } from '../token/project-scope.js';
+import { deleteLeftoverRow, findForeignVms, findLeftover } from './leftover.store.js';
+
+const REMOVE_MS_MAX = 60_000;
+
+/**
+ * Removes a leftover from its host for good: the host first, then the record, so that one that was cut off is asked for again. A VM is ended
+ * and its disks are removed, if the site still has none such there. Throws not_found, forbidden, conflict_state, and what the agent throws.
+ */
+export async function deleteLeftover(cp: ControlPlane, actor: Actor, leftoverId: LeftoverId): Promise<void> {
+  requireWholeSite(actor);
+  const leftover = await findLeftover(cp.database, leftoverId);
+  if (leftover === null) throw notFound('the leftover');
+  const { host, kind, name, ownerId, sizeBytes } = leftover;
+  const address = await findHostAddress(cp.database, host.id);
+  if (address === null) throw notFound('the host');
+  const agent = cp.agents.agentOf(address);
+  if (kind === 'vm') await removeForeignVm(cp, agent, host.id, ownerId);
+  else await agent.removeLeftover(name, { timeoutMs: REMOVE_MS_MAX });
+  await withTransaction(cp.database, async (tx) => {
+    await deleteLeftoverRow(tx, leftoverId);
+    await recordEvent(tx, {
+      type: 'host.leftover-removed',
+      projectId: null,
+      resourceKind: 'host',
+      resourceId: host.id,
+      data: { name: host.name, leftoverId, kind, ownerId, sizeBytes, by: actor.tokenName },
+    });
+  });
+}
+
+async function removeForeignVm(cp: ControlPlane, agent: AgentPort, hostId: string, vmId: string): Promise<void> {
+  const observed = await agent.observeVm(vmId);
+  if (observed === null) return;
+  if ((await findForeignVms(cp.database, hostId, [vmId])).length === 0) {
+    throw new DomainError('conflict_state', 'the site has this VM on this host by now: it is no leftover any more');
+  }
+  // As high as what the host has seen, and no higher: an operation that brings the VM here meanwhile has a higher generation and wins.
+  const { generation, epoch } = observed;
+  const intent = { vmId, generation, epoch, fencingToken: Number.MAX_SAFE_INTEGER, operationId: newId<string>() };
+  await agent.removeVm(intent, { timeoutMs: REMOVE_MS_MAX });
+}
