@@ -1,3 +1,4 @@
+import { existsSync, statSync } from 'node:fs';
 import { newId, PLAIN_HARDWARE, VmDevices } from '@kvorum/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Intent, WantedPower } from '../src/vm/vm-actor-rules.js';
@@ -50,6 +51,22 @@ async function dyingAtEachStep(run: (steps: number) => Promise<'killed' | unknow
   for (let steps = 0; steps < STEPS_MAX; steps += 1) if ((await run(steps)) !== 'killed') return;
   throw new RangeError('the verb takes more steps than were tried');
 }
+
+describe('a VM all of whose disks lie on pools', () => {
+  it('has its seed disk on its host, and leaves no folder behind', async () => {
+    const cloudInit = { instanceId: newId(), hostname: 'web', sshAuthorizedKeys: [], userData: null };
+    await host.actor.ensureVm(intent(1, 1), { ...spec(1), cloudInit }, RUNNING);
+    const [process] = host.machine.processes.values();
+    const seedPath = host.folders.seedOf(VM);
+    expect(process?.launch.seedPath).toBe(seedPath);
+    expect(existsSync(seedPath)).toBe(true);
+    // Its process has its working folder on the pool, and may open the one file.
+    expect(statSync(host.folders.disksOf(VM)).mode & 0o777).toBe(0o711);
+    expect(statSync(seedPath).mode & 0o777).toBe(0o600);
+    await host.actor.removeVm(intent(2, 1));
+    expect(existsSync(host.folders.disksOf(VM))).toBe(false);
+  });
+});
 
 describe('the volumes of a VM, wherever its agent dies', () => {
   it('are claimed before its process has them, and released when it is gone', async () => {

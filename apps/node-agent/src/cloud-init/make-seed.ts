@@ -31,6 +31,8 @@ export async function makeSeed({ folders, portOf }: VmHost, { vmId, spec }: VmRe
   await rm(partial, { force: true });
   try {
     await mkdir(draft, { recursive: true, mode: DRAFT_FOLDER_MODE });
+    // A VM whose disks all lie on pools has no folder for disks yet.
+    await folders.createDisksOf(vmId);
     for (const [name, text] of Object.entries(parts)) await writeFile(join(draft, name), text, { mode: FILE_MODE });
     await writeFile(partial, '', { mode: FILE_MODE });
     await writeSeedImage(draft, partial);

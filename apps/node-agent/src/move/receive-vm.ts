@@ -71,7 +71,7 @@ export async function receiveVm(receiving: Receiving, stop: AbortSignal): Promis
     throw new DomainError('conflict_state', `the QEMU of this host does not have the machine type ${machineType}`);
   }
   const files = planFiles(host.folders, receiving, described.data.files);
-  await mkdir(host.folders.disksOf(vmId), { recursive: true, mode: 0o700 });
+  await host.folders.createDisksOf(vmId);
   await refuseIfFull(host.folders, files);
   progress.totalBytes = files.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
   for (const file of files) {

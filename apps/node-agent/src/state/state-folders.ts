@@ -109,4 +109,10 @@ export class StateFolders {
     if (dirname(this.runDir) === RUN_ROOT) passages.push(RUN_ROOT);
     for (const folder of passages) await chmod(folder, PASSAGE_MODE);
   }
+
+  /** Where what a VM has on this host alone lies. Its process may have its working folder on a pool, and come by here. */
+  async createDisksOf(vmId: string): Promise<void> {
+    await mkdir(this.disksOf(vmId), { recursive: true, mode: FOLDER_MODE });
+    await chmod(this.disksOf(vmId), PASSAGE_MODE);
+  }
 }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import type { TemplateFacts } from '@kvorum/hypervisor-driver';
 import { DomainError, type ErrorCode, memoryOverheadBytes } from '@kvorum/schema';
 import type { LiveVm } from './live-vm.js';
@@ -125,7 +124,7 @@ export class VmActor {
     });
     await this.#memory.save(withDisk(wasComplete));
     const { folders, driver } = this.#host;
-    await mkdir(folders.disksOf(this.vmId), { recursive: true, mode: 0o700 });
+    await folders.createDisksOf(this.vmId);
     const path = folders.diskOf(this.vmId, volumeId);
     await driver.ensureDisk({ path, sizeBytes: disk.sizeBytes, ...baseOf(this.#host, disk) });
     await this.#memory.save(withDisk(true));

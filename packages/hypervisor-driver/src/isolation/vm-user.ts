@@ -95,8 +95,9 @@ async function makeReadable(path: string): Promise<void> {
   if ((mode & PERMISSION_BITS) !== READABLE_FILE_MODE) await chmod(path, READABLE_FILE_MODE);
 }
 
-/** Lets the VM's user, and no other VM's, read a file that it may not write. */
-export async function admitReader(uid: number, path: string): Promise<void> {
+/** Lets the VM's user, and no other VM's, read a file that it may not write; `workingFolder`: see admitFiles. */
+export async function admitReader(uid: number, path: string, workingFolder: string): Promise<void> {
+  await assertPassable(foldersBetween(workingFolder, dirname(path)));
   await chown(path, uid, uid);
   await chmod(path, OWNER_READS_MODE);
 }

@@ -48,8 +48,8 @@ export async function spawnQemu(plan: SpawnPlan): Promise<QemuChild> {
     const own =
       'bases' in disk ? { diskPath: spec.diskPath, basePaths: disk.bases } : { diskPath: null, basePaths: [] };
     await admitVmUser(uid, { folder, ...own });
-    if (spec.seedPath != null && guest?.role !== 'maker') await admitReader(uid, spec.seedPath);
     const cwd = guest?.role === 'maker' ? folder.path : dirname(spec.diskPath);
+    if (spec.seedPath != null && guest?.role !== 'maker') await admitReader(uid, spec.seedPath, cwd);
     await admitFiles(uid, Object.values(disks), [...Object.values(media), ...Object.values(bases).flat()], cwd);
     const pathOf = (path: string) => relative(cwd, path);
     const args = buildArguments(spec, disk, { ...given, pathOf }, ovmfFolder, cpu);
