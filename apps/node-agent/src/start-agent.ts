@@ -87,7 +87,7 @@ async function startLocked(
   const listen = await chooseListenAddress(folders.stateDir, config.listen);
   const address = hostPortText({ host: config.advertiseHost ?? listen.host, port: listen.port });
   const identity = await ensureIdentity(config, folders, address, log, signal ?? new AbortController().signal);
-  const client = gatewayClient(identity);
+  const client = gatewayClient(identity, 'reports');
   const networks = given ?? (await openNetworks(config, folders, log));
   const parts = await assemble({ config, driver, log, pressure, folders, identity, client, address, networks }).catch(
     (thrown) => {
@@ -153,7 +153,7 @@ async function assemble({
   networks,
 }: Assembly): Promise<AgentParts> {
   const inventory = await openInventory(config, driver, pressure, folders, networks);
-  const images = new ImageCache(folders, imageSourcesOf(identity, client), () => imagesInUse(), log);
+  const images = new ImageCache(folders, imageSourcesOf(identity), () => imagesInUse(), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);

@@ -1,13 +1,14 @@
 import { type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { DomainError } from '@kvorum/schema';
-import { fromServiceError, type SiteGatewayClient } from '@kvorum/schema/agent-wire';
+import { fromServiceError } from '@kvorum/schema/agent-wire';
 import type { Identity } from '../enrol/identity.js';
+import { gatewayClient } from '../trust/gateway-client.js';
 import { connectPeer } from '../trust/host-peer-client.js';
 import type { ImageSource, SourcesOf } from './image-source.js';
 
 /** Other hosts have wires of their own, the control plane has one for all of them: it is asked last. */
 export const imageSourcesOf =
-  (identity: Identity, gateway: SiteGatewayClient): SourcesOf =>
+  (identity: Identity): SourcesOf =>
   ({ imageId, sha256, peers }) => [
     ...peers.map(
       (peer): ImageSource => ({
@@ -22,7 +23,18 @@ export const imageSourcesOf =
         },
       }),
     ),
-    { name: 'control plane', read: (signal) => inOrder(gateway.readImage({ imageId, offset: 0 }), signal) },
+    {
+      name: 'control plane',
+      // Behind an image, reports would come too late to keep the host's lease.
+      read: async function* (signal) {
+        const client = gatewayClient(identity, 'transfer');
+        try {
+          yield* inOrder(client.readImage({ imageId, offset: 0 }), signal);
+        } finally {
+          client.close();
+        }
+      },
+    },
   ];
 
 interface Part {

@@ -4,7 +4,7 @@ import { ChannelCredentials } from '@grpc/grpc-js';
 import { DomainError } from '@kvorum/schema';
 import { HostPeerClient } from '@kvorum/schema/agent-wire';
 import type { Identity } from '../enrol/identity.js';
-import { siteChannelOptions } from './site-channel.js';
+import { transferChannelOptions } from './site-channel.js';
 import { hostSpiffeId, spiffeIdOf } from './spiffe.js';
 
 /** Another host as the control plane names it. */
@@ -26,7 +26,7 @@ export function connectPeer(identity: Identity, peer: PeerHost): HostPeerClient 
     { checkServerIdentity: (name, certificate) => refusalOfPeer(identity, peer, name, certificate) },
   );
   return new HostPeerClient(`dns:///${peer.address}`, credentials, {
-    ...siteChannelOptions,
+    ...transferChannelOptions,
     // Certificates of hosts are for their ids.
     'grpc.ssl_target_name_override': peer.hostId,
     'grpc.default_authority': peer.hostId,
