@@ -39,6 +39,8 @@ export const buildDebianDisk = async ({ file, recipeDir, workDir, report }) => {
   const options = [
     ...['--variant=minbase', '--mode=root', '--format=directory', `--include=${packages.join(',')}`],
     '--aptopt=Apt::Install-Recommends "false"',
+    // The root is thrown away if this is cut off: dpkg need not wait for the disk after each file.
+    '--dpkgopt=force-unsafe-io',
     ...UNNEEDED.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
     `--essential-hook=${initrdHook(recipeDir)}`,
     `--customize-hook=${path.join(recipeDir, 'customise')}`,
