@@ -1,19 +1,26 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, rmdirSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { eventually } from './eventually.js';
 
 const exec = promisify(execFile);
 const NETNS_FOLDER = '/run/netns';
+/** Of a process that was sent SIGKILL. */
+const END_MS_MAX = 20_000;
 
 /** A host of its own as far as its network goes: interfaces, rules and namespaces. */
 export interface HostNamespace {
   readonly address: string;
   /** What a program is started with to run there. */
   readonly through: readonly string[];
+  /** Where this machine finds the host's files, what is mounted there alone included. */
+  readonly root: string;
   run(...command: readonly string[]): Promise<string>;
   /** All that networks leave on a host where others can see it. */
   traces(): Promise<string[]>;
+  /** Kills all that runs there, in namespaces that were made inside too: what serves a network outlives the agent that started it. */
+  endProcesses(): Promise<void>;
 }
 
 export interface HostNamespaces {
@@ -35,6 +42,7 @@ export async function openHostNamespaces(name: string, count: number): Promise<H
   const subnet = `10.251.${process.pid % 250}`;
   const close = async (): Promise<void> => {
     for (const holder of holders) {
+      await endProcessesOf(holder);
       holder.kill('SIGKILL');
       if (holder.exitCode === null && holder.signalCode === null) await once(holder, 'exit');
     }
@@ -74,7 +82,9 @@ async function openHost(
   return {
     address: at.address,
     through,
+    root: `/proc/${holder.pid}/root`,
     run: inside,
+    endProcesses: () => endProcessesOf(holder),
     traces: async () => [
       ...(await inside('ip', '-br', 'link')).split('\n').map((line) => line.split(/[ @]/)[0] ?? ''),
       await inside('ip', '-4', '-br', 'address'),
@@ -83,4 +93,44 @@ async function openHost(
       await inside('ip', 'netns', 'list'),
     ],
   };
+}
+
+async function endProcessesOf({ pid: holderPid, exitCode, signalCode }: ChildProcess): Promise<void> {
+  if (holderPid === undefined || exitCode !== null || signalCode !== null) return;
+  await eventually('nothing runs in the namespaces of the host', END_MS_MAX, () => {
+    const networks = networksOf(holderPid);
+    const pids = readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name) && Number(name) !== holderPid && networks.has(networkOf(name)))
+      .map(Number);
+    for (const pid of pids) endProcess(pid);
+    return pids.length === 0;
+  });
+}
+
+/** Its own, and those that were made inside, as readlink(2) names them below /proc. */
+function networksOf(holderPid: number): Set<string> {
+  const folder = `/proc/${holderPid}/root${NETNS_FOLDER}`;
+  // What has only just started is still in this machine's own network, and sees the names of this machine.
+  const deviceOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.dev;
+  const names = deviceOf(folder) === deviceOf(NETNS_FOLDER) ? [] : readdirSync(folder);
+  const inside = names.map((name) => `net:[${statSync(`${folder}/${name}`).ino}]`);
+  const others = ['', networkOf('self')];
+  return new Set([networkOf(String(holderPid)), ...inside].filter((network) => !others.includes(network)));
+}
+
+/** Empty: it has ended. */
+function networkOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return '';
+  }
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended meanwhile
+  }
 }

@@ -59,6 +59,8 @@ export interface HostPlace {
   /** What its agent is started with to run there. */
   readonly through: readonly string[];
   readonly flags: readonly string[];
+  /** Where its agent keeps what it knows; default: a folder of the site. */
+  readonly stateDir?: string;
 }
 
 const HERE: HostPlace = { address: '127.0.0.1', through: [], flags: [] };
@@ -147,7 +149,7 @@ async function enrolHost(at: {
   closers: (() => Promise<void> | void)[];
 }): Promise<TestHost> {
   const enrolment = await at.rest.expect(201, 'POST', '/v1/host-enrolments', { hostName: at.name });
-  const stateDir = path.join(at.folder, at.name);
+  const stateDir = at.place.stateDir ?? path.join(at.folder, at.name);
   const joinFile = path.join(at.folder, `${at.name}.join`);
   writeFileSync(joinFile, String(enrolment.body['joinToken']), { mode: 0o600 });
   const logPath = path.join(at.folder, `${at.name}.log`);
