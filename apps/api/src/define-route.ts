@@ -25,6 +25,7 @@ export type RouteTag =
   | 'tokens'
   | 'vm-groups'
   | 'vms'
+  | 'vm-templates'
   | 'volumes';
 
 const NoFields = z.strictObject({});

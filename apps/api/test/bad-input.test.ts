@@ -284,6 +284,7 @@ const ADDRESSES: Case[] = [
       'security-groups',
       'vm-groups',
       'leftovers',
+      'vm-templates',
     ].map((list) =>
       wrong(`cursor ${cursor} of ${list}`, ['GET', `/v1/${list}?cursor=${cursor}`, { as: 'admin' }], 'query.cursor'),
     ),
@@ -335,6 +336,15 @@ const ADDRESSES: Case[] = [
   wrong('a rebalance with a goal that is none', post('/v1/rebalance', { goal: 'perfect' }), 'body.goal'),
   wrong('a move to a host that is no id', post(`/v1/vms/${ID}/move`, { hostId: 'host-b' }), 'body.hostId'),
   wrong('a move with a dry run that is none', post(`/v1/vms/${ID}/move?dryRun=yes`, {}), 'query.dryRun'),
+  wrong('a template without a name', post(`/v1/vms/${ID}/freeze-template`, {}), 'body.name'),
+  wrong(
+    'a template of a VM that may keep running',
+    post(`/v1/vms/${ID}/freeze-template`, { name: 'a', keepsRunning: 'maybe' }),
+    'body.keepsRunning',
+  ),
+  wrong('a template that is no id', ['GET', '/v1/vm-templates/web-warm', { as: 'admin' }], 'path.templateId'),
+  wrong('a template to delete that is no id', ['DELETE', '/v1/vm-templates/..', { as: 'admin' }], 'path.templateId'),
+  wrong('a state of no template', ['GET', '/v1/vm-templates?state=thawed', { as: 'admin' }], 'query.state'),
   wrong('a negative tolerance', post('/v1/rebalance/plan', { toleranceShare: -1 }), 'body.toleranceShare'),
   wrong('an unknown outcome', ['GET', '/v1/placements?outcome=maybe', { as: 'admin' }], 'query.outcome'),
   wrong('a placement that is no id', ['GET', '/v1/placements/newest', { as: 'admin' }], 'path.placementId'),

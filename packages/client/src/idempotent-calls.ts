@@ -32,6 +32,7 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/volumes/{volumeId}/purge': true,
   '/v1/volumes/{volumeId}/restore': true,
   '/v1/vms': true,
+  '/v1/vms/{vmId}/freeze-template': true,
   '/v1/vms/{vmId}/move': true,
   '/v1/vms/{vmId}/pause': true,
   '/v1/vms/{vmId}/reboot': true,

@@ -12,6 +12,7 @@ import { securityGroupCalls } from './resources/security-groups.js';
 import { storagePoolCalls } from './resources/storage-pools.js';
 import { tokenCalls } from './resources/tokens.js';
 import { vmGroupCalls } from './resources/vm-groups.js';
+import { vmTemplateCalls } from './resources/vm-templates.js';
 import { vmCalls } from './resources/vms.js';
 import { volumeSnapshotCalls } from './resources/volume-snapshots.js';
 import { volumeCalls } from './resources/volumes.js';
@@ -31,6 +32,7 @@ export function createKvorumClient(options: ClientOptions) {
     leftovers: leftoverCalls(transport),
     networks: networkCalls(transport),
     storagePools: storagePoolCalls(transport),
+    vmTemplates: vmTemplateCalls(transport),
     volumes: volumeCalls(transport),
     volumeSnapshots: volumeSnapshotCalls(transport),
     operations: operationCalls(transport),

@@ -30,6 +30,7 @@ export const NetworkId = id('NetworkId');
 export const PortId = id('PortId');
 export const SecurityGroupId = id('SecurityGroupId');
 export const LeftoverId = id('LeftoverId');
+export const VmTemplateId = id('VmTemplateId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
@@ -50,6 +51,7 @@ export type NetworkId = z.infer<typeof NetworkId>;
 export type PortId = z.infer<typeof PortId>;
 export type SecurityGroupId = z.infer<typeof SecurityGroupId>;
 export type LeftoverId = z.infer<typeof LeftoverId>;
+export type VmTemplateId = z.infer<typeof VmTemplateId>;
 
 /** A fresh id of the kind asked for: `newId<VmId>()`. */
 export const newId = <Id extends string>(): Id => uuidv7() as Id;

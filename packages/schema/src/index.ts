@@ -48,3 +48,5 @@ export * from './vm/vm-memory-overhead.js';
 export * from './vm/vm-runs-on.schema.js';
 export * from './vm/wait-for-capacity.schema.js';
 export * from './vm-group/vm-group.schema.js';
+export * from './vm-template/freeze-obstacle.js';
+export * from './vm-template/vm-template.schema.js';

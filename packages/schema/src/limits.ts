@@ -95,6 +95,8 @@ export const VM_GROUPS_PER_PROJECT_MAX = 200;
 export const VMS_PER_GROUP_MAX = 1000;
 /** A request of as many rules stays below the largest body. */
 export const RULES_PER_SECURITY_GROUP_MAX = 250;
+/** Each takes the memory and the written disk of a VM from its host, in nobody's quota. */
+export const VM_TEMPLATES_PER_PROJECT_MAX = 100;
 /** Of volumes on storage pools; the trash counts. */
 export const VOLUMES_PER_PROJECT_MAX = 1000;
 /** A chain of files is opened with its volume: the driver refuses one of more than 32 (docs/storage.md). */

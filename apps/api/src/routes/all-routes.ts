@@ -81,6 +81,7 @@ import { connectConsoleRoute } from './vm/connect-console.route.js';
 import { createConsoleTokenRoute } from './vm/create-console-token.route.js';
 import { createVmRoute } from './vm/create-vm.route.js';
 import { deleteVmRoute } from './vm/delete-vm.route.js';
+import { freezeTemplateRoute } from './vm/freeze-template.route.js';
 import { freezeVmRoute } from './vm/freeze-vm.route.js';
 import { getVmRoute } from './vm/get-vm.route.js';
 import { listVmsRoute } from './vm/list-vms.route.js';
@@ -101,6 +102,9 @@ import { deleteVmGroupRoute } from './vm-group/delete-vm-group.route.js';
 import { getVmGroupRoute } from './vm-group/get-vm-group.route.js';
 import { listVmGroupsRoute } from './vm-group/list-vm-groups.route.js';
 import { updateVmGroupRoute } from './vm-group/update-vm-group.route.js';
+import { deleteVmTemplateRoute } from './vm-template/delete-vm-template.route.js';
+import { getVmTemplateRoute } from './vm-template/get-vm-template.route.js';
+import { listVmTemplatesRoute } from './vm-template/list-vm-templates.route.js';
 import { attachVolumeRoute } from './volume/attach-volume.route.js';
 import { createVolumeRoute } from './volume/create-volume.route.js';
 import { deleteVolumeRoute } from './volume/delete-volume.route.js';
@@ -220,7 +224,11 @@ export const ALL_ROUTES: readonly Route[] = [
   getVmGroupRoute,
   listVmGroupsRoute,
   updateVmGroupRoute,
+  deleteVmTemplateRoute,
+  getVmTemplateRoute,
+  listVmTemplatesRoute,
   deleteVmRoute,
+  freezeTemplateRoute,
   freezeVmRoute,
   getVmRoute,
   listVmsRoute,

@@ -7,6 +7,7 @@ import type {
   AgentCopy,
   AgentDisk,
   AgentFreeze,
+  AgentFreezing,
   AgentGuestCommand,
   AgentGuestCommandResult,
   AgentImage,
@@ -14,6 +15,7 @@ import type {
   AgentPeer,
   AgentPermission,
   AgentPort,
+  AgentTemplate,
   AgentVmSpec,
   CallOptions,
   ConsolePart,
@@ -57,7 +59,9 @@ export class AgentClient extends VolumeCalls implements AgentPort {
 
   async ensureDisk(intent: Intent, disk: AgentDisk, options: CallOptions): Promise<void> {
     const client = await this.connect();
-    const request = { ...disk, imageId: disk.imageId ?? '', imageSha256: disk.imageSha256 ?? '' };
+    const { imageId, imageSha256, templateId = null } = disk;
+    const base = { imageId: imageId ?? '', imageSha256: imageSha256 ?? '', templateId: templateId ?? undefined };
+    const request = { ...disk, ...base };
     await unary(client.ensureDisk.bind(client), { intent: { ...intent }, ...request }, options);
   }
 
@@ -94,6 +98,18 @@ export class AgentClient extends VolumeCalls implements AgentPort {
   async removeVm(intent: Intent, options: CallOptions): Promise<void> {
     const client = await this.connect();
     await unary(client.removeVm.bind(client), { intent: { ...intent } }, options);
+  }
+
+  async freezeTemplate(intent: Intent, freeze: AgentFreezing, options: CallOptions): Promise<AgentTemplate> {
+    const client = await this.connect();
+    const request = { intent: { ...intent }, ...freeze };
+    const { occupiedBytes, rootDiskBytes } = await unary(client.freezeTemplate.bind(client), request, options);
+    return { occupiedBytes, rootDiskBytes };
+  }
+
+  async removeTemplate(templateId: string, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.removeTemplate.bind(client), { templateId }, options);
   }
 
   async offerVm(intent: Intent, permission: AgentPermission, options: CallOptions): Promise<void> {
@@ -195,6 +211,7 @@ const toWireSpec = (spec: AgentVmSpec): VmSpec => ({
   accelerator: toWireAccelerator(spec.accelerator),
   balloon: spec.balloon ?? undefined,
   pooledVolumes: spec.pooledVolumes.map((volume) => ({ ...volume })),
+  templateId: spec.templateId ?? undefined,
   cloudInit: spec.cloudInit === null ? undefined : { ...spec.cloudInit, userData: spec.cloudInit.userData ?? '' },
 });
 

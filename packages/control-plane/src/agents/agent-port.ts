@@ -32,6 +32,10 @@ export interface AgentPort extends VolumePort {
   ensureVm(intent: Intent, spec: AgentVmSpec, wanted: WantedPower, options: CallOptions): Promise<ObservedVm>;
   ensureBalloon(intent: Intent, targetBytes: number, options: CallOptions): Promise<number>;
   removeVm(intent: Intent, options: CallOptions): Promise<void>;
+  /** Makes a template of the VM, or finds it made. Throws conflict_state for one that cannot be frozen. */
+  freezeTemplate(intent: Intent, freeze: AgentFreezing, options: CallOptions): Promise<AgentTemplate>;
+  /** It is not made again by a late request. Throws in_use while a disk rests on it. */
+  removeTemplate(templateId: string, options: CallOptions): Promise<void>;
   /** Lets that host copy the VM, which cannot start meanwhile. Throws conflict_state while it runs. */
   offerVm(intent: Intent, permission: AgentPermission, options: CallOptions): Promise<void>;
   withdrawVmOffer(intent: Intent, options: CallOptions): Promise<void>;
@@ -148,12 +152,22 @@ export interface AgentNetworkFault {
   readonly message: string;
 }
 
+export interface AgentFreezing {
+  readonly templateId: string;
+  /** The VM stands still afterwards. */
+  readonly isLast: boolean;
+}
+
+export type AgentTemplate = { readonly occupiedBytes: number; readonly rootDiskBytes: number };
+
 export interface AgentDisk {
   readonly volumeId: string;
   readonly sizeBytes: number;
   /** Null: an empty disk. */
   readonly imageId: string | null;
   readonly imageSha256: string | null;
+  /** It rests on the disk of that template of its host, and on no image. Left out: on none. */
+  readonly templateId?: string | null;
 }
 
 export interface AgentVmSpec {
@@ -169,6 +183,8 @@ export interface AgentVmSpec {
   readonly pooledVolumes: readonly AgentPooledVolume[];
   /** Null: the VM has no seed disk. */
   readonly cloudInit: CloudInit | null;
+  /** Its first start goes on where that template of its host stood still; null: it boots. */
+  readonly templateId: string | null;
 }
 
 export type WantedPower =

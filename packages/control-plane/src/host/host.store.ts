@@ -80,6 +80,9 @@ export const findHostAddress = (
 ): Promise<{ id: string; name: string; address: string } | null> =>
   database.host.findUnique({ where: { id }, select: { id: true, name: true, address: true } });
 
+export const isRevoked = async (database: Database, id: string): Promise<boolean> =>
+  (await database.host.count({ where: { id, state: 'revoked' } })) > 0;
+
 /** Fingerprints of certificates the host may show now; null: the host is unknown or revoked. */
 export async function findTrustedFingerprints(database: Database, hostId: string): Promise<ReadonlySet<string> | null> {
   const host = await database.host.findUnique({

@@ -22,6 +22,7 @@ export interface PopulatedFleet {
 interface PopulatedRow extends PlacedVmRow {
   readonly name: string;
   readonly state: VmState;
+  readonly template_id: string | null;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function readPopulatedFleet(
 ): Promise<PopulatedFleet> {
   const { hosts } = await readHostChanges(database, new TraitSets(), [], FEED_START);
   const rows = await database.$queryRaw<PopulatedRow[]>`
-    SELECT ${PLACED_VM_COLUMNS}, v.name, v.state
+    SELECT ${PLACED_VM_COLUMNS}, v.name, v.state, v.template_id
       FROM reservations r JOIN vms v ON v.id = r.vm_id
      WHERE r.purpose = 'run'`;
   const { groups } = await readGroupRules(database, FEED_START);
@@ -54,13 +55,14 @@ export async function readPopulatedFleet(
 function populatedVmOf(row: PopulatedRow, highlyAvailable: 'all' | 'that-run'): PlacedVm {
   const counts = highlyAvailable === 'all' || MOVABLE_LIVE.includes(row.state);
   const vm = placedVmOf({ ...row, is_highly_available: row.is_highly_available && counts });
-  return { ...vm, mobility: mobilityOf(row.state) };
+  return { ...vm, mobility: mobilityOf(row) };
 }
 
 const MOVABLE_LIVE: readonly VmState[] = ['running', 'paused'];
 const MOVABLE_STOPPED: readonly VmState[] = ['stopped', 'failed'];
 
-function mobilityOf(state: VmState): NonNullable<PlacedVm['mobility']> {
+function mobilityOf({ state, template_id }: PopulatedRow): NonNullable<PlacedVm['mobility']> {
+  if (template_id !== null) return { no: 'its disk rests on a template of its host' };
   if (MOVABLE_LIVE.includes(state)) return 'live';
   if (MOVABLE_STOPPED.includes(state)) return 'stopped';
   return { no: `it is ${state}` };

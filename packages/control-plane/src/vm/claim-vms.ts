@@ -1,6 +1,5 @@
 import {
   BALLOON_SHARES_DEFAULT,
-  type CreateVmRequest,
   DomainError,
   newId,
   type Operation,
@@ -20,6 +19,8 @@ import { recordOperations } from '../operations/operation.store.js';
 import { insertPlacements } from '../placement/placement.store.js';
 import { findBrokenRule, type Joining } from '../vm-group/find-broken-rule.js';
 import { holdVmGroups } from '../vm-group/vm-group.store.js';
+import type { NewVmRequest } from '../vm-template/fork-request.js';
+import { holdTemplates } from '../vm-template/vm-template.store.js';
 import { ACCEPTED_STATUS } from './accepted-operation.js';
 import { claimPorts } from './card-ports.js';
 import { takeAddressesFor } from './claim-addresses.js';
@@ -40,7 +41,7 @@ export interface NewVmClaim {
   readonly ids: { readonly vmId: VmId; readonly volumeId: VolumeId; readonly operationId: OperationId };
   readonly actor: Actor;
   /** With ids, slots and addresses of its devices, and without what is secret: the request is kept while it waits. */
-  readonly request: CreateVmRequest;
+  readonly request: NewVmRequest;
   readonly cloudInit: WantedCloudInit;
   readonly idempotency: Idempotency | undefined;
   /** As read before, without locks. */
@@ -122,18 +123,20 @@ export const keyOf = ({ actor, idempotency, ids }: NewVmClaim) => ({
   answer: { status: ACCEPTED_STATUS, resourceId: ids.vmId, operationId: ids.operationId },
 });
 
-/** Held now: flavors, images and VM groups cannot be deleted any more until the VMs name them. */
+/** Held now: flavors, images, templates and VM groups cannot be deleted any more until the VMs name them. */
 export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readonly Claim[]): Promise<Claim[]> {
   const flavors = await holdFlavors(tx, [...new Set(claims.map(({ request }) => request.flavorId))]);
   const images = await holdImages(tx, [...new Set(claims.flatMap(({ request }) => imageIdsOf(request)))]);
+  const templates = await holdTemplates(tx, [...new Set(claims.flatMap(({ request }) => request.templateId ?? []))]);
   const groups = await holdVmGroups(tx, [...new Set(claims.flatMap(({ request }) => request.vmGroupId ?? []))]);
   return claims.map((claim) => {
     const { actor, request, parts, attached } = claim;
     const vmGroup = groups.get(request.vmGroupId ?? '') ?? null;
     const flavor = flavors.get(request.flavorId) ?? null;
+    const template = templates.get(request.templateId ?? '') ?? null;
     return {
       ...claim,
-      parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, vmGroup, attached }),
+      parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, template, vmGroup, attached }),
     };
   });
 }
@@ -202,6 +205,7 @@ const specOf = ({ request, parts, proposed, ids, cloudInit }: NewVmClaim) => ({
   balloon: parts.balloon,
   hardware: parts.hardware,
   cloudInit: cloudInit.record,
+  templateId: request.templateId ?? null,
   // Each start is one epoch; a VM that is made stopped has not had any.
   epoch: request.start ? 1 : 0,
 });

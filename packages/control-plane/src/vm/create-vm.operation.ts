@@ -52,8 +52,10 @@ const dataDisksOf = ({ hardware }: CreateVmInput): { volumeId: string; sizeBytes
 
 /** In the folder of its host; those on pools are volumes of their own. */
 const localDisksOf = (input: CreateVmInput): Parameters<AgentPort['ensureDisk']>[1][] => {
+  const { rootVolumeId: volumeId, diskBytes: sizeBytes, templateId } = input;
   const { imageId, sha256: imageSha256 } = input.image;
-  const root = { volumeId: input.rootVolumeId, sizeBytes: input.diskBytes, imageId, imageSha256 };
+  const base = templateId === null ? { imageId, imageSha256 } : { imageId: null, imageSha256: null, templateId };
+  const root = { volumeId, sizeBytes, ...base };
   const empty = dataDisksOf(input).map((disk) => ({ ...disk, imageId: null, imageSha256: null }));
   return input.hardware.devices.rootDisk.poolId === null ? [root, ...empty] : empty;
 };
@@ -70,8 +72,10 @@ export const createVmOperation = defineVmOperation({
 })
   .step('ensure-image', {
     run: async (context) => {
-      const { image, media, hostId } = placed(context.input);
-      await ensureImages(context, [image, ...media], { hostId }, DEADLINE_MS);
+      const { image, media, hostId, templateId } = placed(context.input);
+      // What a template's disk rests on is on its host.
+      const images = templateId === null ? [image, ...media] : media;
+      await ensureImages(context, images, { hostId }, DEADLINE_MS);
     },
     undo: nothing("the host's cache of images is for all its VMs; the host makes room when it needs some"),
   })

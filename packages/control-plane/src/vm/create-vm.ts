@@ -10,6 +10,7 @@ import {
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
 import { projectForNew } from '../project/default-project.js';
+import { type NewVmRequest, withTemplate } from '../vm-template/fork-request.js';
 import { acceptedOperation, ringBell } from './accepted-operation.js';
 import { refusalOf } from './assign-devices.js';
 import { awaitCapacity, requireWaitRight } from './await-capacity.js';
@@ -40,7 +41,8 @@ export async function createVm(
   const { idempotency } = options;
   const before = await findIdempotentAnswer(cp.database, actor.tokenId, idempotency);
   if (before !== null) return acceptedOperation(cp.database, before.operationId, before.resourceId);
-  const { request: withVolumes, attached } = await withVolumesOf(cp, actor, await withCardPorts(cp, actor, given));
+  const resolved = await withTemplate(cp.database, actor, given);
+  const { request: withVolumes, attached } = await withVolumesOf(cp, actor, await withCardPorts(cp, actor, resolved));
   const attachedIds = new Set(attached.map(({ volumeId }) => volumeId));
   const request = withoutSecrets(withAssignedDevices(withVolumes, cp.siteId, attachedIds));
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
@@ -50,7 +52,7 @@ export async function createVm(
     ...requestOfVm(request, parts.flavor, parts.diskBytes),
     hostId: request.hostId ?? null,
   };
-  const cloudInit = newCloudInit(cp.secrets, ids.vmId, given.cloudInit);
+  const cloudInit = newCloudInit(cp.secrets, ids.vmId, resolved.cloudInit);
   const claim = { ids, actor, request, cloudInit, idempotency, parts, attached, now: cp.clock() };
   const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) => claimVm(cp.database, { ...claim, proposed }));
   if (end.refusal !== null) {
@@ -68,10 +70,10 @@ export async function createVm(
   return answerTo(cp, end.result, ids.vmId);
 }
 
-const withoutSecrets = ({ cloudInit, ...request }: CreateVmRequest): CreateVmRequest =>
+const withoutSecrets = ({ cloudInit, ...request }: NewVmRequest): NewVmRequest =>
   cloudInit === undefined ? request : { ...request, cloudInit: { ...cloudInit, userData: null } };
 
-async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRequest): Promise<CreateVmRequest> {
+async function withCardPorts(cp: ControlPlane, actor: Actor, request: NewVmRequest): Promise<NewVmRequest> {
   const { devices } = request.hardware;
   if (devices.nics.every(({ backend }) => backend.kind !== 'network')) return request;
   const { id: projectId } = await projectForNew(cp.database, actor, request.projectId);
@@ -82,8 +84,8 @@ async function withCardPorts(cp: ControlPlane, actor: Actor, request: CreateVmRe
 async function withVolumesOf(
   cp: ControlPlane,
   actor: Actor,
-  request: CreateVmRequest,
-): Promise<{ request: CreateVmRequest; attached: AttachedVolume[] }> {
+  request: NewVmRequest,
+): Promise<{ request: NewVmRequest; attached: AttachedVolume[] }> {
   const { devices } = request.hardware;
   const isPlain = [devices.rootDisk, ...devices.dataDisks].every(({ poolId }) => poolId === null);
   if (isPlain && devices.dataDisks.every(({ id }) => id === null)) return { request, attached: [] };

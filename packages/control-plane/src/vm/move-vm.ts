@@ -119,6 +119,7 @@ async function readMovable(
   requireMovable(vm, ifMatch);
   // What changes which volumes it has counts its generation, which is looked at again when the move is recorded.
   if (await hasPooledVolumes(database, vmId)) throw notWithPools();
+  if (vm.templateId !== null) throw notOfTemplate();
   if (hostId === vm.hostId) throw refusedHost('conflict_state', 'the VM is on this host already');
   if (vm.hostId === null || vm.rootVolumeId === null) throw new TypeError(`VM ${vmId} that holds room has a host`);
   const held = heldBy(vm.rootVolumeId, [shapeOf(vm), vm.nextShape]);
@@ -142,6 +143,12 @@ const notWithPools = (): DomainError =>
   new DomainError(
     'conflict_state',
     'the VM has volumes on storage pools, which do not move with a VM yet: detach them first; one whose root disk is on a pool stays',
+  );
+
+const notOfTemplate = (): DomainError =>
+  new DomainError(
+    'conflict_state',
+    'the disk of the VM rests on a template of its host, and cannot leave it: create a VM from an image on the other host instead',
   );
 
 function requireMovable(vm: VmForIntent, ifMatch: number | undefined): void {

@@ -1,14 +1,15 @@
-import type { CreateVmRequest, Flavor, SimulatePlacementRequest, VmHardware } from '@kvorum/schema';
+import type { Flavor, SimulatePlacementRequest, VmHardware } from '@kvorum/schema';
+import type { NewVmRequest } from '../vm-template/fork-request.js';
 import { assignDevices, refusalOf } from './assign-devices.js';
 
 type Devices = VmHardware['devices'];
 
 /** The request with what the site gives its devices: ids, slots, addresses. Throws invalid_request that names the field. */
 export function withAssignedDevices(
-  request: CreateVmRequest,
+  request: NewVmRequest,
   siteId: string,
   attachedIds: ReadonlySet<string>,
-): CreateVmRequest {
+): NewVmRequest {
   const { hardware } = request;
   return {
     ...request,

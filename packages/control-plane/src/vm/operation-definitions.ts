@@ -2,6 +2,8 @@ import type { OperationKind } from '@kvorum/schema';
 import { downloadImageOperation, type ImageServices } from '../image/download-image.operation.js';
 import type { AnyDefinition } from '../operations/operation-run.js';
 import { drainHostOperation, type PlanServices, rebalanceFleetOperation } from '../placement/execute-plan.operation.js';
+import { deleteTemplateOperation } from '../vm-template/delete-template.operation.js';
+import { freezeTemplateOperation } from '../vm-template/freeze-template.operation.js';
 import { createVolumeOperation } from '../volume/create-volume.operation.js';
 import { deleteVolumeOperation } from '../volume/delete-volume.operation.js';
 import { growVolumeOperation } from '../volume/grow-volume.operation.js';
@@ -38,6 +40,8 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     updateVmOperation,
     moveVmOperation,
     deleteVmOperation,
+    freezeTemplateOperation,
+    deleteTemplateOperation,
     downloadImageOperation,
     createVolumeOperation,
     growVolumeOperation,

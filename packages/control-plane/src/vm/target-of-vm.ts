@@ -13,7 +13,7 @@ export function targetOf(vm: VmForIntent, epoch: number): VmTarget {
 export function deletionOf(vm: VmForIntent, epoch: number): Omit<DeleteVmInput, 'isOnHost'> {
   const { vmId, projectId, hostId, accelerator, rootVolumeId } = vm;
   if (rootVolumeId === null) throw new TypeError(`VM ${vmId} has a root disk`);
-  const { name, vcpuCount, memoryBytes, balloon, hardware, cloudInit } = vm;
-  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware, cloudInit };
+  const { name, vcpuCount, memoryBytes, balloon, hardware, cloudInit, templateId } = vm;
+  const spec = { name, vcpuCount, memoryBytes, accelerator, rootVolumeId, balloon, hardware, cloudInit, templateId };
   return { vmId, projectId, hostId, generation: vm.generation + 1, epoch, ...spec, pooledVolumes: [] };
 }

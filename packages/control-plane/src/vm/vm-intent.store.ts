@@ -32,6 +32,8 @@ export interface VmForIntent {
   readonly machineType: string | null;
   readonly flavorId: string;
   readonly imageId: string;
+  /** The template that it is a fork of. */
+  readonly templateId: string | null;
   readonly rootVolumeId: string | null;
   readonly rootDiskBytes: number;
   /** What it becomes at its next start; null: what it is. */
@@ -65,6 +67,7 @@ interface Row {
   readonly machine_type: string | null;
   readonly flavor_id: string;
   readonly image_id: string;
+  readonly template_id: string | null;
   readonly root_volume_id: string | null;
   readonly root_disk_bytes: bigint | null;
   readonly next_shape: unknown;
@@ -97,6 +100,7 @@ const intentOf = (row: Row): VmForIntent => ({
   machineType: row.machine_type,
   flavorId: row.flavor_id,
   imageId: row.image_id,
+  templateId: row.template_id,
   rootVolumeId: row.root_volume_id,
   rootDiskBytes: Number(row.root_disk_bytes ?? 0),
   nextShape: row.next_shape === null ? null : VmShape.parse(row.next_shape),
@@ -112,7 +116,7 @@ export async function findVmForIntent(database: Database | Tx, id: string): Prom
   const [row] = await database.$queryRaw<Row[]>`
     SELECT v.id, v.project_id, v.name, v.state, v.generation, v.epoch, v.host_id, v.vm_group_id, v.is_highly_available, v.vcpu_count, v.memory_bytes,
            v.hardware, v.cloud_init, v.balloon_minimum_bytes, v.balloon_shares, v.accelerator, v.machine_type, v.operation_id,
-           v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.deleted_at IS NOT NULL AS is_deleted,
+           v.next_shape, v.boot_memory_bytes, v.labels, v.flavor_id, v.image_id, v.template_id, v.deleted_at IS NOT NULL AS is_deleted,
            (SELECT d.size_bytes FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1)
              AS root_disk_bytes,
            (SELECT d.id FROM volumes d WHERE d.vm_id = v.id AND d.role = 'root' ORDER BY d.id LIMIT 1) AS root_volume_id,

@@ -50,6 +50,8 @@ export const VmTarget = z.object({
   pooledVolumes: z.array(PooledVolumeOfVm).default([]),
   /** Its user data is read when the host is told: an operation's record holds no secret. */
   cloudInit: CloudInitRecord.nullable().default(null),
+  /** The template that it is a fork of. */
+  templateId: z.uuid().nullable().default(null),
 });
 export type VmTarget = z.infer<typeof VmTarget>;
 
@@ -91,6 +93,7 @@ export const specOf = async (services: VmServices, target: VmTarget): Promise<Ag
     .filter(({ volumeId }) => isDiskOf(target, volumeId))
     .map(({ volumeId, poolId, claimEpoch }) => ({ volumeId, poolId, claimEpoch })),
   cloudInit: await cloudInitOf(services, target),
+  templateId: target.templateId,
 });
 
 const isDiskOf = ({ rootVolumeId, hardware }: VmTarget, volumeId: string): boolean =>

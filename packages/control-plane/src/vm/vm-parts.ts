@@ -1,12 +1,12 @@
 import {
   type BalloonPolicy,
-  type CreateVmRequest,
   DomainError,
   type Flavor,
   type Image,
   type Project,
   type VmGroup,
   type VmHardware,
+  type VmTemplate,
 } from '@kvorum/schema';
 import type { Actor } from '../control-plane.js';
 import type { Database } from '../database/database.js';
@@ -18,6 +18,8 @@ import { projectForNew } from '../project/default-project.js';
 import { findProjectsById } from '../project/project.store.js';
 import { notFound } from '../token/project-scope.js';
 import { findVmGroup } from '../vm-group/vm-group.store.js';
+import type { NewVmRequest } from '../vm-template/fork-request.js';
+import { findTemplate } from '../vm-template/vm-template.store.js';
 import { requireLayout } from './amounts-of-vm.js';
 import { balloonOf } from './balloon-of.js';
 import { mediaIdsOf, mediaOfDrives, type NeededImage } from './media-of-drives.js';
@@ -47,19 +49,27 @@ export interface VmParts {
 export async function readVmParts(
   database: Database,
   actor: Actor,
-  request: CreateVmRequest,
+  request: NewVmRequest,
   attached: readonly AttachedVolume[],
 ): Promise<VmParts> {
   const lookups = lookupsOf(database);
   const project = await projectForNew(database, actor, request.projectId, (id) => lookups.projects.find(id));
-  const { vmGroupId } = request;
-  const [flavor, vmGroup, ...images] = await Promise.all([
+  const { vmGroupId, templateId } = request;
+  const [flavor, vmGroup, template, ...images] = await Promise.all([
     lookups.flavors.find(request.flavorId),
     vmGroupId === undefined ? null : findVmGroup(database, vmGroupId),
+    templateId === undefined ? null : findTemplate(database, templateId),
     ...imageIdsOf(request).map((id) => lookups.images.find(id)),
   ]);
   const found = images.filter((image) => image !== null);
-  const parts = { project, flavor, vmGroup, attached, images: new Map(found.map((image) => [image.id, image])) };
+  const parts = {
+    project,
+    flavor,
+    vmGroup,
+    template,
+    attached,
+    images: new Map(found.map((image) => [image.id, image])),
+  };
   return vmPartsOf(actor, request, parts);
 }
 
@@ -86,24 +96,26 @@ function lookupsOf(database: Database): Lookups {
 }
 
 /** Of its root disk, and of what lies in its drives. */
-export const imageIdsOf = ({ imageId, hardware }: CreateVmRequest): string[] => [
+export const imageIdsOf = ({ imageId, hardware }: NewVmRequest): string[] => [
   ...new Set<string>([imageId, ...mediaIdsOf(hardware.devices.cdroms)]),
 ];
 
 /** The parts, if the request may have them and they go together. Throws as above. */
 export function vmPartsOf(
   actor: Actor,
-  request: CreateVmRequest,
+  request: NewVmRequest,
   found: {
     readonly project: Project;
     readonly flavor: Flavor | null;
     readonly images: ReadonlyMap<string, Image>;
+    /** Of those that can be forked of. */
+    readonly template: VmTemplate | null;
     readonly vmGroup: VmGroup | null;
     readonly attached: readonly AttachedVolume[];
   },
 ): VmParts {
-  const { project, flavor, images, vmGroup } = found;
-  if (flavor === null) throw notFound('the flavor', 'body.flavorId');
+  const { project, images, vmGroup } = found;
+  const flavor = sizeOf(request, found);
   const { devices } = request.hardware;
   requireRoom(devices, flavor);
   const image = visible(actor, images.get(request.imageId) ?? null, 'body.imageId');
@@ -133,7 +145,19 @@ export function vmPartsOf(
   };
 }
 
-function smallerThanImage({ rootDiskBytes, hardware }: CreateVmRequest, bytes: number, least: number): DomainError {
+/** A fork is as large as the VM that was frozen, which may have been changed since it was of its flavor. */
+function sizeOf(
+  { templateId }: NewVmRequest,
+  { flavor, template }: { readonly flavor: Flavor | null; readonly template: VmTemplate | null },
+): Flavor {
+  if (flavor === null) throw notFound('the flavor', 'body.flavorId');
+  if (templateId === undefined) return flavor;
+  if (template === null) throw new DomainError('conflict_state', 'the template can be forked no more; list templates');
+  const { vcpuCount, memoryBytes } = template;
+  return { ...flavor, vcpuCount, memoryBytes };
+}
+
+function smallerThanImage({ rootDiskBytes, hardware }: NewVmRequest, bytes: number, least: number): DomainError {
   const message = `must be at least the virtual size of the image, ${least} bytes`;
   const ofDevices = hardware.devices.rootDisk.sizeBytes === null ? 'flavorId' : 'hardware.devices.rootDisk.sizeBytes';
   const field = `body.${rootDiskBytes === undefined ? ofDevices : 'rootDiskBytes'}`;

@@ -12,6 +12,7 @@ import {
   VmHardware,
   type VmId,
   type VmState,
+  type VmTemplateId,
   type VolumeId,
 } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
@@ -29,6 +30,7 @@ interface VmRow {
   readonly epoch: bigint;
   readonly flavor_id: string;
   readonly image_id: string;
+  readonly template_id: string | null;
   readonly host_id: string | null;
   readonly host_name: string | null;
   readonly vm_group_id: string | null;
@@ -70,6 +72,7 @@ const vmOf = (row: VmRow): Vm => ({
   epoch: Number(row.epoch),
   flavorId: row.flavor_id as FlavorId,
   imageId: row.image_id as ImageId,
+  templateId: row.template_id as VmTemplateId | null,
   hostId: row.host_id as HostId | null,
   hostName: row.host_name,
   highAvailability: row.is_highly_available,
@@ -189,6 +192,7 @@ export interface NewVm {
   readonly name: string;
   readonly flavorId: string;
   readonly imageId: string;
+  readonly templateId: string | null;
   /** Null: it waits for a host. */
   readonly hostId: string | null;
   readonly vmGroupId: string | null;
@@ -222,14 +226,14 @@ export async function insertVms(tx: Tx, vms: readonly NewVm[]): Promise<Readonly
               "imageId" uuid, "hostId" uuid, "vcpuCount" int, "memoryBytes" bigint, hardware jsonb,
               "vmGroupId" uuid, "highAvailability" boolean, "cloudInit" jsonb,
               "balloonMinimumBytes" bigint, "balloonShares" int, accelerator text, labels jsonb, epoch bigint,
-              "localDisks" jsonb)),
+              "localDisks" jsonb, "templateId" uuid)),
     written AS (
       INSERT INTO vms (id, project_id, name, state, epoch, flavor_id, image_id, host_id, vcpu_count, memory_bytes,
                        hardware, balloon_minimum_bytes, balloon_shares, accelerator, labels, operation_id, vm_group_id,
-                       is_highly_available, cloud_init)
+                       is_highly_available, cloud_init, template_id)
       SELECT "vmId", "projectId", name, 'creating', epoch, "flavorId", "imageId", "hostId", "vcpuCount",
              "memoryBytes", hardware, "balloonMinimumBytes", "balloonShares", accelerator, labels, "operationId", "vmGroupId",
-             "highAvailability", "cloudInit"
+             "highAvailability", "cloudInit", "templateId"
         FROM wanted ORDER BY "projectId", name
       ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING
       RETURNING id),

@@ -1,9 +1,10 @@
 import { type AcceptedOperation, newId, type Operation, type OperationId, type VolumePlan } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { type Tx, withTransaction } from '../database/database.js';
-import type { Irreversible, NothingToUndo, OperationDefinition } from '../operations/define-operation.js';
+import type { OperationDefinition } from '../operations/define-operation.js';
 import { claimIdempotencyKey } from '../operations/idempotency.store.js';
 import { recordOperation } from '../operations/operation.store.js';
+import { stepsOfPlan } from '../operations/plan-of-steps.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from '../vm/accepted-operation.js';
 import type { VolumeServices } from './volume-operation.js';
 
@@ -67,16 +68,11 @@ export async function planOfVolumes<Input>(cp: ControlPlane, decide: Decide<Inpu
   try {
     return await withTransaction(cp.database, async (tx) => {
       const { definition, volumes, diskBytesTaken } = await decide(tx, newId<OperationId>());
-      const steps = definition.steps.map(({ name, step }) => ({ name, undo: wordsOf(step.undo) }));
+      const steps = stepsOfPlan(definition.steps);
       throw new Planned({ operation: definition.kind, steps, volumes, diskBytesTaken });
     });
   } catch (error) {
     if (error instanceof Planned) return error.plan;
     throw error;
   }
-}
-
-function wordsOf(undo: NothingToUndo | Irreversible | ((...args: never[]) => unknown)): string {
-  if (typeof undo === 'function') return 'taken back';
-  return undo.kind === 'nothing' ? `nothing to take back: ${undo.reason}` : `cannot be taken back: ${undo.reason}`;
 }

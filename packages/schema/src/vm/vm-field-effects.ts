@@ -73,6 +73,7 @@ export const VM_FIELD_EFFECTS: readonly FieldEffect[] = [
   nextBoot('cloudInit.userData', `${CLOUD_INIT} Told of by the id of what is kept, never by what it says.`),
   replace('accelerator', 'A guest sees another processor: create the VM anew with the accelerator.'),
   replace('imageId', 'The root disk is an overlay of the image: create the VM anew from the other image.'),
+  replace('templateId', 'A fork goes on where its template stood: fork another.'),
   replace('flavorId', 'A flavor gives a VM its first size alone: change vcpuCount, memoryBytes and rootDiskBytes.'),
   replace('projectId', 'Quota and rights hang on it: create the VM anew in the other project.'),
   replace('hostId', 'A VM is moved by a request of its own: POST /v1/vms/{vmId}/move.'),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
-import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmGroupId, VmId, VolumeId } from '../ids.js';
+import { FlavorId, HostId, ImageId, OperationId, ProjectId, VmGroupId, VmId, VmTemplateId, VolumeId } from '../ids.js';
 import { BALLOON_SHARES_DEFAULT, BALLOON_SHARES_MAX, GRACE_MS_DEFAULT, GRACE_MS_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
@@ -57,8 +57,12 @@ export const CreateVmRequest = z
     projectId: ProjectId.optional().meta({
       description: "Defaults to the token's project, or to the project `default`",
     }),
-    flavorId: FlavorId,
-    imageId: ImageId,
+    flavorId: FlavorId.optional().meta({ description: 'Its size. Needed, unless there is a templateId' }),
+    imageId: ImageId.optional().meta({ description: 'What its disk begins as. Needed, unless there is a templateId' }),
+    templateId: VmTemplateId.optional().meta({
+      description:
+        "It goes on where this template of its project was frozen, on the template's host and in its machine: name, network cards, limits of the root disk, cloudInit, group and labels alone are its own",
+    }),
     rootDiskBytes: DiskBytes.optional().meta({
       description: "Defaults to the flavor's; never below the image's virtual size",
     }),
@@ -83,6 +87,21 @@ export const CreateVmRequest = z
         'true: room is kept for it in a host group with a reserve, should its host be lost. This release does not restart it by itself',
     }),
     labels: Labels.default({}),
+  })
+  .superRefine((request, context) => {
+    const refuse = (field: string, message: string) => context.addIssue({ code: 'custom', path: [field], message });
+    if (request.templateId === undefined) {
+      if (request.flavorId === undefined) refuse('flavorId', 'is needed, or templateId');
+      if (request.imageId === undefined) refuse('imageId', 'is needed, or templateId');
+      return;
+    }
+    for (const field of ['flavorId', 'imageId', 'rootDiskBytes', 'accelerator'] as const) {
+      if (request[field] !== undefined) refuse(field, "does not go with templateId: it is the template's");
+    }
+    if (request.waitForCapacity !== undefined) {
+      refuse('waitForCapacity', 'does not go with templateId: one host alone can have the VM; try again later');
+    }
+    if (!request.start) refuse('start', 'does not go with templateId: a fork goes on at once; stop it afterwards');
   })
   .meta({ id: 'CreateVmRequest' });
 export type CreateVmRequest = z.infer<typeof CreateVmRequest>;
@@ -144,6 +163,7 @@ export const Vm = z
     epoch: z.int().meta({ description: 'Counts starts; fences earlier runs of the VM' }),
     flavorId: FlavorId,
     imageId: ImageId,
+    templateId: VmTemplateId.nullable().meta({ description: 'The template that it was forked of; null: none' }),
     hostId: HostId.nullable(),
     hostName: z.string().nullable(),
     highAvailability: z.boolean().meta({ description: 'Room is kept for it, should its host be lost' }),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { DomainError, isMemoryFixed, type VmHardware } from '@kvorum/schema';
+import { DomainError, freezeObstaclesOf, type VmHardware } from '@kvorum/schema';
 import type { LaunchSpec } from '../../driver.js';
 import type { FreezeSpec, TemplateFacts } from '../../template-port.js';
 import { assertLaunchable } from '../launch-refusal.js';
@@ -19,17 +19,9 @@ export function assertFreezable({ golden, folder, runDir }: FreezeSpec): void {
 
 /** Null: it can be frozen. */
 export function freezeRefusal({ hardware, placement }: Pick<LaunchSpec, 'hardware' | 'placement'>): string | null {
-  const { firmware, devices, memory } = hardware;
-  // A copied TPM would vouch for two machines as one.
-  if (firmware.tpm !== 'none') return 'with a TPM';
-  if (firmware.kind !== 'bios') return 'with UEFI firmware';
-  if (devices.dataDisks.length > 0) return 'with data disks';
-  if (devices.maxMemoryBytes !== null || devices.maxVcpuCount !== null) return 'with room for more memory or vCPUs';
-  // Forks share the template's memory, which is in pages of the usual size, on whatever node they were first read.
-  const isOrdinary = !isMemoryFixed(memory) && !memory.isPreallocated && memory.numaNodeCount === 1;
-  if (!isOrdinary || placement.memoryNodes.length > 0)
-    return 'whose memory is fixed, of huge pages or bound to NUMA nodes';
-  return null;
+  const [obstacle] = freezeObstaclesOf(hardware);
+  if (obstacle !== undefined) return obstacle.what;
+  return placement.memoryNodes.length > 0 ? 'whose memory is bound to NUMA nodes' : null;
 }
 
 /** Its guest knows the machine it was frozen in. Throws `conflict_state`. */
