@@ -343,7 +343,7 @@ const ADDRESSES: Case[] = [
     'body.keepsRunning',
   ),
   wrong('a template that is no id', ['GET', '/v1/vm-templates/web-warm', { as: 'admin' }], 'path.templateId'),
-  wrong('a template to delete that is no id', ['DELETE', '/v1/vm-templates/..', { as: 'admin' }], 'path.templateId'),
+  wrong('a template to delete that is no id', ['DELETE', '/v1/vm-templates/a%00b', { as: 'admin' }], 'path.templateId'),
   wrong('a state of no template', ['GET', '/v1/vm-templates?state=thawed', { as: 'admin' }], 'query.state'),
   wrong('a negative tolerance', post('/v1/rebalance/plan', { toleranceShare: -1 }), 'body.toleranceShare'),
   wrong('an unknown outcome', ['GET', '/v1/placements?outcome=maybe', { as: 'admin' }], 'query.outcome'),

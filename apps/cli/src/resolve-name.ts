@@ -69,6 +69,8 @@ export const resolveSecurityGroup = (client: KvorumClient, nameOrId: string): Pr
   resolve('security-group', nameOrId, (name) => itemsOf(client.securityGroups.list({ name })));
 export const resolveVmGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('vm-group', nameOrId, (name) => itemsOf(client.vmGroups.list({ name })));
+export const resolveVmTemplate = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('vm-template', nameOrId, (name) => itemsOf(client.vmTemplates.list({ name })));
 
 export const resolveStoragePool = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('storage-pool', nameOrId, (name) => itemsOf(client.storagePools.list({ name })));

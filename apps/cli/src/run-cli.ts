@@ -21,6 +21,7 @@ import { addStoragePoolVerbs } from './commands/storage-pool/add-storage-pool-ve
 import { addTokenVerbs } from './commands/token/add-token-verbs.js';
 import { addVmVerbs } from './commands/vm/add-vm-verbs.js';
 import { addVmGroupVerbs } from './commands/vm-group/add-vm-group-verbs.js';
+import { addVmTemplateVerbs } from './commands/vm-template/add-vm-template-verbs.js';
 import { addVolumeVerbs } from './commands/volume/add-volume-verbs.js';
 import { examples } from './examples.js';
 import { exitCodeHelp, exitCodeOf } from './exit-code.js';
@@ -35,6 +36,7 @@ const COMMANDS: readonly AddVerb[] = [
   addWhoami,
   addVmVerbs,
   addVmGroupVerbs,
+  addVmTemplateVerbs,
   addOperationVerbs,
   addImageVerbs,
   addFlavorVerbs,

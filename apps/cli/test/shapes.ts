@@ -16,6 +16,7 @@ export const aVm = (changes: Partial<Vm> = {}): Vm => ({
   epoch: 1,
   flavorId: idOf(2),
   imageId: idOf(3),
+  templateId: null,
   hostId: idOf(4),
   hostName: 'host-a',
   vmGroupId: null,

@@ -28,6 +28,7 @@ export * from './storage/storage-pool.schema.js';
 export * from './storage/volume.schema.js';
 export * from './storage/volume-snapshot.schema.js';
 export * from './token/token.schema.js';
+export * from './vm/create-vm.schema.js';
 export * from './vm/machine-type.js';
 export * from './vm/move-vm.schema.js';
 export * from './vm/png.js';

@@ -131,13 +131,12 @@ export async function holdParts<Claim extends NewVmClaim>(tx: Tx, claims: readon
   const groups = await holdVmGroups(tx, [...new Set(claims.flatMap(({ request }) => request.vmGroupId ?? []))]);
   return claims.map((claim) => {
     const { actor, request, parts, attached } = claim;
-    const vmGroup = groups.get(request.vmGroupId ?? '') ?? null;
-    const flavor = flavors.get(request.flavorId) ?? null;
-    const template = templates.get(request.templateId ?? '') ?? null;
-    return {
-      ...claim,
-      parts: vmPartsOf(actor, request, { project: parts.project, flavor, images, template, vmGroup, attached }),
+    const found = {
+      ...{ project: parts.project, images, attached, flavor: flavors.get(request.flavorId) ?? null },
+      template: templates.get(request.templateId ?? '') ?? null,
+      vmGroup: groups.get(request.vmGroupId ?? '') ?? null,
     };
+    return { ...claim, parts: vmPartsOf(actor, request, found) };
   });
 }
 
@@ -156,9 +155,7 @@ const joiningOf = ({ ids, request: { vmGroupId }, proposed }: VmClaim): Joining[
 
 const roomOf = ({ ids, request, parts, proposed: { hostId, accelerator } }: VmClaim) => ({
   ...requestOfVm(request, parts.flavor, parts.diskBytes),
-  vmId: ids.vmId,
-  hostId,
-  accelerator,
+  ...{ vmId: ids.vmId, hostId, accelerator },
   smt: request.hardware.cpuPolicy.smt,
 });
 

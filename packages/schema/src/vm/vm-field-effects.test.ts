@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { GIB, MIB } from '../limits.js';
-import { CreateVmRequest } from './vm.schema.js';
+import { CreateVmRequest } from './create-vm.schema.js';
 import { UpdateVmRequest } from './vm-change.schema.js';
 import { CloudInitChange } from './vm-cloud-init.schema.js';
 import { fieldEffectOf, type RunningMachine, VM_FIELD_EFFECTS } from './vm-field-effects.js';

@@ -8,7 +8,9 @@ import { addVmDelete } from './delete.js';
 import { addVmDiskVerbs } from './disk/add-disk-verbs.js';
 import { addVmExec } from './exec.js';
 import { addVmExplain } from './explain.js';
+import { addVmFork } from './fork.js';
 import { addVmFreeze } from './freeze.js';
+import { addVmFreezeTemplate } from './freeze-template.js';
 import { addVmGet } from './get.js';
 import { addVmList } from './list.js';
 import { addVmMove } from './move.js';
@@ -27,6 +29,8 @@ import { addVmVnc } from './vnc.js';
 export const addVmVerbs: AddVerb = (program, cli) => {
   const vm = program.command('vm').description('Virtual machines');
   addVmCreate(vm, cli);
+  addVmFreezeTemplate(vm, cli);
+  addVmFork(vm, cli);
   addVmList(vm, cli);
   addVmGet(vm, cli);
   addVmExplain(vm, cli);

@@ -11,6 +11,7 @@ import {
   resolveOptional,
   resolveProject,
   resolveVmGroup,
+  resolveVmTemplate,
 } from '../../resolve-name.js';
 import { usageError } from '../../usage-error.js';
 import { addBalloonOptions, type BalloonOptions, balloonOf } from './balloon-options.js';
@@ -20,8 +21,9 @@ import { addHardwareOptions, type HardwareOptions, hardwareOf } from './hardware
 import { addNewDeviceOptions, type NewDeviceOptions, newDevicesOf } from './new-device-options.js';
 
 interface CreateOptions extends HardwareOptions, NewDeviceOptions, BalloonOptions, CloudInitOptions {
-  readonly flavor: string;
-  readonly image: string;
+  readonly flavor?: string;
+  readonly image?: string;
+  readonly template?: string;
   readonly project?: string;
   readonly accelerator?: 'kvm' | 'tcg';
   readonly host?: string;
@@ -40,8 +42,9 @@ export const addVmCreate: AddVerb = (vm, cli) => {
   addSeedOptions(addCloudInitOptions(command), null)
     .description('Create a VM. Without room for it, it is refused at once, with the reasons, or waits if told to.')
     .argument('<name>', 'a DNS label: a-z, 0-9 and "-"; the guest\'s host name')
-    .requiredOption('--flavor <flavor>', 'its size: name or id')
-    .requiredOption('--image <image>', 'the disk it starts from: name or id')
+    .option('--flavor <flavor>', 'its size: name or id')
+    .option('--image <image>', 'the disk it starts from: name or id')
+    .option('--template <template>', 'instead of both, go on where it was frozen: name or id')
     .option('--project <project>', "name or id; default: the token's")
     .addOption(new Option('--accelerator <kind>', 'default: what the host offers').choices(['kvm', 'tcg']))
     .option('--host <host>', 'this host or none: name or id (admins)')
@@ -59,6 +62,7 @@ export const addVmCreate: AddVerb = (vm, cli) => {
         'kvorum vm create web-1 --flavor small --image debian-13 --wait',
         'kvorum vm create web-2 --flavor small --image debian-13 --network shop --security-group web --wait',
         'kvorum vm create web-3 --flavor small --image debian-13 --network shop --ssh-key ~/.ssh/id_ed25519.pub --user-data web.yaml',
+        'kvorum vm create web-4 --template web-warm --network shop --wait',
         'kvorum vm create db-2 --flavor small --image debian-13 --pool fast --disk 100GiB,pool=fast --volume logs --wait',
         'kvorum vm create db-1 --flavor small --image debian-13 --disk 100GiB,serial=data --nic isolated --cdrom drivers-iso',
       ),
@@ -66,9 +70,11 @@ export const addVmCreate: AddVerb = (vm, cli) => {
     .action(async (name: string, options: CreateOptions) => {
       const client = cli.connect();
       const { label: labels, rootDisk: rootDiskBytes, accelerator, start, idempotencyKey } = options;
-      const [flavorId, imageId, projectId, hostId, vmGroupId] = await Promise.all([
-        resolveFlavor(client, options.flavor),
-        resolveImage(client, options.image),
+      requireBeginning(options);
+      const [flavorId, imageId, templateId, projectId, hostId, vmGroupId] = await Promise.all([
+        resolveOptional(resolveFlavor, client, options.flavor),
+        resolveOptional(resolveImage, client, options.image),
+        resolveOptional(resolveVmTemplate, client, options.template),
         resolveOptional(resolveProject, client, options.project),
         resolveOptional(resolveHost, client, options.host),
         resolveOptional(resolveVmGroup, client, options.group),
@@ -78,14 +84,30 @@ export const addVmCreate: AddVerb = (vm, cli) => {
       const waitForCapacity = waitOf(options);
       const cloudInit = cloudInitOf(options) ?? undefined;
       const placing = { projectId, hostId, vmGroupId, highAvailability: options.highAvailability, waitForCapacity };
-      const optional = given({ ...placing, rootDiskBytes, accelerator, balloon, hardware, cloudInit, labels });
-      const body = { name, flavorId, imageId, start, ...optional };
+      const beginning = { flavorId, imageId, templateId };
+      const optional = given({
+        ...beginning,
+        ...placing,
+        rootDiskBytes,
+        accelerator,
+        balloon,
+        hardware,
+        cloudInit,
+        labels,
+      });
+      const body = { name, start, ...optional };
       const accepted = await client.vms.create(body, given({ idempotencyKey }));
       await endWithOperation(cli, client, accepted, options, async () =>
         cli.show(await client.vms.get(accepted.resourceId), describeVm),
       );
     });
 };
+
+function requireBeginning({ flavor, image, template }: CreateOptions): void {
+  if (template !== undefined || (flavor !== undefined && image !== undefined)) return;
+  const lacking = flavor === undefined ? '--flavor' : '--image';
+  throw usageError(`${lacking} is not given`, 'Give --flavor and --image, or --template for a fork.');
+}
 
 function waitOf({ waitForCapacity: deadlineMs, priority }: CreateOptions) {
   if (deadlineMs !== undefined) return { deadlineMs, ...given({ priority }) };

@@ -90,6 +90,7 @@ export const describeVm = (vm: Vm): readonly Field[] => [
   ['guest agent', vm.guest.agent],
   ['flavor', vm.flavorId],
   ['image', vm.imageId],
+  ...(vm.templateId === null ? [] : [['fork of template', vm.templateId] as const]),
   ['project', vm.projectId],
   ['generation', vm.generation],
   ['epoch', vm.epoch],
