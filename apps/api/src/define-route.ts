@@ -12,6 +12,7 @@ export type RouteRole = Role | 'public' | 'console-token';
 export type RouteTag =
   | 'events'
   | 'flavors'
+  | 'floating-addresses'
   | 'host-groups'
   | 'hosts'
   | 'images'

@@ -67,6 +67,14 @@ export const resolveNetwork = (client: KvorumClient, nameOrId: string): Promise<
   resolve('network', nameOrId, (name) => itemsOf(client.networks.list({ name })));
 export const resolveSecurityGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('security-group', nameOrId, (name) => itemsOf(client.securityGroups.list({ name })));
+export const resolveFloatingRange = (client: KvorumClient, nameOrId: string): Promise<string> =>
+  resolve('floating-range', nameOrId, (name) => itemsOf(client.floatingRanges.list({ name })));
+/** They have no names: what they are is one. */
+export const resolveFloatingAddress = (client: KvorumClient, addressOrId: string): Promise<string> =>
+  resolve('floating-address', addressOrId, async (address) => {
+    const { items } = await client.floatingAddresses.list({ address });
+    return items.map(({ id }) => ({ id, name: address }));
+  });
 export const resolveVmGroup = (client: KvorumClient, nameOrId: string): Promise<string> =>
   resolve('vm-group', nameOrId, (name) => itemsOf(client.vmGroups.list({ name })));
 export const resolveVmTemplate = (client: KvorumClient, nameOrId: string): Promise<string> =>

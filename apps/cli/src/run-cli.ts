@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import { type AddVerb, type Cli, type CliIo, openCli } from './cli.js';
 import { addEventVerbs } from './commands/event/add-event-verbs.js';
 import { addFlavorVerbs } from './commands/flavor/add-flavor-verbs.js';
+import { addFloatingAddressVerbs } from './commands/floating-address/add-floating-address-verbs.js';
+import { addFloatingRangeVerbs } from './commands/floating-range/add-floating-range-verbs.js';
 import { addHostVerbs } from './commands/host/add-host-verbs.js';
 import { addHostGroupVerbs } from './commands/host-group/add-host-group-verbs.js';
 import { addImageVerbs } from './commands/image/add-image-verbs.js';
@@ -45,6 +47,8 @@ const COMMANDS: readonly AddVerb[] = [
   addHostGroupVerbs,
   addNetworkVerbs,
   addPortVerbs,
+  addFloatingAddressVerbs,
+  addFloatingRangeVerbs,
   addSecurityGroupVerbs,
   addStoragePoolVerbs,
   addVolumeVerbs,

@@ -36,6 +36,8 @@ describe('the configuration', () => {
     [{ ...STATE, capacityVcpus: '-1' }, 'capacityVcpus'],
     [{ ...STATE, overlayAddress: '192.0.2.1' }, 'networks'],
     [{ ...STATE, networks: true, overlayAddress: 'eth0' }, 'overlayAddress'],
+    [{ ...STATE, floatingInterface: 'eth0' }, 'networks'],
+    [{ ...STATE, networks: true, floatingInterface: '--help' }, 'floatingInterface'],
     [{ ...STATE, networks: true, nameServers: '192.0.2.1,dns' }, 'nameServers.1'],
     [{ ...STATE, storagePool: ['fast:/srv/fast'] }, 'storagePool.0'],
     [{ ...STATE, storagePool: ['fast=dir:srv/fast'] }, 'storagePool.0'],

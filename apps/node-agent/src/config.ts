@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isAbsolute } from 'node:path';
-import { Ipv4Address, MIB, ResourceName } from '@kvorum/schema';
+import { InterfaceName, Ipv4Address, MIB, ResourceName } from '@kvorum/schema';
 import { z } from 'zod';
 import { PoolOptions } from './storage/pool-option.js';
 
@@ -74,6 +74,8 @@ export const AgentConfig = z
     networks: z.boolean().default(false),
     /** Of this host, between hosts: overlays go over it. Without one it has none. */
     overlayAddress: Ipv4Address.optional(),
+    /** Of this host, towards the world outside: it answers there for floating addresses. Without one it has none. */
+    floatingInterface: InterfaceName.optional(),
     /** Whom guests' names are asked that are none of ours: addresses with commas between them. Without any, only ours are known. */
     nameServers: z
       .string()
@@ -90,10 +92,11 @@ export const AgentConfig = z
     path: ['advertiseHost'],
     error: 'is needed when the agent listens on all addresses',
   })
-  .refine(({ networks, overlayAddress, nameServers }) => networks || (overlayAddress ?? nameServers) === undefined, {
-    path: ['networks'],
-    error: 'is needed with --overlay-address and --name-servers',
-  });
+  .refine(
+    ({ networks, overlayAddress, floatingInterface, nameServers }) =>
+      networks || (overlayAddress ?? floatingInterface ?? nameServers) === undefined,
+    { path: ['networks'], error: 'is needed with --overlay-address, --floating-interface and --name-servers' },
+  );
 export type AgentConfig = z.infer<typeof AgentConfig>;
 /** What a caller writes: texts for addresses, defaults left out. */
 export type AgentOptions = z.input<typeof AgentConfig>;

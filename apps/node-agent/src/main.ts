@@ -35,6 +35,7 @@ function readFlags(): AgentOptions {
       'vm-uid-count': string,
       networks: { type: 'boolean' },
       'overlay-address': string,
+      'floating-interface': string,
       'name-servers': string,
       'merge-bytes-per-second': string,
       'storage-pool': { type: 'string', multiple: true },

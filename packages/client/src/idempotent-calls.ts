@@ -15,6 +15,8 @@ type PathsHonouringKey<Method extends 'post' | 'patch'> = {
  * OpenAPI document: a route that is missing here, or should not be here, does not compile.
  */
 const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
+  '/v1/floating-addresses': true,
+  '/v1/floating-ranges': true,
   '/v1/hosts/{hostId}/drain': true,
   '/v1/images': true,
   '/v1/images/import': true,

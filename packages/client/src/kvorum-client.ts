@@ -1,5 +1,6 @@
 import { eventCalls } from './resources/events.js';
 import { flavorCalls } from './resources/flavors.js';
+import { floatingAddressCalls, floatingRangeCalls } from './resources/floating-addresses.js';
 import { hostGroupCalls } from './resources/host-groups.js';
 import { hostCalls } from './resources/hosts.js';
 import { imageCalls } from './resources/images.js';
@@ -26,6 +27,8 @@ export function createKvorumClient(options: ClientOptions) {
   return {
     events: eventCalls(transport),
     flavors: flavorCalls(transport),
+    floatingAddresses: floatingAddressCalls(transport),
+    floatingRanges: floatingRangeCalls(transport),
     hostGroups: hostGroupCalls(transport),
     hosts: hostCalls(transport),
     images: imageCalls(transport),

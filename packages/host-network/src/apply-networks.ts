@@ -1,13 +1,22 @@
 import { DomainError } from '@kvorum/schema';
 import type { DesiredNetworks, HostNetwork, NatNetwork, OverlayNetwork } from './desired-networks.js';
 import { dnsmasqFolder, ensureDnsmasq, listDnsmasqs, removeDnsmasq } from './dnsmasq-process.js';
+import type { FloatingAnnouncer } from './floating-announcer.js';
 import type { MetadataServer } from './metadata/metadata-server.js';
 import { namespaceName, networkOfNamespace } from './object-names.js';
-import { planGateway, renderGatewayRules } from './plan-gateway.js';
+import {
+  type FloatingFacts,
+  floatingAddressesOf,
+  floatingFault,
+  planFloating,
+  planFloatingSweep,
+} from './plan-floating.js';
+import { planGateway } from './plan-gateway.js';
 import { type Command, type LinkFacts, planLinks, planSweep, wireFault } from './plan-links.js';
 import { planPeers } from './plan-peers.js';
-import { readLinks, readNamespaces, readPeers } from './read-host.js';
+import { readAddresses, readFloating, readLinks, readNamespaces, readPeers } from './read-host.js';
 import { renderDnsmasq } from './render-dnsmasq.js';
+import { renderGatewayRules } from './render-gateway-rules.js';
 import { renderRuleset } from './render-ruleset.js';
 import type { RunCommand } from './run-command.js';
 
@@ -17,6 +26,16 @@ export interface ApplyOptions {
   readonly stateDir: string;
   /** Tells guests who they are; left out: nobody does. */
   readonly metadata?: Pick<MetadataServer, 'ensure' | 'closeOthers'>;
+  /** The interface by which the host answers for floating addresses; left out: it can have none. */
+  readonly floating?: { readonly interfaceName: string; readonly announcer: Pick<FloatingAnnouncer, 'ensure'> };
+}
+
+/** What was found on the host before anything was made. */
+interface Found {
+  readonly links: readonly LinkFacts[];
+  readonly floating: FloatingFacts;
+  /** Of the host itself. */
+  readonly addresses: ReadonlySet<string>;
 }
 
 /** Why a network is not as it is desired to be. */
@@ -36,6 +55,8 @@ export async function applyNetworks(desired: DesiredNetworks, options: ApplyOpti
   const { run } = options;
   if (desired.networks.length > 0) await setKernelSwitches(desired, run);
   await run(['nft', '-f', '-'], renderRuleset(desired));
+  const floating = await readFloating(run);
+  await runAll(run, planFloatingSweep(desired, options.floating?.interfaceName ?? null, floating));
   const served = desired.networks.filter(hasNamespace);
   const namespaces = new Set(await readNamespaces(run));
   // Of a namespace that is not there, whoever took it away, a socket is left that nobody reaches.
@@ -45,35 +66,47 @@ export async function applyNetworks(desired: DesiredNetworks, options: ApplyOpti
   await sweepNamespaces(served, options);
   await addNamespaces(served, run);
   await runAll(run, planSweep(desired, await readLinks(run)));
-  const existing = await readLinks(run);
+  const found = { links: await readLinks(run), floating, addresses: await readAddresses(run) };
   const faults: NetworkFault[] = [];
   for (const network of desired.networks) {
     try {
-      await applyNetwork(network, desired, existing, options);
+      await applyNetwork(network, desired, found, options);
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
       faults.push({ networkId: network.id, error });
     }
   }
+  await announce(
+    desired.networks.filter(({ id }) => faults.every(({ networkId }) => networkId !== id)),
+    options,
+  );
   return faults;
+}
+
+async function announce(networks: readonly HostNetwork[], { floating }: ApplyOptions): Promise<void> {
+  await floating?.announcer.ensure(floating.interfaceName, floatingAddressesOf({ networks }));
 }
 
 async function applyNetwork(
   network: HostNetwork,
   desired: DesiredNetworks,
-  existing: readonly LinkFacts[],
+  found: Found,
   options: ApplyOptions,
 ): Promise<void> {
   if (network.kind === 'vxlan' && desired.hostAddress === null) {
     throw new DomainError('host_fault', 'this host has no address for overlays; give its agent --overlay-address');
   }
-  await runAll(options.run, planLinks(network, desired.hostAddress, existing));
-  if (hasNamespace(network)) {
-    await applyGateway(network, desired, options);
-    return;
-  }
-  const fault = wireFault(network, existing);
+  await runAll(options.run, planLinks(network, desired.hostAddress, found.links));
+  if (hasNamespace(network)) await applyGateway(network, desired, options);
+  if (network.kind === 'nat') await applyFloating(network, found, options);
+  const fault = network.kind === 'bridge' ? wireFault(network, found.links) : null;
   if (fault !== null) throw new DomainError('host_fault', fault);
+}
+
+async function applyFloating(network: NatNetwork, found: Found, { run, floating }: ApplyOptions): Promise<void> {
+  const fault = floatingFault(network, floating?.interfaceName ?? null, found.addresses);
+  if (fault !== null) throw new DomainError('host_fault', fault);
+  if (floating !== undefined) await runAll(run, planFloating(network, floating.interfaceName, found.floating));
 }
 
 const hasNamespace = (network: HostNetwork): network is NatNetwork | OverlayNetwork => network.kind !== 'bridge';
@@ -114,7 +147,7 @@ async function applyGateway(
   if (network.kind === 'vxlan') await runAll(run, planPeers(network, await readPeers(run, id)));
   const inside = ['ip', 'netns', 'exec', namespaceName(id)];
   if (network.kind === 'nat') await run([...inside, 'sysctl', '-q', '-w', 'net.ipv4.ip_forward=1']);
-  await run([...inside, 'nft', '-f', '-'], renderGatewayRules());
+  await run([...inside, 'nft', '-f', '-'], renderGatewayRules(network));
   await metadata?.ensure(id);
   await ensureDnsmasq(run, stateDir, id, renderDnsmasq(network, dnsmasqFolder(stateDir, id), resolvers));
 }

@@ -8,6 +8,7 @@ export type {
   OverlayNetwork,
   WireNetwork,
 } from './desired-networks.js';
+export { type Announce, FloatingAnnouncer } from './floating-announcer.js';
 export type { Instance } from './metadata/answer-metadata.js';
 export { type FindInstance, MetadataServer } from './metadata/metadata-server.js';
 export { linkName } from './object-names.js';

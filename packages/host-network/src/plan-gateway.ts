@@ -49,32 +49,3 @@ export const gatewayMacAddress = (segmentId: number): string =>
   ['0a', '4b', '56', ...OCTETS_OF_SEGMENT.map((shift) => hexOctet(Math.floor(segmentId / 2 ** shift)))].join(':');
 
 const hexOctet = (value: number): string => (value % 256).toString(16).padStart(2, '0');
-
-/** Connections of one guest to the metadata, in a second and at once: a program asks for a token and a dozen paths. */
-const METADATA_RATE = 'rate over 20/second burst 60 packets';
-const ASKERS_MAX = 65_536;
-
-/**
- * Rules inside the namespace: guests of a NAT network leave it with its own address of the transit, and the metadata is for guests of
- * the network alone. Connections are counted before anybody accepts them.
- */
-export const renderGatewayRules = (): string => `table ip kvorum
-delete table ip kvorum
-table ip kvorum {
-  set askers {
-    type ipv4_addr
-    size ${ASKERS_MAX}
-    flags dynamic, timeout
-    timeout 1m
-  }
-  chain incoming {
-    type filter hook input priority filter; policy accept;
-    ip daddr ${METADATA_ADDRESS} iifname != "gateway" counter drop
-    ip daddr ${METADATA_ADDRESS} tcp flags & (syn | ack) == syn update @askers { ip saddr limit ${METADATA_RATE} } counter drop
-  }
-  chain outgoing {
-    type nat hook postrouting priority srcnat; policy accept;
-    oifname "uplink" masquerade
-  }
-}
-`;

@@ -1,6 +1,7 @@
 import { METADATA_ADDRESS, type SecurityGroup } from '@kvorum/schema';
 import type { DesiredNetworks, HostPort, HostSecurityGroup } from './desired-networks.js';
 import { LINK_KINDS, linkName, nftName } from './object-names.js';
+import { floatingPortsOf } from './plan-floating.js';
 import { TRANSIT_RANGE } from './plan-gateway.js';
 import { renderSet } from './render-set.js';
 
@@ -13,6 +14,8 @@ const zoneOf = (segmentId: number): number => 1 + (segmentId % ZONE_MAX);
  * Who may open a connection to whom. Bridged IPv4 passes the inet family by br_netfilter, where connections are tracked; there,
  * the interface is the bridge, so bridge and address together name a port. Each network has a tracking zone of its own: networks
  * with the same addresses do not share connections.
+ *
+ * Into a NAT network goes what is for a floating address of it, and answers; out of it, what comes from its own addresses alone.
  *
  * What leaves a port is judged first, what reaches one second, as two chains: an accept ends one chain alone. A rule names a
  * group by its set of members, so that a member that comes or goes changes no rule.
@@ -28,12 +31,18 @@ export function renderSecurityGroups(desired: DesiredNetworks): string {
   const gateways = served.map(({ id, gateway }) => placeOf(id, gateway));
   const metadata = served.map(({ id }) => placeOf(id, METADATA_ADDRESS));
   const peers = networks.flatMap((network) => (network.kind === 'vxlan' ? network.peers : []));
+  const floating = networks
+    .filter(({ kind }) => kind === 'nat')
+    .flatMap((network) =>
+      floatingPortsOf(network).map((port) => `"${linkName('uplink', network.id)}" . ${port.floatingAddress}`),
+    );
   return `table inet kvorum
 delete table inet kvorum
 table inet kvorum {
 ${securityGroups.map(renderMembers).join('\n')}
 ${renderSet('gateways', 'ifname . ipv4_addr', gateways)}
 ${renderSet('metadata', 'ifname . ipv4_addr', metadata)}
+${renderSet('floating', 'ifname . ipv4_addr', floating)}
 ${renderSet('overlay_peers', 'ipv4_addr', [...new Set(peers)])}
 ${securityGroups.flatMap(renderGroup).join('\n')}
 ${places.flatMap(({ port }) => renderPort(port)).join('\n')}
@@ -47,7 +56,7 @@ delete table ip kvorum_nat
 table ip kvorum_nat {
   chain outgoing {
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr ${TRANSIT_RANGE} oifname != "${LINK_KINDS.uplink}*" masquerade
+    ip saddr ${TRANSIT_RANGE} oifname != "${LINK_KINDS.uplink}*" oifname != "${LINK_KINDS.bridge}*" masquerade
   }
 }
 `;
@@ -101,7 +110,8 @@ ${rule}  }`;
 
 const BASE_CHAINS = `  chain leaving {
     type filter hook forward priority filter; policy accept;
-    iifname "${LINK_KINDS.uplink}*" oifname "${LINK_KINDS.uplink}*" counter drop
+    iifname "${LINK_KINDS.uplink}*" ip saddr != ${TRANSIT_RANGE} iifname . ip saddr != @floating counter drop
+    oifname "${LINK_KINDS.uplink}*" oifname . ip daddr != @floating ct state != { established, related } counter drop
     iifname != "${LINK_KINDS.bridge}*" accept
     ct state established,related accept
     ct state invalid counter drop
@@ -121,5 +131,5 @@ const BASE_CHAINS = `  chain leaving {
   chain incoming {
     type filter hook input priority filter; policy accept;
     udp dport 4789 ip saddr != @overlay_peers counter drop
-    iifname "${LINK_KINDS.uplink}*" ct state != established,related counter drop
+    iifname "${LINK_KINDS.uplink}*" ct state != { established, related } counter drop
   }`;

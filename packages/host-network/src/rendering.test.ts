@@ -25,6 +25,7 @@ const BASICS = {
       securityGroupIds: [GROUP],
       ingressBitsPerSecond: null,
       egressBitsPerSecond: null,
+      floatingAddress: null,
     },
   ],
   otherNames: [{ name: 'db', address: '10.20.0.3' }],
@@ -130,6 +131,15 @@ describe('the links of an empty host', () => {
     `);
   });
 
+  it('with two VLANs of a wire, each with a bridge of its own, and the wire in none', () => {
+    const other = { ...WIRE, id: idOf(5), vlanId: 8, ports: [] };
+    const commands = lines([WIRE, other].flatMap((network) => planLinks(network, HOST, [facts('eth1')])));
+    expect(commands).toContain('ip link add link eth1 name kvl000000000001 type vlan id 7');
+    expect(commands).toContain('ip link add link eth1 name kvl000000000005 type vlan id 8');
+    expect(commands).toContain('ip link set kvl000000000005 master kvb000000000005');
+    expect(commands).not.toMatch(/set eth1|add eth1/);
+  });
+
   it('with a wire as it is', () => {
     const commands = lines(planLinks({ ...WIRE, vlanId: null, ports: [] }, HOST, [facts('eth1')]));
     expect(commands).toContain('ip link set eth1 master kvb000000000001');
@@ -155,6 +165,25 @@ describe('the links of a host that has some', () => {
     const broken = all.map((link) => (link.name === 'kvt000000000002' ? { ...link, master: null, isUp: false } : link));
     expect(lines(planLinks(OVERLAY, HOST, broken))).toBe(
       'ip link set kvt000000000002 master kvb000000000001\nip link set kvt000000000002 up',
+    );
+  });
+
+  it('of a VLAN are left alone when they are right, mended one by one, and deleted without the wire', () => {
+    const bridged = { master: 'kvb000000000001' };
+    const tagged = [
+      facts('kvb000000000001'),
+      facts('kvl000000000001', bridged),
+      facts('kvt000000000002', bridged),
+      facts('eth1'),
+    ];
+    expect([planLinks(WIRE, HOST, tagged), planSweep(on(WIRE), tagged)]).toEqual([[], []]);
+    const broken = tagged.map((link) => (link.name === 'kvl000000000001' ? { ...link, mtu: 1400, isUp: false } : link));
+    expect(lines(planLinks(WIRE, HOST, broken))).toBe(
+      'ip link set kvl000000000001 mtu 1500\nip link set kvl000000000001 up',
+    );
+    // Another VLAN is another network: the record changes none.
+    expect(lines(planSweep(on(), tagged))).toBe(
+      ['kvb000000000001', 'kvl000000000001', 'kvt000000000002'].map((name) => `ip link delete ${name}`).join('\n'),
     );
   });
 
@@ -384,6 +413,9 @@ describe('the rules', () => {
             "kvb000000000001" . 169.254.169.254,
           }
         }
+        set floating {
+          type ifname . ipv4_addr;
+        }
         set overlay_peers {
           type ipv4_addr;
           elements = {
@@ -430,7 +462,8 @@ describe('the rules', () => {
         }
         chain leaving {
           type filter hook forward priority filter; policy accept;
-          iifname "kvu*" oifname "kvu*" counter drop
+          iifname "kvu*" ip saddr != 100.64.0.0/10 iifname . ip saddr != @floating counter drop
+          oifname "kvu*" oifname . ip daddr != @floating ct state != { established, related } counter drop
           iifname != "kvb*" accept
           ct state established,related accept
           ct state invalid counter drop
@@ -450,7 +483,7 @@ describe('the rules', () => {
         chain incoming {
           type filter hook input priority filter; policy accept;
           udp dport 4789 ip saddr != @overlay_peers counter drop
-          iifname "kvu*" ct state != established,related counter drop
+          iifname "kvu*" ct state != { established, related } counter drop
         }
       }
       table ip kvorum_nat
@@ -458,7 +491,7 @@ describe('the rules', () => {
       table ip kvorum_nat {
         chain outgoing {
           type nat hook postrouting priority srcnat; policy accept;
-          ip saddr 100.64.0.0/10 oifname != "kvu*" masquerade
+          ip saddr 100.64.0.0/10 oifname != "kvu*" oifname != "kvb*" masquerade
         }
       }
       "

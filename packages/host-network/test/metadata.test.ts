@@ -17,7 +17,7 @@ const [OVERLAY, NAT, CLOSED] = [1, 2, 3].map(idOf) as [string, string, string];
 const port = (last: number, address: string, securityGroupIds: string[] = []): HostPort => ({
   ...{ id: idOf(last), name: null, address, securityGroupIds },
   macAddress: `52:54:00:00:00:${last}`,
-  ...{ ingressBitsPerSecond: null, egressBitsPerSecond: null },
+  ...{ ingressBitsPerSecond: null, egressBitsPerSecond: null, floatingAddress: null },
 });
 const PORTS = {
   web: port(11, '10.20.0.11', [CLOSED]),

@@ -34,6 +34,7 @@ const port = (last: number, name: string, address: string, securityGroupIds: str
   securityGroupIds,
   ingressBitsPerSecond: null,
   egressBitsPerSecond: null,
+  floatingAddress: null,
 });
 const PORTS = {
   web: port(11, 'web', '10.20.0.11', [WEB]),

@@ -8,6 +8,7 @@ export { FIRMWARE_STATE_FILES } from './firmware/state-files.js';
 export * from './guest-port.js';
 export { VM_UIDS } from './isolation/vm-user.js';
 export { type KvmFacts, proveKvm } from './kvm/prove-kvm.js';
+export { announceAddresses } from './network/announce-addresses.js';
 export { openQemuDriver } from './qemu/qemu-driver.js';
 export { QEMU_OPTIONS, type QemuOptions } from './qemu/qemu-options.js';
 export { RUN_FOLDER_BYTES_MAX } from './qemu/run-folder.js';

@@ -31,6 +31,8 @@ export const PortId = id('PortId');
 export const SecurityGroupId = id('SecurityGroupId');
 export const LeftoverId = id('LeftoverId');
 export const VmTemplateId = id('VmTemplateId');
+export const FloatingRangeId = id('FloatingRangeId');
+export const FloatingAddressId = id('FloatingAddressId');
 
 export type ProjectId = z.infer<typeof ProjectId>;
 export type HostId = z.infer<typeof HostId>;
@@ -52,6 +54,8 @@ export type PortId = z.infer<typeof PortId>;
 export type SecurityGroupId = z.infer<typeof SecurityGroupId>;
 export type LeftoverId = z.infer<typeof LeftoverId>;
 export type VmTemplateId = z.infer<typeof VmTemplateId>;
+export type FloatingRangeId = z.infer<typeof FloatingRangeId>;
+export type FloatingAddressId = z.infer<typeof FloatingAddressId>;
 
 /** A fresh id of the kind asked for: `newId<VmId>()`. */
 export const newId = <Id extends string>(): Id => uuidv7() as Id;

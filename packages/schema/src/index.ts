@@ -14,6 +14,7 @@ export * from './image/image.schema.js';
 export * from './leftover/leftover.schema.js';
 export * from './limits.js';
 export * from './names.js';
+export * from './network/floating-address.schema.js';
 export * from './network/host-networks.schema.js';
 export * from './network/ipv4.js';
 export * from './network/network.schema.js';

@@ -89,6 +89,10 @@ export const CIDR_LENGTH_MAX = 29;
 export const NETWORKS_PER_PROJECT_MAX = 100;
 export const SECURITY_GROUPS_PER_PROJECT_MAX = 200;
 export const SECURITY_GROUPS_PER_PORT_MAX = 8;
+/** Addresses of the world are few: as many as OpenStack gives a project by itself. */
+export const FLOATING_ADDRESSES_PER_PROJECT_MAX = 50;
+/** As many as a /16 has: the search for a free one looks at each at the worst. */
+export const FLOATING_RANGE_ADDRESS_COUNT_MAX = 65_536;
 /** Each process keeps the rules of all groups in memory. */
 export const VM_GROUPS_PER_PROJECT_MAX = 200;
 /** Counted anew for each decision about one of them, under the lock of their group. */

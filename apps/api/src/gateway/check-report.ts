@@ -141,6 +141,7 @@ function checkFacts(facts: HostFacts): HostFacts {
         text('facts.networking.kinds', kind),
       ),
       overlayAddress: text('facts.networking.overlayAddress', facts.networking.overlayAddress),
+      floatingInterface: text('facts.networking.floatingInterface', facts.networking.floatingInterface),
     },
     findings: bounded('findings', facts.findings, FACT_COUNT_MAX, (finding) => ({
       name: text('facts.findings.name', finding.name),

@@ -20,7 +20,11 @@ export function toWireFacts(facts: HostFacts): WireHostFacts {
     networking:
       facts.networking === null
         ? undefined
-        : { ...facts.networking, overlayAddress: facts.networking.overlayAddress ?? '' },
+        : {
+            ...facts.networking,
+            overlayAddress: facts.networking.overlayAddress ?? '',
+            floatingInterface: facts.networking.floatingInterface ?? '',
+          },
     findings: facts.findings.map((finding) => ({ ...finding, remedy: finding.remedy ?? '' })),
   };
 }

@@ -26,6 +26,7 @@ const withPorts = (...ids: string[]): HostNetworks => ({
         securityGroupIds: [],
         ingressBitsPerSecond: null,
         egressBitsPerSecond: null,
+        floatingAddress: null,
       })),
       otherNames: [],
     },

@@ -2,11 +2,13 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   applyNetworks,
+  FloatingAnnouncer,
   MetadataServer,
   openRunner,
   type ProbedNetworking,
   probeNetworking,
 } from '@kvorum/host-network';
+import { announceAddresses } from '@kvorum/hypervisor-driver';
 import type { AgentConfig } from '../config.js';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
@@ -35,12 +37,15 @@ export async function openNetworks(
   await mkdir(folders.networks, { recursive: true });
   await chmod(folders.networks, PASSAGE_MODE);
   const metadata = new MetadataServer();
-  const options = { run, stateDir: folders.networks, metadata };
+  const floatingInterface = config.floatingInterface ?? null;
+  const announcer = new FloatingAnnouncer(announceAddresses);
+  const floating = floatingInterface === null ? {} : { floating: { interfaceName: floatingInterface, announcer } };
+  const options = { run, stateDir: folders.networks, metadata, ...floating };
   const keeper = await NetworkKeeper.open({
     file: join(folders.networks, 'desired.json'),
     apply: (desired) =>
       applyNetworks({ ...desired, hostAddress: overlayAddress, resolvers: config.nameServers ?? [] }, options),
     log,
   });
-  return { keeper, metadata, probe: () => probeNetworking({ run, overlayAddress }) };
+  return { keeper, metadata, probe: () => probeNetworking({ run, overlayAddress, floatingInterface }) };
 }

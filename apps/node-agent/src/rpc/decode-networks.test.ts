@@ -11,6 +11,7 @@ const [NETWORK, PORT, GROUP, OTHER] = [1, 2, 3, 4].map((last) => `019a0000-0000-
 const port = {
   ...{ id: PORT, name: '', macAddress: '52:54:00:00:00:01', address: '10.20.0.2', securityGroupIds: [GROUP] },
   egressBitsPerSecond: 8_000_000,
+  floatingAddress: '203.0.113.7',
 };
 const LIMITS = { ingressBitsPerSecond: null, egressBitsPerSecond: 8_000_000 };
 const rule = { direction: 'ingress', protocol: 'tcp', portMin: 80, portMax: 80, cidr: '', peerGroupId: '' };
@@ -54,6 +55,7 @@ it.each<[string, EnsureNetworksRequest]>([
   ['networks.0.peers.0', request({ peers: ['--help'] })],
   ['networks.0.ports.0.name', request({ ports: [{ ...port, name: 'a,b' }] })],
   ['networks.0.ports.0.macAddress', request({ ports: [{ ...port, macAddress: '52:54:00:00:00:01 accept' }] })],
+  ['networks.0.ports.0.floatingAddress', request({ ports: [{ ...port, floatingAddress: '203.0.113.7/24' }] })],
   ['networks.0.ports.0.egressBitsPerSecond', request({ ports: [{ ...port, egressBitsPerSecond: 1 }] })],
   ['networks.0.otherNames.0.name', request({ otherNames: [{ name: 'a b', address: '10.20.0.3' }] })],
   ['securityGroups', request({}, { id: OTHER })],

@@ -13,6 +13,7 @@ const networkOf = ({ ports, vlanId, peers, uplink, ...network }: HostNetwork) =>
     name: orNull(port.name),
     ingressBitsPerSecond: ingressBitsPerSecond ?? null,
     egressBitsPerSecond: egressBitsPerSecond ?? null,
+    floatingAddress: orNull(port.floatingAddress),
   })),
   ...(network.kind === 'vxlan' ? { peers } : {}),
   ...(network.kind === 'bridge' ? { uplink, vlanId: vlanId ?? null } : {}),

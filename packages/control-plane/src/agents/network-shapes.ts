@@ -27,6 +27,7 @@ const networkOf = ({ ports, otherNames, ...network }: HostNetwork): WireNetwork 
     securityGroupIds: [...port.securityGroupIds],
     ingressBitsPerSecond: port.ingressBitsPerSecond ?? undefined,
     egressBitsPerSecond: port.egressBitsPerSecond ?? undefined,
+    floatingAddress: port.floatingAddress ?? '',
   })),
   otherNames: otherNames.map((name) => ({ ...name })),
   peers: network.kind === 'vxlan' ? [...network.peers] : [],

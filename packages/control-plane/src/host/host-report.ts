@@ -160,7 +160,10 @@ function networkingOf(wire: WireFacts['networking']): HostFacts['networking'] {
   if (wire === undefined) return null;
   const overlayAddress =
     wire.overlayAddress === '' ? null : check('facts.networking.overlayAddress', Ipv4Address, wire.overlayAddress);
-  return { kinds: check('facts.networking.kinds', HostNetworking.shape.kinds, wire.kinds), overlayAddress };
+  const kinds = check('facts.networking.kinds', HostNetworking.shape.kinds, wire.kinds);
+  const named = wire.floatingInterface === '' ? null : wire.floatingInterface;
+  const { floatingInterface: shape } = HostNetworking.shape;
+  return { kinds, overlayAddress, floatingInterface: check('facts.networking.floatingInterface', shape, named) };
 }
 
 /** Every text in it on one line and bounded: control characters would reach terminals, and jsonb refuses NUL. */

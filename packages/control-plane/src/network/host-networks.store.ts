@@ -92,12 +92,12 @@ export async function findDueHosts(database: Database, countMax: number, repeatM
 /**
  * All that is to be on the host, by the record: networks of ports whose VMs have room there. One statement, so that it is the
  * record of one moment; sorted, so that the same record gives the same text. Groups that are merely named by a rule come with
- * their members and without rules of their own.
+ * their members and without rules of their own. A VM that is being moved has floating addresses where it was.
  */
 export async function readHostNetworks(tx: Tx, hostId: string): Promise<HostNetworks> {
   const [row] = await tx.$queryRaw<{ networks: unknown; groups: unknown }[]>`
     WITH here AS (
-      SELECT p.* FROM reservations r JOIN ports p ON p.vm_id = r.vm_id WHERE r.host_id = ${hostId}::uuid),
+      SELECT p.*, r.purpose FROM reservations r JOIN ports p ON p.vm_id = r.vm_id WHERE r.host_id = ${hostId}::uuid),
     nets AS (SELECT n.* FROM networks n WHERE n.id IN (SELECT network_id FROM here)),
     owned AS (
       SELECT DISTINCT g.security_group_id AS id FROM here JOIN port_security_groups g ON g.port_id = here.id),
@@ -112,6 +112,8 @@ export async function readHostNetworks(tx: Tx, hostId: string): Promise<HostNetw
                                    'id', p.id, 'name', p.name, 'macAddress', p.mac_address, 'address', host(p.address),
                                    'ingressBitsPerSecond', p.ingress_bits_per_second,
                                    'egressBitsPerSecond', p.egress_bits_per_second,
+                                   'floatingAddress', (SELECT host(f.address) FROM floating_addresses f
+                                                        WHERE f.port_id = p.id AND p.purpose = 'run'),
                                    'securityGroupIds', ARRAY(SELECT g.security_group_id FROM port_security_groups g
                                                               WHERE g.port_id = p.id ORDER BY 1)) ORDER BY p.id)
                             FROM here p WHERE p.network_id = n.id),

@@ -8,6 +8,7 @@ import {
   type VolumeId,
 } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
+import { withFloatingTrait } from '../floating-address/with-floating-trait.js';
 import { findIdempotentAnswer } from '../operations/idempotency.store.js';
 import { projectForNew } from '../project/default-project.js';
 import { type NewVmRequest, withTemplate } from '../vm-template/fork-request.js';
@@ -48,10 +49,10 @@ export async function createVm(
   const ids = { vmId: newId<VmId>(), volumeId: newId<VolumeId>(), operationId: newId<OperationId>() };
   const parts = await readVmParts(cp.database, actor, request, attached);
   requireQuota(parts);
-  const wanted = {
+  const wanted = await withFloatingTrait(cp.database, request, {
     ...requestOfVm(request, parts.flavor, parts.diskBytes),
     hostId: request.hostId ?? null,
-  };
+  });
   const cloudInit = newCloudInit(cp.secrets, ids.vmId, resolved.cloudInit);
   const claim = { ids, actor, request, cloudInit, idempotency, parts, attached, now: cp.clock() };
   const end = await placeAndReserve(cp, ids.vmId, wanted, (proposed) => claimVm(cp.database, { ...claim, proposed }));

@@ -14,6 +14,7 @@ import {
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { type Database, type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
+import { withFloatingTrait } from '../floating-address/with-floating-trait.js';
 import { findHostAddress } from '../host/host.store.js';
 import { reserve } from '../host/reservation.store.js';
 import { claimIdempotencyKey, findIdempotentAnswer } from '../operations/idempotency.store.js';
@@ -126,13 +127,13 @@ async function readMovable(
   const accelerator = vm.accelerator ?? undefined;
   // The machine it was first started as is the machine it stays.
   const hardware = { ...vm.hardware, machineType: vm.hardware.machineType ?? vm.machineType };
-  const wanted = {
+  const wanted = await withFloatingTrait(database, vm, {
     ...requestOfVm({ ...vm, accelerator, hardware }, vm, 0),
     // For what it is now and what it becomes at its next start.
     ...roomFor(held, vm.accelerator, 1),
     hostId: hostId ?? null,
     excludedHostIds: [vm.hostId],
-  };
+  });
   return { vm: { ...vm, hostId: vm.hostId, rootVolumeId: vm.rootVolumeId }, held, wanted };
 }
 

@@ -2,6 +2,7 @@ import { DomainError, newId, toStoredError } from '@kvorum/schema';
 import type { ControlPlane } from '../control-plane.js';
 import { type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
+import { withFloatingTrait } from '../floating-address/with-floating-trait.js';
 import type { Proposal } from '../host/fleet-snapshot.js';
 import { reserve } from '../host/reservation.store.js';
 import { findOperation, markUnwinding } from '../operations/operation.store.js';
@@ -48,7 +49,8 @@ async function endOverdueWaits(cp: Parts): Promise<void> {
 
 async function placeWaiting(cp: Parts, wait: Wait, age: 'fresh' | 'recent'): Promise<boolean> {
   const { request, diskBytes } = wait;
-  const wanted = { ...requestOfVm(request, wait, diskBytes), hostId: request.hostId ?? null };
+  const asked = { ...requestOfVm(request, wait, diskBytes), hostId: request.hostId ?? null };
+  const wanted = await withFloatingTrait(cp.database, request, asked);
   const proposal = await cp.fleet.propose(wait.vmId, wanted, age);
   if (proposal.kind === 'refused') {
     await noteReason(cp, wait, reasonOf(proposal));

@@ -94,6 +94,7 @@ describe('what a host is told of networks', () => {
           securityGroupIds: [],
           ingressBitsPerSecond: null,
           egressBitsPerSecond: null,
+          floatingAddress: null,
         },
       ],
       otherNames: [there, nowhere].map(({ name, address }) => ({ name, address })),

@@ -48,6 +48,8 @@ export async function openSimulatedFleet(options: {
   hostCpuCount?: number;
   /** Of each host; without, hosts make no networks. */
   overlayAddresses?: readonly string[];
+  /** Of hosts that make networks: by which they answer for floating addresses; without, they have none. */
+  floatingInterfaces?: readonly (string | null)[];
   /** Of all hosts, as `--storage-pool` has them, `%` for the host's own folder: real files, also under simulated VMs. */
   storagePools?: readonly string[];
   facts?: Partial<HostFacts>;
@@ -64,7 +66,9 @@ export async function openSimulatedFleet(options: {
     const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
     const storagePools = await foldersOfPools(options.storagePools ?? [], parts.folder);
     const overlayAddress = options.overlayAddresses?.[index] ?? null;
-    hosts.push(await aSimulatedHost({ ...parts, facts, agents, overlayAddress, storagePools }));
+    const floatingInterface = options.floatingInterfaces?.[index] ?? null;
+    const given = { overlayAddress, floatingInterface, storagePools };
+    hosts.push(await aSimulatedHost({ ...parts, facts, agents, ...given }));
   }
   await vi.waitFor(async () => {
     const connected = await test.sql(
@@ -94,6 +98,7 @@ interface HostParts {
   readonly facts: Partial<HostFacts>;
   readonly agents: Map<string, Agent>;
   readonly overlayAddress: string | null;
+  readonly floatingInterface: string | null;
   readonly storagePools: readonly string[];
 }
 
@@ -112,6 +117,7 @@ async function aSimulatedHost({
   facts,
   agents,
   overlayAddress,
+  floatingInterface,
   storagePools,
 }: HostParts): Promise<SimulatedHost> {
   const name = aName('host');
@@ -141,7 +147,7 @@ async function aSimulatedHost({
     metadata: null,
     probe: () =>
       Promise.resolve({
-        networking: { kinds: ['nat', 'bridge', 'vxlan'], overlayAddress },
+        networking: { kinds: ['nat', 'bridge', 'vxlan'], overlayAddress, floatingInterface },
         finding: { name: 'networks', value: 'nat, bridge, vxlan', evidence: 'simulated', remedy: null },
       }),
   });

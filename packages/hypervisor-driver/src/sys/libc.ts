@@ -18,6 +18,7 @@ export interface Libc {
   fallocate(fd: number, mode: number, offsetBytes: number, lengthBytes: number): number;
   mkfifo(path: string, mode: number): number;
   ifNametoindex(name: string): number;
+  bindSocket(fd: number, address: Buffer, addressBytes: number): number;
   /** syscall(2) with up to four integer arguments. */
   syscall(number: number, a: number, b: number, c: number, d: number): number;
 }
@@ -54,6 +55,8 @@ function bind(): Libc {
     // WHY: os.networkInterfaces() leaves out interfaces without addresses, and /sys may show another namespace.
     // SAFE: koffi hands over a copy of the name that ends with NUL; 0 is "no such interface" (if_nametoindex(3)).
     ifNametoindex: library.func('uint if_nametoindex(const char *name)'),
+    // WHY: Node has no packet sockets. SAFE: the kernel reads `length` bytes, which is the Buffer's (network/announce-addresses.ts).
+    bindSocket: library.func('int bind(int fd, const void *address, uint length)'),
     // WHY: glibc before 2.36 has no pidfd_open wrapper.
     // SAFE: integers only; unused arguments are ignored by the kernel. Variadic as ioctl above.
     syscall: library.func('syscall', 'long', ['long', 'long', 'long', 'long', 'long']),

@@ -19,6 +19,15 @@ export const LINUX_NUMBERS = {
   IFF_NO_PI: 0x1000, // linux/if_tun.h
   IFF_VNET_HDR: 0x4000, // linux/if_tun.h
   IFNAMSIZ: 16, // linux/if.h
+  SYS_socket: 41, // asm/unistd_64.h: __NR_socket
+  AF_PACKET: 17, // linux/socket.h, bits/socket.h
+  SOCK_RAW: 3, // bits/socket_type.h
+  SOCK_CLOEXEC: 0x80000, // bits/socket_type.h
+  SIOCGIFHWADDR: 0x8927, // linux/sockios.h
+  ETH_P_IP: 0x0800, // linux/if_ether.h
+  ETH_P_ARP: 0x0806, // linux/if_ether.h
+  ARPHRD_ETHER: 1, // linux/if_arp.h
+  ARPOP_REQUEST: 1, // linux/if_arp.h
   FALLOC_FL_KEEP_SIZE: 1, // linux/falloc.h
   FALLOC_FL_PUNCH_HOLE: 2, // linux/falloc.h
 } as const;
@@ -40,7 +49,9 @@ export const ERRNO = {
 
 export const LINUX_STRUCTS = {
   rlimit64: { sizeBytes: 16, offsets: { rlim_cur: 0, rlim_max: 8 } }, // linux/resource.h
-  ifreq: { sizeBytes: 40, offsets: { ifr_name: 0, ifr_flags: 16 } }, // linux/if.h
+  ifreq: { sizeBytes: 40, offsets: { ifr_name: 0, ifr_flags: 16, ifr_hwaddr: 16 } }, // linux/if.h
+  sockaddr: { sizeBytes: 16, offsets: { sa_family: 0, sa_data: 2 } }, // bits/socket.h
+  sockaddr_ll: { sizeBytes: 20, offsets: { sll_family: 0, sll_protocol: 2, sll_ifindex: 4 } }, // linux/if_packet.h
   pollfd: { sizeBytes: 8, offsets: { fd: 0, events: 4, revents: 6 } }, // asm-generic/poll.h
 } as const satisfies Record<string, StructLayout>;
 

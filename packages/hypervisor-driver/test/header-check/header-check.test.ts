@@ -34,10 +34,15 @@ const HEADERS = [
   'signal.h',
   'sys/mman.h',
   'sys/syscall.h',
+  'sys/socket.h',
   'linux/falloc.h',
   'linux/if.h',
+  'linux/if_arp.h',
+  'linux/if_ether.h',
+  'linux/if_packet.h',
   'linux/if_tun.h',
   'linux/kvm.h',
+  'linux/sockios.h',
 ];
 
 describe('what src/sys says of the kernel', () => {

@@ -18,6 +18,7 @@ export function traitsOfHost(
     ...models.map(({ name }) => `cpu-model:${name}`),
     ...facts.machineTypes.map((name) => `machine-type:${name}`),
     ...(facts.networking?.kinds ?? []).map((kind) => `network:${kind}`),
+    ...(facts.networking?.floatingInterface == null ? [] : [FLOATING_TRAIT]),
     ...(nestingRefusal(accelerator, facts) === null ? ['nested-virtualisation:on'] : []),
     ...(facts.firmware?.uefi === true ? ['firmware:uefi'] : []),
     ...(facts.firmware?.secureBoot === true ? ['firmware:secure-boot'] : []),
@@ -28,6 +29,8 @@ export function traitsOfHost(
 }
 
 const SEED_TRAIT = 'cloud-init:seed';
+/** Needed by VMs with a port that has a floating address. */
+export const FLOATING_TRAIT = 'network:floating';
 
 /** `cloudInit`: what the VM has of it, if it has any. */
 export function traitsNeededBy(
@@ -54,6 +57,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   'network:nat': 'start the agent with --networks',
   'network:bridge': 'start the agent with --networks',
   'network:vxlan': 'start the agent with --networks and --overlay-address',
+  'network:floating': 'start the agent with --networks and --floating-interface',
   'firmware:uefi': 'install the package ovmf',
   'firmware:secure-boot': 'install the package ovmf',
   'tpm:2.0': 'install the package swtpm',

@@ -22,7 +22,7 @@ const DnsDomain = z
   .max(253)
   .regex(/^[a-z0-9.-]+$/);
 const MacAddress = z.string().regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/);
-const InterfaceName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/);
+export const InterfaceName = z.string().regex(/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/);
 const SEGMENT_MAX = 16_777_215;
 const MTU_OF_LINK_MIN = 68;
 const MTU_OF_LINK_MAX = 65_535;
@@ -37,6 +37,8 @@ export const HostPort = z.object({
   securityGroupIds: z.array(Id).max(SECURITY_GROUPS_PER_PORT_MAX).readonly(),
   ingressBitsPerSecond: PortBandwidth.ingressBitsPerSecond.default(null),
   egressBitsPerSecond: PortBandwidth.egressBitsPerSecond.default(null),
+  /** Of the world outside, by which it is reached and seen there; null: none. Of `nat` alone. */
+  floatingAddress: Address.nullable().default(null),
 });
 export type HostPort = z.infer<typeof HostPort>;
 
@@ -106,6 +108,9 @@ export const HostNetworking = z
       .string()
       .nullable()
       .meta({ description: 'Where overlays of other hosts reach it; null: none do' }),
+    floatingInterface: InterfaceName.nullable()
+      .default(null)
+      .meta({ description: 'Interface by which it answers for floating addresses; null: it cannot' }),
   })
   .meta({ id: 'HostNetworking' });
 export type HostNetworking = z.infer<typeof HostNetworking>;
