@@ -86,4 +86,33 @@ describe('networks, their ports and security groups', () => {
     const stale = { as, body: { rules: [] }, headers: { 'if-match': '"1"' } } as const;
     expect(await site.ask('PATCH', `/v1/security-groups/${body.id}`, stale)).toMatchObject({ status: 412 });
   });
+
+  it('have floating addresses of ranges that admins give, which are taken, changed and released', async () => {
+    const ranges = '/v1/floating-ranges';
+    const body = { name: 'internet', addresses: '192.0.2.16-192.0.2.31' };
+    const range = await site.ask('POST', ranges, { as: 'admin', body });
+    const at = `${ranges}/${range.body.id}`;
+    expect(range).toMatchObject({ status: 201, headers: { location: at }, body: { addressCount: 16 } });
+    const address = await made('/v1/floating-addresses', { rangeId: range.body.id });
+    const url = address.headers['location'] as string;
+    expect(address.body).toMatchObject({ address: '192.0.2.16', portId: null, projectId: site.project.id });
+    expect((await site.ask('GET', `${ranges}?name=internet`, { as: 'projectViewer' })).body.items).toMatchObject([
+      { id: range.body.id, allocatedCount: 1 },
+    ]);
+    const listed = await site.ask('GET', '/v1/floating-addresses?address=192.0.2.16', { as: 'projectViewer' });
+    expect(listed.body.items).toEqual([address.body]);
+    const network = await made('/v1/networks', { name: 'floating', cidr: '10.50.0.0/24' });
+    const port = await made(`/v1/networks/${network.body.id}/ports`, {});
+    // No host of this site makes networks.
+    expect(await site.ask('PATCH', url, { as, body: { portId: port.body.id } })).toMatchObject({
+      status: 409,
+      body: { code: 'conflict_state', errors: [{ field: 'body.portId' }] },
+    });
+    const nowhere = await site.ask('PATCH', url, { as, body: { portId: null }, headers: { 'if-match': '"1"' } });
+    expect(nowhere).toMatchObject({ status: 200, headers: { etag: '"1"' } });
+    expect(await site.ask('DELETE', at, { as: 'admin' })).toMatchObject({ status: 409, body: { code: 'in_use' } });
+    expect(await site.ask('DELETE', url, { as })).toMatchObject({ status: 204 });
+    expect(await site.ask('GET', url, { as })).toMatchObject({ status: 404 });
+    expect(await site.ask('DELETE', at, { as: 'admin' })).toMatchObject({ status: 204 });
+  });
 });
