@@ -162,27 +162,13 @@ const NETWORKS: Case[] = [
   wrong('a floating address for a port by name', post(FLOATING, { portId: 'shop/web-1' }), 'body.portId'),
   wrong('a floating address for a VM', post(FLOATING, { vmId: ID }), 'body.vmId'),
   wrong('a floating address led nowhere in particular', ['PATCH', `${FLOATING}/${ID}`, asAdmin({})], 'body.portId'),
-  {
-    what: 'a floating address of no range',
-    call: post(FLOATING, { rangeId: ID }),
-    status: 404,
-    code: 'not_found',
-    fields: ['body.rangeId'],
-  },
-  {
-    what: 'a floating address where there is none at all',
-    call: post(FLOATING, {}),
-    status: 409,
-    code: 'conflict_state',
-    fields: ['body.rangeId'],
-  },
-  {
-    what: 'a floating address for no port',
-    call: post(FLOATING, { portId: ID }),
-    status: 404,
-    code: 'not_found',
-    fields: ['body.portId'],
-  },
+  ...(
+    [
+      ['a floating address of no range', { rangeId: ID }, 404, 'not_found', 'body.rangeId'],
+      ['a floating address where there is none at all', {}, 409, 'conflict_state', 'body.rangeId'],
+      ['a floating address for no port', { portId: ID }, 404, 'not_found', 'body.portId'],
+    ] as const
+  ).map(([what, body, status, code, field]): Case => ({ what, call: post(FLOATING, body), status, code, fields: [field] })),
   ...[
     '10.20.0.1/24',
     '10.0.0.0/8',
