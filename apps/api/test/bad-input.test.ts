@@ -141,34 +141,7 @@ const networkWith = (fields: object): Case['call'] =>
 const portWith = (fields: object): Case['call'] => post(`/v1/networks/${ID}/ports`, fields);
 const ruleWith = (fields: object): Case['call'] =>
   post('/v1/security-groups', { name: 'web', rules: [{ direction: 'ingress', ...fields }] });
-const FLOATING = '/v1/floating-addresses';
-const rangeOf = (addresses: unknown): Case['call'] => post('/v1/floating-ranges', { name: 'internet', addresses });
 const NETWORKS: Case[] = [
-  ...[
-    '192.0.2.9-192.0.2.1',
-    '192.0.2.1-192.0.2.9-192.0.2.20',
-    '192.0.2.16/24',
-    '192.0.2.1 dev eth0',
-    '10.0.0.0/8',
-    '127.0.0.1',
-    '224.0.0.7',
-    '100.64.0.1-100.64.0.9',
-    '0.0.0.1-192.0.2.1',
-    'fd00::1',
-    7,
-  ].map((addresses) => wrong(`the floating addresses ${addresses}`, rangeOf(addresses), 'body.addresses')),
-  wrong('a range without a name', post('/v1/floating-ranges', { addresses: '192.0.2.7' }), 'body.name'),
-  wrong('a floating address that is none', post(FLOATING, { address: '192.0.2.300' }), 'body.address'),
-  wrong('a floating address for a port by name', post(FLOATING, { portId: 'shop/web-1' }), 'body.portId'),
-  wrong('a floating address for a VM', post(FLOATING, { vmId: ID }), 'body.vmId'),
-  wrong('a floating address led nowhere in particular', ['PATCH', `${FLOATING}/${ID}`, asAdmin({})], 'body.portId'),
-  ...(
-    [
-      ['a floating address of no range', { rangeId: ID }, 404, 'not_found', 'body.rangeId'],
-      ['a floating address where there is none at all', {}, 409, 'conflict_state', 'body.rangeId'],
-      ['a floating address for no port', { portId: ID }, 404, 'not_found', 'body.portId'],
-    ] as const
-  ).map(([what, body, status, code, field]): Case => ({ what, call: post(FLOATING, body), status, code, fields: [field] })),
   ...[
     '10.20.0.1/24',
     '10.0.0.0/8',
