@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const UNIT_TIMEOUT_MS = 10_000;
 const INTEGRATION_TIMEOUT_MS = 120_000;
+const CEPH_TIMEOUT_MS = 600_000;
 const E2E_TIMEOUT_MS = 300_000; // Linux guests boot under emulation, several at a time
 
 /** Tests whose time is that of leases running out: side by side they take no longer than one. */
@@ -33,6 +34,22 @@ const DEBIAN_GUEST = {
   },
 };
 
+/** Not part of `npm test`: needs packages of Ceph, and half a GiB for its daemons. */
+const CEPH_TESTS = ['packages/*/test/ceph/**/*.test.ts', 'tests/ceph/**/*.test.ts'];
+const CEPH = {
+  ...resolution,
+  test: {
+    ...settings,
+    name: 'ceph',
+    include: CEPH_TESTS,
+    globalSetup: [...settings.globalSetup, 'tests/ceph/ceph-setup.ts'],
+    // Each verb runs several tools of Ceph, and each connects anew.
+    testTimeout: CEPH_TIMEOUT_MS,
+    hookTimeout: CEPH_TIMEOUT_MS,
+    fileParallelism: false,
+  },
+};
+
 export default defineConfig(({ mode }) => ({
   test: {
     // Every core, where vitest would keep one free: most tests wait for databases, sockets and guests.
@@ -56,6 +73,7 @@ export default defineConfig(({ mode }) => ({
           ...settings,
           name: 'integration',
           include: ['packages/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'tests/architecture/**/*.test.ts'],
+          exclude: CEPH_TESTS,
           testTimeout: INTEGRATION_TIMEOUT_MS,
           hookTimeout: INTEGRATION_TIMEOUT_MS,
         },
@@ -89,6 +107,7 @@ export default defineConfig(({ mode }) => ({
         },
       },
       ...(mode === 'debian-guest' ? [DEBIAN_GUEST] : []),
+      ...(mode === 'ceph' ? [CEPH] : []),
     ],
   },
 }));

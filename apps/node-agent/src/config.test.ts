@@ -14,6 +14,8 @@ describe('the configuration', () => {
       networks: false,
       storagePool: [],
       mergeBytesPerSecond: 67_108_864,
+      cephConf: '/etc/ceph/ceph.conf',
+      cephUser: 'kvorum',
       logLevel: 'info',
     });
   });
@@ -44,6 +46,12 @@ describe('the configuration', () => {
     [{ ...STATE, storagePool: ['fast=dir:/srv/../etc'] }, 'storagePool.0'],
     [{ ...STATE, storagePool: ['fast=dir:/'] }, 'storagePool.0'],
     [{ ...STATE, storagePool: ['Fast Pool=dir:/srv/fast'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['ceph=rbd:'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['ceph=rbd:vms/'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['ceph=rbd:vms/a/b'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['ceph=rbd:vms@one'] }, 'storagePool.0'],
+    [{ ...STATE, storagePool: ['a=rbd:vms/one', 'b=rbd:vms/one'] }, 'storagePool'],
+    [{ ...STATE, cephUser: 'client kvorum' }, 'cephUser'],
     [{ ...STATE, storagePool: ['a=dir:/srv/a', 'a=dir:/srv/b'] }, 'storagePool'],
     [{ ...STATE, storagePool: ['a=dir:/srv/a', 'b=shared-dir:/srv/a/b'] }, 'storagePool'],
     [{ ...STATE, storagePool: ['a=dir:/srv/a', 'b=dir:/srv/a'] }, 'storagePool'],

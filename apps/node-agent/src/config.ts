@@ -82,10 +82,18 @@ export const AgentConfig = z
       .transform((text) => text.split(','))
       .pipe(z.array(Ipv4Address).max(NAME_SERVER_COUNT_MAX))
       .optional(),
-    /** Storage pools of this host: folders that its operator gives for volumes. */
+    /** Storage pools of this host: what its operator gives for volumes. */
     storagePool: PoolOptions.default([]),
     /** What the merging of layers of volumes may write while VMs have them open. */
     mergeBytesPerSecond: Amount.default(MERGE_BYTES_PER_SECOND),
+    /** Of pools in Ceph: where its monitors are, as whom this host comes, and the keyring of that user. */
+    cephConf: AbsolutePath.default('/etc/ceph/ceph.conf'),
+    cephUser: z
+      .string()
+      .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/, { error: 'must be the name of a client of Ceph, without "client."' })
+      .default('kvorum'),
+    /** Default: /etc/ceph/ceph.client.USER.keyring. */
+    cephKeyring: AbsolutePath.optional(),
     logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   })
   .refine((config) => config.advertiseHost !== undefined || !WILDCARD_HOSTS.has(config.listen.host), {

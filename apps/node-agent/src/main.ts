@@ -9,7 +9,7 @@ import { startAgent } from './start-agent.js';
 /** After this the process ends even if something hangs: VMs do not depend on a clean end. */
 const SHUTDOWN_TIMEOUT_MS = 10_000;
 const USAGE_EXIT_CODE = 2;
-const PATH_FLAGS = ['state-dir', 'run-dir', 'join-file'] as const;
+const PATH_FLAGS = ['state-dir', 'run-dir', 'join-file', 'ceph-conf', 'ceph-keyring'] as const;
 
 /** Flags are the configuration's names in kebab-case; the one schema checks them all. */
 function readFlags(): AgentOptions {
@@ -39,6 +39,9 @@ function readFlags(): AgentOptions {
       'name-servers': string,
       'merge-bytes-per-second': string,
       'storage-pool': { type: 'string', multiple: true },
+      'ceph-conf': string,
+      'ceph-user': string,
+      'ceph-keyring': string,
       'log-level': string,
     },
   });

@@ -71,7 +71,7 @@ export async function releaseVolume(pool: DirectoryPool, volumeId: string, epoch
   });
 }
 
-function assertEpoch(volumeId: string, epoch: number): void {
+export function assertEpoch(volumeId: string, epoch: number): void {
   assertId('volumeId', volumeId);
   if (!Number.isSafeInteger(epoch) || epoch < 1) throw invalidField('epoch', 'must be a whole number from 1 on');
 }

@@ -24,7 +24,7 @@ export async function cloneVolume(
   request: CloneVolume,
   watch: CloneWatch = {},
 ): Promise<VolumeFacts> {
-  assertRequest(request);
+  assertCloneRequest(request);
   const { volumeId, source, fence } = request;
   const begun = await pool.locks.holding([volumeId, source.volumeId], async ({ descriptors }) => {
     const found = await findAdmitted(pool, volumeId, fence);
@@ -116,7 +116,7 @@ async function chainBytes(pool: DirectoryPool, record: VolumeRecord, layerId: st
   return bytes;
 }
 
-function assertRequest({ volumeId, ownerId, source, isLinked, sizeBytes }: CloneVolume): void {
+export function assertCloneRequest({ volumeId, ownerId, source, isLinked, sizeBytes }: CloneVolume): void {
   assertId('volumeId', volumeId);
   assertId('ownerId', ownerId);
   assertId('source.volumeId', source.volumeId);

@@ -4,9 +4,11 @@ import { DomainError } from '@kvorum/schema';
 /** `qemu-img info` is some KiB, a `check` of a broken image many lines; more is not an answer we could use. */
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 const WORDS_LENGTH_MAX = 1000;
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' } as const;
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8', TZ: 'UTC' } as const;
 /** `qemu-img -p` (qemu-progress.c): "    (12.34/100%)" and a carriage return. */
 const PROGRESS = /\((\d+\.\d+)\/100%\)/g;
+/** `rbd` (ProgressContext in tools/rbd/Utils.cc), on standard error: "Image flatten: 12% complete...". */
+const RBD_PROGRESS = /: (\d+)% complete\.\.\./g;
 
 export interface ToolRun {
   /** Where relative names start: the folder of layers. */
@@ -14,6 +16,8 @@ export interface ToolRun {
   readonly timeoutMs: number;
   /** Descriptors of locks that the tool holds as well, for as long as it lives. */
   readonly lockDescriptors: readonly number[];
+  /** What it reads on its standard input; left out: nothing. */
+  readonly input?: string;
   readonly signal?: AbortSignal;
   /** Of the work done, 0 to 1. */
   readonly onProgress?: (fraction: number) => void;
@@ -36,8 +40,10 @@ export function endTool(command: readonly string[], run: ToolRun): Promise<ToolE
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--no-new-privs', '--', ...command], {
       cwd: run.folder,
       env: ENVIRONMENT,
-      stdio: ['ignore', 'pipe', 'pipe', ...run.lockDescriptors],
+      stdio: [run.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...run.lockDescriptors],
     });
+    // It may end without having read all.
+    child.stdin?.on('error', () => undefined).end(run.input);
     let stdout = '';
     let stderr = '';
     let stopped: DomainError | null = null;
@@ -57,6 +63,8 @@ export function endTool(command: readonly string[], run: ToolRun): Promise<ToolE
       else if (stdout.length < OUTPUT_BYTES_MAX) stdout += text;
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      const percent = [...text.matchAll(RBD_PROGRESS)].at(-1)?.[1];
+      if (percent !== undefined) run.onProgress?.(Number(percent) / 100);
       if (stderr.length < OUTPUT_BYTES_MAX) stderr += text;
     });
     const end = (): void => {

@@ -21,7 +21,7 @@ const LOCK_WAIT_S = 600;
  * comes first, under its name only when it is whole and has the digest; then the record.
  */
 export async function importImage(pool: DirectoryPool, request: ImportImage): Promise<VolumeFacts> {
-  assertRequest(request);
+  assertImageRequest(request);
   const { imageId } = request;
   return pool.locks.holding(
     [imageId],
@@ -72,7 +72,7 @@ const snapshotOf = ({ id, sizeBytes }: VolumeRecord, createdAtMs: number): Volum
   createdAtMs,
 });
 
-async function assertImage(path: string, sha256: string): Promise<void> {
+export async function assertImage(path: string, sha256: string): Promise<void> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   if (hash.digest('hex') !== sha256) throw new DomainError('host_fault', 'the image on this host has another digest');
@@ -86,7 +86,7 @@ function sameImage(found: VolumeRecord, { sha256 }: ImportImage): VolumeRecord {
   throw new DomainError('already_exists', `volume ${found.id} is there already, and not this image`);
 }
 
-function assertRequest({ imageId, ownerId, sha256 }: ImportImage): void {
+export function assertImageRequest({ imageId, ownerId, sha256 }: ImportImage): void {
   assertId('imageId', imageId);
   assertId('ownerId', ownerId);
   if (!SHA256.test(sha256)) throw invalidField('sha256', 'must be 64 lower-case hexadecimal digits');

@@ -1,4 +1,6 @@
 export { replaceFile, syncPath, TEMPORARY_SUFFIX } from './durable-file.js';
+export type { CephPlace } from './images/ceph-tools.js';
+export { openRbdPool, type RbdPoolOptions } from './images/open-rbd-pool.js';
 export { type DirectoryPoolOptions, openDirectoryPool } from './open-directory-pool.js';
 export { POOL_DRIVERS, type PoolCapabilities, type PoolDriverName } from './pool-drivers.js';
 export type {

@@ -37,7 +37,7 @@ export interface DirectoryPoolOptions {
 }
 
 /** A tenth is left for what is written into thin volumes until somebody has made room. */
-const HIGH_WATER_RATIO_DEFAULT = 0.9;
+export const HIGH_WATER_RATIO_DEFAULT = 0.9;
 
 /** Opens a pool of the driver `dir` or `shared-dir`: a folder of qcow2 files. */
 export async function openDirectoryPool(options: DirectoryPoolOptions): Promise<StoragePool> {
@@ -95,7 +95,7 @@ const verbsOf = (pool: DirectoryPool): StoragePool => ({
 });
 
 /** Errors of files are the host's; one for want of room says so. Broken invariants stay what they are. */
-async function asHostFaults<T>(run: () => Promise<T>): Promise<T> {
+export async function asHostFaults<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (thrown) {

@@ -19,6 +19,8 @@ export const POOL_DRIVERS = {
   dir: { isShared: false, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
   /** The same, at the same path on several hosts, as NFS gives; it has to carry flock(2) between hosts. */
   'shared-dir': { isShared: true, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
+  /** A pool of Ceph, or a namespace of one. */
+  rbd: { isShared: true, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
 } as const satisfies Readonly<Record<string, Omit<PoolCapabilities, 'hasReflink'>>>;
 
 export type PoolDriverName = keyof typeof POOL_DRIVERS;

@@ -28,7 +28,7 @@ const VOLUMES_PER_SNAPSHOT_MAX = 32;
  * switch, then the records. From the second step on the overlay counts: see `pending` in volume-record.ts.
  */
 export async function snapshotVolumes(pool: DirectoryPool, request: SnapshotVolumes): Promise<VolumeFacts[]> {
-  assertRequest(request);
+  assertSnapshotRequest(request);
   const wanted = new Map(request.volumes.map((one) => [one.volumeId, one.snapshotId]));
   return pool.locks.holding([...wanted.keys()], async ({ descriptors: locks }) => {
     const begun: VolumeRecord[] = [];
@@ -139,7 +139,7 @@ const overlayOf = (pool: DirectoryPool, record: VolumeRecord): Overlay => {
   };
 };
 
-function assertRequest({ volumes }: SnapshotVolumes): void {
+export function assertSnapshotRequest({ volumes }: SnapshotVolumes): void {
   if (volumes.length === 0 || volumes.length > VOLUMES_PER_SNAPSHOT_MAX) {
     throw invalidField('volumes', `must name 1 to ${VOLUMES_PER_SNAPSHOT_MAX}`);
   }

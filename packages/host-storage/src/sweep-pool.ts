@@ -88,12 +88,12 @@ async function quarantine(
   return moved;
 }
 
-function assertDuration(field: string, valueMs: number): void {
+export function assertDuration(field: string, valueMs: number): void {
   if (!Number.isSafeInteger(valueMs) || valueMs < 0)
     throw invalidField(field, 'must be a whole number of milliseconds');
 }
 
-const wordsOf = (thrown: unknown): string => {
+export const wordsOf = (thrown: unknown): string => {
   if (thrown instanceof DomainError) return thrown.message;
   throw thrown;
 };

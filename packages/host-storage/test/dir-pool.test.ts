@@ -1,8 +1,9 @@
 import { afterAll } from 'vitest';
+import { describeDirectory } from './directory.contract.js';
+import { directoryKit } from './directory-kit.js';
 import { openScratch } from './file-systems.js';
-import { describePool } from './pool.contract.js';
 
 const scratch = openScratch();
 afterAll(() => scratch.remove());
 
-describePool('dir', 'the file system of this machine', scratch, false);
+describeDirectory(directoryKit('dir', 'the file system of this machine', scratch, false));

@@ -1,19 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import type { DirectoryPoolOptions, Fence, StoragePool } from '../src/index.js';
+import type { Fence, StoragePool } from '../src/index.js';
+import { ownerId, type PoolKit } from './pool-kit.js';
 
-const ownerId = randomUUID();
 const OVERTAKEN = { code: 'stale_generation' };
-const MONTH_MS = 30 * 24 * 3_600_000;
 const fence = (generation: number, fencingToken = 1): Fence => ({ generation, fencingToken });
 
-type OpenPool = (more?: Partial<DirectoryPoolOptions>) => Promise<StoragePool & { path: string }>;
-
 /** Requests may come late, twice, and from a worker that another has replaced: the newest that was seen counts. */
-export function describeFences(open: OpenPool): void {
+export function describeFences(kit: PoolKit): void {
+  const open = kit.open.bind(kit);
   const newVolume = async (pool: StoragePool, by: Fence): Promise<string> => {
     const volumeId = randomUUID();
     await pool.ensureVolume({ volumeId, ownerId, sizeBytes: MIB, fence: by });
@@ -72,38 +68,13 @@ export function describeFences(open: OpenPool): void {
       expect((await ensure(pool, undone, fence(2))).state).toBe('ready');
     });
 
-    it('has its end remembered for 30 days', async () => {
-      let nowMs = Date.now();
-      const pool = await open({ now: () => nowMs });
-      const volumeId = await newVolume(pool, fence(1));
-      await pool.removeVolume(volumeId, fence(2));
-      await pool.purgeVolume(volumeId, fence(2));
-      const left = () => readdirSync(join(pool.path, 'tombstones'));
-      nowMs += MONTH_MS;
-      await pool.sweep({ trashKeepMs: 0, orphanAgeMs: 0 });
-      expect(left()).toEqual([`${volumeId}.json`]);
-      nowMs += 1;
-      await pool.sweep({ trashKeepMs: 0, orphanAgeMs: 0 });
-      expect(left()).toEqual([]);
-    });
-
-    it('is fenced from whichever host asks', async () => {
-      const pool = await open({ driver: 'shared-dir' });
+    it.runIf(kit.capabilities.isShared)('is fenced from whichever host asks', async () => {
+      const pool = await open();
       const volumeId = await newVolume(pool, fence(4));
-      const other = await open({ driver: 'shared-dir', poolId: pool.id, path: pool.path });
+      const other = await open({ beside: pool });
       await expect(other.growVolume({ volumeId, sizeBytes: 2 * MIB, fence: fence(3) })).rejects.toMatchObject(
         OVERTAKEN,
       );
-    });
-
-    it('can be read from a pool that was written before there were fences', async () => {
-      const pool = await open();
-      const volumeId = await newVolume(pool, fence(9));
-      const path = join(pool.path, 'volumes', `${volumeId}.json`);
-      const { fence: _fence, image: _image, ...old } = JSON.parse(readFileSync(path, 'utf8'));
-      writeFileSync(path, JSON.stringify({ ...old, formatVersion: 1 }));
-      expect((await pool.growVolume({ volumeId, sizeBytes: 2 * MIB, fence: fence(1) })).sizeBytes).toBe(2 * MIB);
-      expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ formatVersion: 2, fence: fence(1) });
     });
   });
 }

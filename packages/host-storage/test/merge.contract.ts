@@ -4,11 +4,12 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DomainError, MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
-import type { DirectoryPoolOptions, LiveMerge, StoragePool } from '../src/index.js';
+import type { LiveMerge, StoragePool } from '../src/index.js';
+import type { DirectoryKit } from './directory-kit.js';
 import { readMibs, writeMib } from './volume-bytes.js';
 
 type Pool = StoragePool & { path: string };
-type OpenPool = (more?: Partial<DirectoryPoolOptions>) => Promise<Pool>;
+type OpenPool = DirectoryKit['open'];
 
 const QCOW2 = ['-q', '-f', 'qcow2'];
 const nothing = async () => undefined;

@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { MIB } from '@kvorum/schema';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openDirectoryPool, type StoragePool } from '../src/index.js';
+import { describeDirectory } from './directory.contract.js';
+import { directoryKit } from './directory-kit.js';
 import { openScratch } from './file-systems.js';
-import { describePool } from './pool.contract.js';
 import { readMibs, writeMib } from './volume-bytes.js';
 
 const scratch = openScratch();
 afterAll(() => scratch.remove());
 
-describePool('shared-dir', 'the file system of this machine', scratch, false);
+describeDirectory(directoryKit('shared-dir', 'the file system of this machine', scratch, false));
 
 describe('a volume that two hosts reach', () => {
   const open = async (): Promise<[a: StoragePool, b: StoragePool, volumeId: string]> => {

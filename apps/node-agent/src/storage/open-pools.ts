@@ -4,6 +4,7 @@ import type { Identity } from '../enrol/identity.js';
 import type { Log } from '../log.js';
 import type { StateFolders } from '../state/state-folders.js';
 import { KnownPools } from './known-pools.js';
+import { poolOpener } from './open-pool.js';
 import { PoolKeeper } from './pool-keeper.js';
 
 /** The pools that the configuration names; `start` opens them. */
@@ -16,5 +17,6 @@ export async function openPools(parts: {
 }): Promise<PoolKeeper> {
   const { config, folders, identity, onChange, log } = parts;
   const known = await KnownPools.open(join(folders.stateDir, 'storage-pools.json'));
-  return new PoolKeeper({ options: config.storagePool, hostId: identity.hostId, known, onChange, log });
+  const open = poolOpener(config, folders, identity.hostId);
+  return new PoolKeeper({ options: config.storagePool, open, known, onChange, log });
 }

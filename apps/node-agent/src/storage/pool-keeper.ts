@@ -1,14 +1,17 @@
-import { openDirectoryPool, type PoolFacts, type StoragePool } from '@kvorum/host-storage';
+import type { PoolFacts, StoragePool } from '@kvorum/host-storage';
 import { DomainError } from '@kvorum/schema';
 import { answerWithin } from '../answer-within.js';
 import type { Log } from '../log.js';
 import type { KnownPools } from './known-pools.js';
+import type { OpenPool } from './open-pool.js';
 import type { PoolOption } from './pool-option.js';
 
 /** Room changes over minutes; a mount that is back should not wait longer. */
 const LOOK_INTERVAL_MS = 30_000;
-/** A file system that answers later than this hangs; while it does, nothing else is asked of it. */
-const LOOK_TIMEOUT_MS = 10_000;
+/** An agent starts without what takes longer to open. */
+const START_WAIT_MS = 10_000;
+/** What answers later than this hangs; while it does, nothing else is asked of it. In Ceph several tools have to connect. */
+const LOOK_TIMEOUT_MS = { dir: 10_000, 'shared-dir': 10_000, rbd: 45_000 } as const;
 
 /** What is known of one of the host's pools. */
 export interface PoolStatus {
@@ -23,7 +26,7 @@ export interface PoolStatus {
 
 export interface PoolKeeperOptions {
   readonly options: readonly PoolOption[];
-  readonly hostId: string;
+  readonly open: OpenPool;
   readonly known: KnownPools;
   /** Something that is reported of the pools is different. */
   readonly onChange: () => void;
@@ -55,9 +58,9 @@ export class PoolKeeper {
     return [...this.#statuses.values()];
   }
 
-  /** Opens what can be opened now; then looks after all pools until `stop`. */
+  /** Opens what can be opened soon; then looks after all pools until `stop`. */
   async start(): Promise<void> {
-    await this.look();
+    await answerWithin(this.look(), START_WAIT_MS);
     if (this.#statuses.size === 0) return;
     const { lookIntervalMs = LOOK_INTERVAL_MS } = this.#options;
     this.#timer ??= setInterval(() => void this.look(), lookIntervalMs);
@@ -119,22 +122,22 @@ export class PoolKeeper {
         .then((status) => this.#put(status))
         .finally(() => this.#looks.delete(option.name));
     this.#looks.set(option.name, looked);
+    const timeoutMs = LOOK_TIMEOUT_MS[option.driver];
     const answer = await answerWithin(
       looked.then(() => true),
-      LOOK_TIMEOUT_MS,
+      timeoutMs,
     );
     if (answer !== null) return;
     const status = this.#statusOf(option);
-    this.#put({ ...status, fault: `its file system has not answered for ${LOOK_TIMEOUT_MS} ms` });
+    const what = option.driver === 'rbd' ? 'Ceph' : 'its file system';
+    this.#put({ ...status, fault: `${what} has not answered for ${timeoutMs} ms` });
   }
 
   async #measure(option: PoolOption): Promise<PoolStatus> {
-    const { known, hostId } = this.#options;
+    const { known, open } = this.#options;
     const status = this.#statusOf(option);
     const knownId = known.idOf(option.name);
-    // Once it was there, an empty folder is no new pool but a file system that is not mounted.
-    const pool =
-      status.pool ?? (await openDirectoryPool({ ...option, hostId, poolId: knownId, mayInitialise: knownId === null }));
+    const pool = status.pool ?? (await open(option, knownId));
     const twin = this.statuses.find(
       ({ pool: other, option: { name } }) => other?.id === pool.id && name !== option.name,
     );

@@ -1,4 +1,4 @@
-import { ResourceName } from '@kvorum/schema';
+import { ResourceName, StoragePoolDriver } from '@kvorum/schema';
 import type { PoolReport } from '@kvorum/schema/agent-wire';
 import { z } from 'zod';
 import { cleanLine } from '../plain-text.js';
@@ -14,7 +14,7 @@ const AgentPool = z.object({
   name: ResourceName,
   /** Null: not known, as the pool could not be opened since the agent was started. */
   poolId: z.uuid().nullable(),
-  driver: z.enum(['dir', 'shared-dir']),
+  driver: StoragePoolDriver,
   /** Null: it is not open; then nothing else is known of it either. */
   facts: z
     .object({

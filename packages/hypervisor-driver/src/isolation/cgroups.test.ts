@@ -46,6 +46,17 @@ describe('the limits of a VM', () => {
     expect(limits).toEqual({ memoryBytes: GIB + 178 * MIB, cpuCount: 3, taskCount: 130 });
   });
 
+  it('have room for a client of Ceph per disk that lies there', () => {
+    const image = { pool: 'p', namespace: null, image: 'i', confPath: '/c', user: 'u', keyPath: '/k' };
+    const vm = { memoryBytes: GIB, vcpuCount: 2, accelerator: 'tcg' as const, hardware: PLAIN_HARDWARE };
+    const attachments = { disks: {}, images: { a: image, b: image }, media: {} };
+    expect(limitsOf({ ...vm, rootImage: image, attachments })).toEqual({
+      memoryBytes: limits.memoryBytes + 192 * MIB,
+      cpuCount: 3,
+      taskCount: 322,
+    });
+  });
+
   it('are these files under v2', () => {
     const folder = '/t/kvorum-1/vm';
     expect(limitWrites({ version: 2, root: '/t' }, 'kvorum-1/vm', limits)).toEqual([

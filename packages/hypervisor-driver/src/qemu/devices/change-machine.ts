@@ -57,7 +57,7 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
 const largerOf = (machine: MachineSpec, record: RunRecord): Parameters<typeof limitsOf>[0] => {
   const { maxMemoryBytes, maxVcpuCount } = machine.hardware.devices;
   return {
-    hardware: machine.hardware,
+    ...machine,
     accelerator: record.accelerator,
     memoryBytes: Math.max(machine.memoryBytes, record.memoryBytes, maxMemoryBytes ?? 0),
     vcpuCount: Math.max(machine.vcpuCount, maxVcpuCount ?? 0),
