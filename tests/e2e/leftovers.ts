@@ -68,6 +68,9 @@ export async function leftovers(site: Site): Promise<string[]> {
     found.push(...controlGroups(host).map((group) => `${host.name}: control group ${group}`));
     found.push(...filesBelow(host.runDir).map((file) => `${host.name}: ${file}`));
     found.push(...filesBelow(path.join(host.stateDir, 'disks')).map((file) => `${host.name}: ${file}`));
+    // What is remembered of templates that were removed stays for a week.
+    const templates = filesBelow(path.join(host.stateDir, 'templates')).filter((file) => !file.endsWith('.removed'));
+    found.push(...templates.map((file) => `${host.name}: ${file}`));
   }
   const client = new pg.Client({ connectionString: site.databaseUrl });
   await client.connect();
@@ -84,6 +87,8 @@ export async function leftovers(site: Site): Promise<string[]> {
     found.push(...projects.rows.map((row) => `used quota of project ${row.name}`));
     const volumes = await client.query('SELECT id FROM volumes WHERE deleted_at IS NULL');
     found.push(...volumes.rows.map((row) => `volume ${row.id}`));
+    const templates = await client.query('SELECT id FROM vm_templates WHERE deleted_at IS NULL');
+    found.push(...templates.rows.map((row) => `template ${row.id}`));
   } finally {
     await client.end();
   }

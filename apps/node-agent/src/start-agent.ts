@@ -194,7 +194,7 @@ async function assemble({
     ...{ actors, onChange: host.onChange, cpus, pressure, pools, log },
     mergeBytesPerSecond: config.mergeBytesPerSecond,
   });
-  const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, pools, address });
+  const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, pools, templates, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;
   const stream = new ReportStream({ client, writer, lease, isPresent, log });

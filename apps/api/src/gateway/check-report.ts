@@ -32,6 +32,8 @@ const CPU_COUNT_MAX = 8192;
 const DISTANCE_COUNT_MAX = 64 * 64;
 /** File systems for VMs of one host: a handful. */
 const POOL_COUNT_MAX = 64;
+/** Each has the memory of a VM on the host's disk. */
+const TEMPLATE_COUNT_MAX = 10_000;
 /** Counts are PostgreSQL `int`. */
 const INT_MAX = 2_147_483_647;
 const ADDRESS = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$/;
@@ -60,6 +62,7 @@ export function checkReport(report: HostReport): HostReport {
     facts: report.facts === undefined ? undefined : checkFacts(report.facts),
     vms,
     pools: report.pools && { pools: checkPools(report.pools.pools) },
+    templates: report.templates && { templateIds: checkTemplates(report.templates.templateIds) },
   };
 }
 
@@ -72,6 +75,12 @@ function checkPools(pools: readonly PoolReport[]): PoolReport[] {
     driver: text('pools.driver', pool.driver),
     fault: printable(pool.fault.slice(0, TEXT_LENGTH_MAX)),
   }));
+}
+
+function checkTemplates(ids: readonly string[]): string[] {
+  if (ids.length > TEMPLATE_COUNT_MAX) throw refusal('templates', `more than ${TEMPLATE_COUNT_MAX}`);
+  if (!ids.every((id) => Uuid.safeParse(id).success)) throw refusal('templates.templateIds', 'must be UUIDs');
+  return ids.map((id) => id.toLowerCase());
 }
 
 /** host:port, the host a name, an IPv4 address or an IPv6 address in brackets. */

@@ -2,7 +2,7 @@ import type { HostReport, VmReport } from '@kvorum/schema/agent-wire';
 
 /**
  * Two reports of one host as one, for when they come faster than they can be stored. The newer wins per VM; a full report
- * replaces all VMs that came before it; facts, capacity and pools stay until newer ones come. Storing the result is the same as
+ * replaces all VMs that came before it; facts, capacity, pools and templates stay until newer ones come. Storing the result is the same as
  * storing both in their order.
  */
 export function coalesceReports(older: HostReport, newer: HostReport): HostReport {
@@ -11,6 +11,7 @@ export function coalesceReports(older: HostReport, newer: HostReport): HostRepor
     facts: newer.facts ?? older.facts,
     capacity: newer.capacity ?? older.capacity,
     pools: newer.pools ?? older.pools,
+    templates: newer.templates ?? older.templates,
     address: newer.address === '' ? older.address : newer.address,
     agentVersion: newer.agentVersion === '' ? older.agentVersion : newer.agentVersion,
   };

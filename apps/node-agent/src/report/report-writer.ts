@@ -7,6 +7,7 @@ import type { HostInventory } from '../host/host-inventory.js';
 import { toWireAccelerator, toWireFacts } from '../host/host-wire.js';
 import type { PoolKeeper } from '../storage/pool-keeper.js';
 import { toPoolReport } from '../storage/volume-report.js';
+import type { TemplateStore } from '../template/template-store.js';
 import type { VmActor } from '../vm/vm-actor.js';
 import type { VmDirectory } from '../vm/vm-directory.js';
 import type { GuestPoller } from './guest-poller.js';
@@ -22,6 +23,7 @@ export interface ReportSources {
   readonly cpus: HostCpus;
   readonly counter: ReportCounter;
   readonly pools: PoolKeeper;
+  readonly templates: Pick<TemplateStore, 'all'>;
   /** Where the control plane reaches this agent. */
   readonly address: string;
 }
@@ -77,6 +79,7 @@ export class ReportWriter {
       address: this.#sources.address,
       isFull,
       vms: actors.map((actor) => this.#vmReport(actor, reportGeneration)).filter((report) => report !== null),
+      templates: isFull ? { templateIds: this.#sources.templates.all.map(({ templateId }) => templateId) } : undefined,
       pools: hasFacts ? { pools: this.#sources.pools.statuses.map(toPoolReport) } : undefined,
     };
   }

@@ -83,6 +83,8 @@ const RunsOn = z.object({
   }),
 });
 
+const TemplateIds = z.array(z.uuid()).max(VM_COUNT_MAX);
+
 /** A report with everything checked and bounded. Null: not part of this report. */
 export interface CheckedReport {
   readonly reportGeneration: number;
@@ -95,6 +97,7 @@ export interface CheckedReport {
   readonly isFull: boolean;
   readonly vms: readonly ObservedVm[];
   readonly pools: readonly AgentPool[] | null;
+  readonly templateIds: readonly string[] | null;
 }
 
 /** Throws invalid_request, naming the field. */
@@ -110,6 +113,7 @@ export function checkReport(report: HostReport): CheckedReport {
     address: report.address === '' ? null : check('address', HostAddress, report.address),
     isFull: report.isFull,
     vms: report.vms.map(checkVm),
+    templateIds: report.templates === undefined ? null : check('templates', TemplateIds, report.templates.templateIds),
     pools: report.pools === undefined ? null : check('pools', AgentPools, report.pools.pools.map(agentPoolOf)),
   };
 }

@@ -5,6 +5,7 @@ import { type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import { pageBounds, pageOfRows } from '../page-cursor.js';
 import { notFound, requireWholeSite } from '../token/project-scope.js';
+import { loseTemplates } from '../vm-template/observe-templates.store.js';
 import { findHost, findHosts, moveHost, revokeCertificates } from './host.store.js';
 
 /** `ifMatch`: the generation the caller has seen; anything else is precondition_failed. */
@@ -59,7 +60,10 @@ export function revokeHost(cp: ControlPlane, actor: Actor, hostId: HostId): Prom
     actor,
     hostId,
     { from: ['active', 'cordoned', 'revoked'], to: 'revoked', cordonReason: null },
-    (tx) => revokeCertificates(tx, hostId, 'the host was revoked', cp.clock()),
+    async (tx) => {
+      await revokeCertificates(tx, hostId, 'the host was revoked', cp.clock());
+      await loseTemplates(tx, hostId, { presentIds: [], reason: 'its host was revoked', settledMs: 0 });
+    },
   );
 }
 

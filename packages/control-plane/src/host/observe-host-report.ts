@@ -5,6 +5,7 @@ import { type Tx, withTransaction } from '../database/database.js';
 import { recordEvent } from '../event/event.store.js';
 import { writeHostPools } from '../storage-pool/host-pools.store.js';
 import { observeMissingVms, observeVms } from '../vm/observe-vm.js';
+import { observeTemplates } from '../vm-template/observe-templates.js';
 import { findHost } from './host.store.js';
 import { checkReport } from './host-report.js';
 import { REPORT_LEASE_MS, touchHost } from './host-report.store.js';
@@ -21,14 +22,14 @@ export async function observeHostReport(
   report: HostReport,
 ): Promise<{ leaseMs: number }> {
   const checked = checkReport(report);
-  await withTransaction(cp.database, async (tx) => {
+  const isTaken = await withTransaction(cp.database, async (tx) => {
     const host = await touchHost(tx, hostId, checked);
     if (host === null) {
       const known = await findHost(tx, hostId);
       if (known === null || known.state === 'revoked') {
         throw new DomainError('host_not_trusted', 'the host was revoked; enrol it anew');
       }
-      return;
+      return false;
     }
     if (host.previousConnectivity !== 'connected') {
       await recordEvent(tx, {
@@ -42,7 +43,11 @@ export async function observeHostReport(
     if (checked.pools !== null) await observePools(tx, cp, hostId, checked.pools);
     await observeVms(tx, hostId, checked.vms);
     if (checked.isFull) await observeMissingVms(tx, hostId, checked.vms);
+    return true;
   });
+  if (isTaken && checked.isFull && checked.templateIds !== null) {
+    await observeTemplates(cp, hostId, checked.templateIds, checked.facts !== null);
+  }
   return { leaseMs: REPORT_LEASE_MS };
 }
 

@@ -12,6 +12,7 @@ import { reconcileOldKeys } from './old-idempotency-keys.reconciler.js';
 import { reconcileOldPlacements } from './old-placements.reconciler.js';
 import { reconcileImageFiles } from './orphaned-image-files.reconciler.js';
 import { reconcileStoragePools } from './storage-pools.reconciler.js';
+import { reconcileUnownedTemplates } from './unowned-templates.reconciler.js';
 import { reconcileUnownedVms } from './unowned-vms.reconciler.js';
 import { reconcileUnownedVolumes } from './unowned-volumes.reconciler.js';
 import { reconcileTrash } from './volume-trash.reconciler.js';
@@ -32,6 +33,7 @@ const LOOPS: readonly Loop[] = [
   // A security group is in force within a second, with what a host needs.
   { name: 'hosts to tell of networks', periodMs: 250, run: reconcileHostNetworks },
   { name: 'unowned VMs', periodMs: 30 * SECOND_MS, run: reconcileUnownedVms },
+  { name: 'unowned templates', periodMs: 30 * SECOND_MS, run: reconcileUnownedTemplates },
   { name: 'unowned volumes', periodMs: 30 * SECOND_MS, run: reconcileUnownedVolumes },
   { name: 'trash of storage pools', periodMs: MINUTE_MS, run: reconcileTrash },
   { name: 'storage pools to look at', periodMs: MINUTE_MS, run: (cp) => reconcileStoragePools(cp) },
