@@ -4,15 +4,7 @@ import { createFlavorRoute } from './flavor/create-flavor.route.js';
 import { deleteFlavorRoute } from './flavor/delete-flavor.route.js';
 import { getFlavorRoute } from './flavor/get-flavor.route.js';
 import { listFlavorsRoute } from './flavor/list-flavors.route.js';
-import { createFloatingAddressRoute } from './floating-address/create-floating-address.route.js';
-import { createFloatingRangeRoute } from './floating-address/create-floating-range.route.js';
-import { deleteFloatingAddressRoute } from './floating-address/delete-floating-address.route.js';
-import { deleteFloatingRangeRoute } from './floating-address/delete-floating-range.route.js';
-import { getFloatingAddressRoute } from './floating-address/get-floating-address.route.js';
-import { getFloatingRangeRoute } from './floating-address/get-floating-range.route.js';
-import { listFloatingAddressesRoute } from './floating-address/list-floating-addresses.route.js';
-import { listFloatingRangesRoute } from './floating-address/list-floating-ranges.route.js';
-import { updateFloatingAddressRoute } from './floating-address/update-floating-address.route.js';
+import { FLOATING_ADDRESS_ROUTES } from './floating-address/floating-address-routes.js';
 import { cordonHostRoute } from './host/cordon-host.route.js';
 import { createEnrolmentRoute } from './host/create-enrolment.route.js';
 import { drainHostRoute } from './host/drain-host.route.js';
@@ -170,15 +162,7 @@ export const ALL_ROUTES: readonly Route[] = [
   getHealthRoute,
   getOpenapiRoute,
   getReadinessRoute,
-  createFloatingAddressRoute,
-  createFloatingRangeRoute,
-  deleteFloatingAddressRoute,
-  deleteFloatingRangeRoute,
-  getFloatingAddressRoute,
-  getFloatingRangeRoute,
-  listFloatingAddressesRoute,
-  listFloatingRangesRoute,
-  updateFloatingAddressRoute,
+  ...FLOATING_ADDRESS_ROUTES,
   createNetworkRoute,
   createPortRoute,
   deleteNetworkRoute,
