@@ -24,7 +24,11 @@ const FOREIGN_SCRIPT = '../../../apps/node-agent/test/announce-addresses.mjs';
 const ANY = { protocol: 'any', portMin: null, portMax: null, cidr: null, peerGroupId: null } as const;
 const OUT = { ...ANY, direction: 'egress' } as const;
 const WEB_FROM_OUTSIDE = {
-  ...{ ...ANY, direction: 'ingress', protocol: 'tcp', portMin: 80, portMax: 89 },
+  ...ANY,
+  direction: 'ingress',
+  protocol: 'tcp',
+  portMin: 80,
+  portMax: 89,
   cidr: `${OUTSIDE}/32`,
 } as const;
 const WEB_FROM_ALL = { ...WEB_FROM_OUTSIDE, cidr: null } as const;
