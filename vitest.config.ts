@@ -42,7 +42,7 @@ const CEPH = {
     ...settings,
     name: 'ceph',
     include: CEPH_TESTS,
-    globalSetup: [...settings.globalSetup, 'tests/ceph/ceph-setup.ts'],
+    globalSetup: ['tests/ceph/ceph-setup.ts'],
     // Each verb runs several tools of Ceph, and each connects anew.
     testTimeout: CEPH_TIMEOUT_MS,
     hookTimeout: CEPH_TIMEOUT_MS,

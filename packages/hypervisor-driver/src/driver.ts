@@ -3,22 +3,21 @@ import type { ConsolePort } from './console-port.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { CpuPlacement, LaunchSpec } from './launch-spec.js';
-import type { DiskSwitch, LayerMerge, MachineSpec, MergeProgress, RbdImage } from './machine-spec.js';
+import type { DiskSwitch, LayerMerge, MachineSpec, MergeProgress } from './machine-spec.js';
 import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
-export { ROOT_DISK_ID } from './machine-spec.js';
+export { type RbdImage, ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
-export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress, RbdImage };
+export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress };
 
 /**
  * The port between a host's agent and the machine's hypervisor. Mechanism only: a driver never decides, never retries and
  * never hides a failure. Two implementations pass one contract suite: QEMU (`qemu/`) and an in-memory one (`fake/`).
  *
- * Every method throws DomainError: `invalid_request` for input the mechanism cannot take, `image_invalid` for a base image
- * that is not a whole qcow2 file, `conflict_state` when something else is there already or the VM was released,
- * `host_fault` for a failure of the host, `guest_fault` when the VM's process ended, `deadline_exceeded` when a time
- * limit passed.
+ * Every method throws DomainError: `invalid_request` for input the mechanism cannot take, `image_invalid` for a base image that is
+ * not a whole qcow2 file, `conflict_state` when something else is there already or the VM was released, `host_fault` for a
+ * failure of the host, `guest_fault` when the VM's process ended, `deadline_exceeded` when a time limit passed.
  */
 export interface HypervisorDriver {
   /** Facts of this host, with the evidence for each. Safe to call at any time; takes below a second. */
@@ -149,10 +148,8 @@ export interface RunningVm {
    */
   ensureMachine(machine: MachineSpec): Promise<void>;
   /**
-   * A snapshot of several disks at one instant, from which on the guest writes to other files, each an overlay of what it writes
-   * to now; an image in Ceph keeps its content under a name instead. All of them or none; those that write to their overlay
-   * already are left alone. `conflict_state`: it has no such disk. The next `ensureMachine` is to name the new files.
-   * QMP transaction, blockdev-snapshot-sync, blockdev-snapshot-internal-sync.
+   * Snapshots of several disks at one instant, all or none: from then on the guest writes to overlays, which those that do already keep; an
+   * image in Ceph keeps its content by a name. `conflict_state`: no such disk. The next `ensureMachine` names the new files.
    */
   switchDisks(switches: readonly DiskSwitch[]): Promise<void>;
   /**
