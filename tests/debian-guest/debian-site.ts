@@ -15,8 +15,8 @@ const exec = promisify(execFile);
 /** systemd and cloud-init under emulation: a minute on an idle machine, several on shared cores. */
 const BOOT_MS_MAX = 1_200_000;
 export const SEEN_MS_MAX = 60_000;
-/** Verbs on volumes. */
-const CHANGE_MS_MAX = 300_000;
+/** Verbs on volumes, some of them copies of a gigabyte, and what is tried again after a loss of power. */
+export const CHANGE_MS_MAX = 300_000;
 export const HOOK_MS_MAX = 2_400_000;
 /** Asked more often, a guest would have no time for anything else. */
 const BOOT_POLL_MS = 3_000;
@@ -35,7 +35,7 @@ export const ingress = (port: number) => ({ direction: 'ingress', protocol: 'tcp
 export const ICMP = { direction: 'ingress', protocol: 'icmp' };
 
 /** A VM, the host that it is on, and its volumes there. */
-interface DebianGuest {
+export interface DebianGuest {
   readonly name: Guest;
   readonly vmId: string;
   readonly poolId: string;
@@ -65,7 +65,9 @@ export interface DebianSite {
   ssh(guest: Guest, script: string): ChildProcess;
   /** Asks for an operation and waits for its good end. Returns the id of what it was about. */
   done(method: string, url: string, body?: object): Promise<string>;
-  /** Until cloud-init has done what it does at each boot. */
+  /** Until its guest agent answers. */
+  answering(guest: Guest): Promise<void>;
+  /** Until cloud-init has done what it does at each boot, too. */
   booted(guest: Guest): Promise<void>;
   close(): Promise<void>;
 }
@@ -139,6 +141,7 @@ async function open(closers: (() => Promise<unknown>)[]): Promise<Omit<DebianSit
       const login = ['ssh', '-q', '-i', keyFile, ...options.flatMap((option) => ['-o', option])];
       return startAtGateway(guest, ...login, `debian@${guests[guest].address}`, `sudo sh -c ${quoted(script)}`);
     },
+    answering: (guest: Guest) => waitFor(site, guests[guest].vmId, 'true'),
     booted: (guest: Guest) => waitFor(site, guests[guest].vmId, 'test -s /run/cloud-init/result.json'),
   };
   await Promise.all(GUESTS.map((guest) => opened.booted(guest)));
