@@ -80,6 +80,7 @@ const EXPECTED: Record<string, RouteRole> = {
   resumeVm: 'operator',
   updateVm: 'operator',
   moveVm: 'operator',
+  publishVm: 'operator',
   deleteVm: 'operator',
   createConsoleToken: 'operator',
   runGuestCommand: 'operator',

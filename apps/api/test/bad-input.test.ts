@@ -337,6 +337,17 @@ const ADDRESSES: Case[] = [
   wrong('a drain of no moves', post(`/v1/hosts/${ID}/drain`, { moveCountMax: 0 }), 'body.moveCountMax'),
   wrong('a rebalance with a goal that is none', post('/v1/rebalance', { goal: 'perfect' }), 'body.goal'),
   wrong('a move to a host that is no id', post(`/v1/vms/${ID}/move`, { hostId: 'host-b' }), 'body.hostId'),
+  wrong('a publishing without a name', post(`/v1/vms/${ID}/publish`, {}), 'body.name'),
+  wrong(
+    'a publishing with a description of two lines',
+    post(`/v1/vms/${ID}/publish`, { name: 'a', description: 'b\nc' }),
+    'body.description',
+  ),
+  wrong(
+    'a publishing with a dry run that is none',
+    post(`/v1/vms/${ID}/publish?dryRun=yes`, { name: 'a' }),
+    'query.dryRun',
+  ),
   wrong('a move with a dry run that is none', post(`/v1/vms/${ID}/move?dryRun=yes`, {}), 'query.dryRun'),
   wrong('a template without a name', post(`/v1/vms/${ID}/freeze-template`, {}), 'body.name'),
   wrong(

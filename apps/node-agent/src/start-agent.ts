@@ -19,6 +19,7 @@ import type { Log } from './log.js';
 import { ImageOffers } from './move/image-offers.js';
 import { type AgentNetworks, openNetworks } from './network/open-networks.js';
 import { openKeepers } from './open-keepers.js';
+import { removeUnpublished } from './publish/publish-disk.js';
 import { LeaseRecord } from './report/lease-record.js';
 import { ReportCounter } from './report/report-counter.js';
 import { ReportStream } from './report/report-stream.js';
@@ -155,6 +156,7 @@ async function assemble({
   const inventory = await openInventory(config, driver, pressure, folders, networks);
   const images = new ImageCache(folders, imageSourcesOf(identity), () => imagesInUse(), log);
   await images.removeLeftovers();
+  await removeUnpublished(folders);
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
   const { topology, accelerators } = inventory.latest;

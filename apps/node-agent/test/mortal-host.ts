@@ -49,6 +49,7 @@ function mortalDriver(driver: HypervisorDriver, life: Life): HypervisorDriver {
     observeHost: () => driver.observeHost(),
     usableCpus: () => driver.usableCpus(),
     ensureDisk: life.guard((disk) => driver.ensureDisk(disk)),
+    flattenDisk: life.guard((disk, watch) => driver.flattenDisk(disk, watch)),
     adoptDisk: life.guard((disk) => driver.adoptDisk(disk)),
     removeDisk: life.guard((path) => driver.removeDisk(path)),
     sweep: life.guard((vmId, runDir) => driver.sweep(vmId, runDir)),

@@ -36,6 +36,7 @@ const POSTS_HONOURING_KEY: Readonly<Record<PathsHonouringKey<'post'>, true>> = {
   '/v1/vms': true,
   '/v1/vms/{vmId}/freeze-template': true,
   '/v1/vms/{vmId}/move': true,
+  '/v1/vms/{vmId}/publish': true,
   '/v1/vms/{vmId}/pause': true,
   '/v1/vms/{vmId}/reboot': true,
   '/v1/vms/{vmId}/reset': true,

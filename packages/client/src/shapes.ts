@@ -57,12 +57,14 @@ export type IssuedConsoleToken = Shapes['IssuedConsoleToken'];
 export type GuestCommandResult = Shapes['GuestCommandResult'];
 export type AcceptedOperation = Shapes['AcceptedOperation'];
 export type VmMovePlan = Shapes['VmMovePlan'];
+export type VmPublishPlan = Shapes['VmPublishPlan'];
 export type VmUpdatePlan = Shapes['VmUpdatePlan'];
 export type VmFieldChange = Shapes['VmFieldChange'];
 export type Progress = NonNullable<Operation['progress']>;
 
 export type CreateVmBody = BodyOf<'/v1/vms', 'post'>;
 export type UpdateVmBody = BodyOf<'/v1/vms/{vmId}', 'patch'>;
+export type PublishVmBody = BodyOf<'/v1/vms/{vmId}/publish', 'post'>;
 export type MoveVmBody = BodyOf<'/v1/vms/{vmId}/move', 'post'>;
 export type RunGuestCommandBody = BodyOf<'/v1/vms/{vmId}/exec', 'post'>;
 export type CreateHostGroupBody = BodyOf<'/v1/host-groups', 'post'>;

@@ -31,6 +31,7 @@ export { downloadImage } from './image/download-image.js';
 export { getImage, listImages, readImageFor } from './image/images.js';
 export { importImage } from './image/import-image.js';
 export type { ImageSources } from './image/public-address.js';
+export { planVmPublish, publishVm } from './image/publish-vm.js';
 export { completeImage, listImageParts, uploadImageContent, uploadImagePart } from './image/upload-image.js';
 export { deleteLeftover } from './leftover/delete-leftover.js';
 export { listLeftovers } from './leftover/leftovers.js';

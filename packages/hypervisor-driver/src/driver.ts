@@ -35,6 +35,12 @@ export interface HypervisorDriver {
    * `image_invalid` for one that names other files, is larger, or whose tables contradict each other. No error if it was done before.
    */
   adoptDisk(disk: AdoptedDisk): Promise<void>;
+  /**
+   * Writes all that is seen through a disk, which no process has open, to a new file that rests on nothing. Its header is hostile: a
+   * process that was taken over could have written it. `image_invalid`: it names other files than it is to rest on, or is larger;
+   * `no_capacity`: the file system of the new file would be left with too little room. What was begun is left to the caller to remove.
+   */
+  flattenDisk(disk: FlattenedDisk, watch: FlattenWatch): Promise<void>;
   /** Removes the disk and anything a crash left beside it. No error if it is not there. */
   removeDisk(path: string): Promise<void>;
 
@@ -99,6 +105,20 @@ export interface AdoptedDisk {
   /** The file's name is that of the image it came with. Null: it is to have none. */
   readonly imagePath: string | null;
   readonly sizeBytesMax: number;
+}
+
+export interface FlattenedDisk {
+  readonly path: string;
+  /** What it rests on: an image or a template's disk. Null: nothing. */
+  readonly imagePath: string | null;
+  readonly sizeBytesMax: number;
+  readonly target: string;
+}
+
+export interface FlattenWatch {
+  readonly signal: AbortSignal;
+  /** Of the work, 0 to 1. */
+  readonly onProgress: (fraction: number) => void;
 }
 
 export type VmPower = 'running' | 'paused';

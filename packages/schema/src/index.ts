@@ -33,6 +33,7 @@ export * from './vm/create-vm.schema.js';
 export * from './vm/machine-type.js';
 export * from './vm/move-vm.schema.js';
 export * from './vm/png.js';
+export * from './vm/publish-vm.schema.js';
 export * from './vm/vm.schema.js';
 export * from './vm/vm-change.schema.js';
 export * from './vm/vm-cloud-init.schema.js';

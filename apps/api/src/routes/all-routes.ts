@@ -88,6 +88,7 @@ import { getVmRoute } from './vm/get-vm.route.js';
 import { listVmsRoute } from './vm/list-vms.route.js';
 import { moveVmRoute } from './vm/move-vm.route.js';
 import { pauseVmRoute } from './vm/pause-vm.route.js';
+import { publishVmRoute } from './vm/publish-vm.route.js';
 import { readVmConsoleRoute } from './vm/read-vm-console.route.js';
 import { rebootVmRoute } from './vm/reboot-vm.route.js';
 import { resetVmRoute } from './vm/reset-vm.route.js';
@@ -221,6 +222,7 @@ export const ALL_ROUTES: readonly Route[] = [
   createVmRoute,
   updateVmRoute,
   moveVmRoute,
+  publishVmRoute,
   createVmGroupRoute,
   deleteVmGroupRoute,
   getVmGroupRoute,

@@ -122,6 +122,7 @@ const Permission = z.object({
 const WirePeer = z
   .object({ hostId: z.uuid(), address: HostPortText, certificateFingerprints: Fingerprints })
   .transform(({ certificateFingerprints: fingerprints, ...peer }) => ({ ...peer, fingerprints }));
+export const PublishDisk = z.object({ intent: WireIntent, volumeId: VolumeId });
 export const OfferVm = Permission.extend({ intent: WireIntent });
 export const OfferImage = Permission.extend({ sha256: Sha256 });
 /** As records keep it. */

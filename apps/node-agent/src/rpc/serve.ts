@@ -1,11 +1,10 @@
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   Server,
   ServerCredentials,
-  type ServerDuplexStream,
 } from '@grpc/grpc-js';
 import { DomainError } from '@kvorum/schema';
 import { HostPeerService, type NodeAgentServer, NodeAgentService } from '@kvorum/schema/agent-wire';
@@ -31,6 +30,7 @@ import { observeVolume } from './observe-volume.rpc.js';
 import { offerImage } from './offer-image.rpc.js';
 import { offerVm } from './offer-vm.rpc.js';
 import { openConsole } from './open-console.rpc.js';
+import { publishDisk } from './publish-disk.rpc.js';
 import { purgeVolume } from './purge-volume.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { receiveVm } from './receive-vm.rpc.js';
@@ -147,6 +147,7 @@ function handlersOf(context: HandlerContext): NodeAgentServer {
     sweepPool: unary(context, 'SweepPool', sweepPool),
     sweepHost: unary(context, 'SweepHost', sweepHost),
     removeLeftover: unary(context, 'RemoveLeftover', removeLeftover),
+    publishDisk: streaming(context, 'PublishDisk', publishDisk),
   };
 }
 
@@ -177,8 +178,7 @@ function streaming<Request, Response>(
     const run = async () => {
       authenticateCaller(call.getAuthContext(), context.siteId);
       for await (const response of handle(context.services, call.request, signal)) {
-        // Messages are small and come a few times a second: what a slow reader leaves is bounded by the call's deadline.
-        call.write(response);
+        await writeTo(call, response, signal);
       }
       call.end();
     };
@@ -205,8 +205,8 @@ function conversing<Request, Response>(
 }
 
 /** Resolves when there is room for more, or nobody who would take it. */
-async function writeTo<Request, Response>(
-  call: ServerDuplexStream<Request, Response>,
+async function writeTo<Response>(
+  call: EventEmitter & { write(response: Response): boolean },
   response: Response,
   signal: AbortSignal,
 ): Promise<void> {

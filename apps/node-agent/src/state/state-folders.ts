@@ -54,6 +54,11 @@ export class StateFolders {
     return join(this.stateDir, 'firmware');
   }
 
+  /** Disks that are on their way to the control plane, each for as long as that takes. */
+  get publishing(): string {
+    return join(this.stateDir, 'publishing');
+  }
+
   /** Memory, state and disk that VMs of this host fork from. */
   get templates(): string {
     return join(this.stateDir, 'templates');
@@ -101,6 +106,7 @@ export class StateFolders {
       this.firmware,
       this.templates,
       this.quarantine,
+      this.publishing,
       this.runDir,
     ]) {
       await mkdir(folder, { recursive: true, mode: FOLDER_MODE });

@@ -1,6 +1,7 @@
 import type { ConsoleKind, CreateVmBody, IssuedConsoleToken, RunGuestCommandBody, VmsQuery } from '../shapes.js';
 import { type CallOptions, initOf, type MutationOptions, type Transport } from '../transport.js';
 import { vmMoveCalls } from './vm-moves.js';
+import { vmPublishCalls } from './vm-publishing.js';
 import { vmUpdateCalls } from './vm-updates.js';
 
 export interface StopOptions extends MutationOptions {
@@ -14,6 +15,7 @@ export type VmPress = 'start' | 'reset' | 'pause' | 'resume';
 export const vmCalls = ({ api, bodyOf, fetch, urlOf }: Transport) => ({
   ...vmUpdateCalls({ api, bodyOf }),
   ...vmMoveCalls({ api, bodyOf }),
+  ...vmPublishCalls({ api, bodyOf }),
   list: (query: VmsQuery = {}, options?: CallOptions) =>
     bodyOf(api.GET('/v1/vms', { params: { query }, ...initOf(options) }), options),
   get: (vmId: string, options?: CallOptions) =>

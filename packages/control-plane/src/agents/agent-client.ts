@@ -22,11 +22,13 @@ import type {
   ConsoleStream,
   Intent,
   ObservedVm,
+  PublishWatch,
   WantedPower,
 } from './agent-port.js';
 import { joinScreenshot, openConsole } from './console-calls.js';
 import { type AgentHostSweep, agentHostSweepOf } from './leftover-calls.js';
 import { toWireNetworks } from './network-shapes.js';
+import { publishDisk } from './publish-call.js';
 import { VolumeCalls } from './volume-calls.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
 
@@ -140,6 +142,15 @@ export class AgentClient extends VolumeCalls implements AgentPort {
     });
     if (vm === undefined) throw new TypeError('the last message has the VM');
     return observedVmOf(vm);
+  }
+
+  async *publishDisk(
+    intent: Intent,
+    volumeId: string,
+    options: CallOptions & PublishWatch,
+  ): AsyncGenerator<Uint8Array> {
+    const client = await this.connect();
+    yield* publishDisk(client, { intent: { ...intent }, volumeId }, options);
   }
 
   async offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void> {

@@ -45,6 +45,11 @@ export interface AgentPort extends VolumePort {
     copy: AgentCopy,
     options: CallOptions & { onProgress?: (done: { doneBytes: number; totalBytes: number }) => void },
   ): Promise<ObservedVm>;
+  /**
+   * A local disk of a VM that does not run, as one qcow2 file: the content, once it was made. Throws conflict_state while it runs,
+   * no_capacity, image_invalid for a disk that is not what the host has made it. What it sends is hostile.
+   */
+  publishDisk(intent: Intent, volumeId: string, options: CallOptions & PublishWatch): AsyncIterable<Uint8Array>;
   /** Lets that host read an image of the cache. Throws not_found if it is not there. */
   offerImage(sha256: string, permission: AgentPermission, options: CallOptions): Promise<void>;
   /** Puts data aside that belongs to nobody, and removes what carries none; `imageSha256s`: images that the site has. */
@@ -125,6 +130,13 @@ export interface AgentPeer {
   readonly address: string;
   /** SHA-256 of the certificates that it may show. */
   readonly certificateFingerprints: readonly string[];
+}
+
+export interface PublishWatch {
+  /** Of the work of making the file, 0 to 1. */
+  readonly onMade: (fraction: number) => void;
+  /** Before the first part of the content. */
+  readonly onSize: (totalBytes: number) => void;
 }
 
 /** For one host, for so long. */

@@ -8,7 +8,7 @@ import { getImage, recordImageState, visible } from './images.js';
 
 const CREATED_STATUS = 201;
 
-type ImageNaming = Omit<CreateImageRequest, 'sha256'>;
+type ImageNaming = Omit<CreateImageRequest, 'sha256'> & { readonly description?: string | undefined };
 
 export interface ImageOptions {
   readonly idempotency?: Idempotency | undefined;
@@ -58,12 +58,12 @@ export async function addImage(
   cp: Pick<ControlPlane, 'clock'>,
   actor: Actor,
   id: ImageId,
-  { name, isPublic, labels, projectId }: ImageNaming,
+  { name, isPublic, labels, projectId, description }: ImageNaming,
   content: NewContent,
 ): Promise<Image> {
   const project = await projectForNew(tx, actor, projectId);
   const now = cp.clock();
-  if (!(await insertImage(tx, { id, projectId: project.id, name, isPublic, labels, content, now }))) {
+  if (!(await insertImage(tx, { id, projectId: project.id, name, isPublic, labels, description, content, now }))) {
     throw new DomainError('already_exists', `the project has an image called ${name} already`);
   }
   await recordImageState(tx, { id, projectId: project.id, name }, content.state);

@@ -1,4 +1,4 @@
-import type { Image, ImageId, ImageSourceFormat, ImageState, ProjectId, StoredError } from '@kvorum/schema';
+import type { Image, ImageId, ImageSourceFormat, ImageState, ProjectId, StoredError, VmId } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import { type Image as ImageRow, Prisma } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
@@ -8,6 +8,7 @@ const imageOf = (row: ImageRow): Image => ({
   id: row.id as ImageId,
   projectId: row.projectId as ProjectId,
   name: row.name,
+  description: row.description,
   isPublic: row.isPublic,
   state: row.state as ImageState,
   format: 'qcow2',
@@ -16,6 +17,7 @@ const imageOf = (row: ImageRow): Image => ({
     url: row.sourceUrl,
     format: row.sourceFormat as ImageSourceFormat | null,
     sha256: row.sourceSha256,
+    vm: vmOf(row),
   },
   sizeBytes: row.sizeBytes === null ? null : Number(row.sizeBytes),
   virtualSizeBytes: row.virtualSizeBytes === null ? null : Number(row.virtualSizeBytes),
@@ -25,10 +27,22 @@ const imageOf = (row: ImageRow): Image => ({
   createdAt: row.createdAt.toISOString(),
 });
 
+const vmOf = ({ sourceVmId, sourceVmName, sourceTakenAt }: ImageRow): Image['source']['vm'] =>
+  sourceVmId === null || sourceVmName === null || sourceTakenAt === null
+    ? null
+    : { id: sourceVmId as VmId, name: sourceVmName, takenAt: sourceTakenAt.toISOString() };
+
+/** The VM that an operation makes an image of. */
+export interface PublishedVm {
+  readonly vmId: VmId;
+  readonly vmName: string;
+}
+
 export type NewContent =
   | { readonly state: 'uploading'; readonly sha256: string }
   /** `sha256`: of what is at the URL; null: not announced. */
   | { readonly state: 'downloading'; readonly url: string; readonly sha256: string | null }
+  | { readonly state: 'downloading'; readonly url: null; readonly sha256: null; readonly vm: PublishedVm }
   | { readonly state: 'available'; readonly facts: ImageFacts };
 
 export interface NewImage {
@@ -37,6 +51,7 @@ export interface NewImage {
   readonly name: string;
   readonly isPublic: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  readonly description?: string | undefined;
   readonly content: NewContent;
   readonly now: Date;
 }
@@ -45,15 +60,19 @@ export interface NewImage {
 export async function insertImage(tx: Tx, image: NewImage): Promise<boolean> {
   const { content } = image;
   const facts = content.state === 'available' ? content.facts : null;
+  const vm = 'vm' in content ? content.vm : null;
   const announced = content.state === 'available' ? content.facts.sourceSha256 : content.sha256;
   const count = await tx.$executeRaw`
     INSERT INTO images (id, project_id, name, is_public, state, sha256, size_bytes, virtual_size_bytes,
-                        source_url, source_format, source_sha256, labels, created_at)
+                        source_url, source_format, source_sha256, labels, created_at,
+                        description, source_vm_id, source_vm_name, source_taken_at)
     VALUES (${image.id}::uuid, ${image.projectId}::uuid, ${image.name}, ${image.isPublic}, ${content.state},
             ${facts?.sha256 ?? (content.state === 'uploading' ? content.sha256 : null)},
             ${facts?.sizeBytes ?? null}::bigint, ${facts?.virtualSizeBytes ?? null}::bigint,
             ${content.state === 'downloading' ? content.url : null}, ${facts?.sourceFormat ?? null}, ${announced},
-            ${JSON.stringify(image.labels)}::jsonb, ${image.now}::timestamptz)
+            ${JSON.stringify(image.labels)}::jsonb, ${image.now}::timestamptz,
+            ${image.description ?? null}, ${vm?.vmId ?? null}::uuid, ${vm?.vmName ?? null},
+            ${vm === null ? null : image.now}::timestamptz)
     ON CONFLICT (project_id, name) WHERE deleted_at IS NULL DO NOTHING`;
   return count === 1;
 }
@@ -119,7 +138,7 @@ export async function markAvailable(tx: Tx, id: string, facts: ImageFacts): Prom
            source_format = ${facts.sourceFormat}, source_sha256 = ${facts.sourceSha256},
            failure = NULL, generation = generation + 1
      WHERE id = ${id}::uuid
-       AND (state IN ('uploading', 'downloading') OR (state = 'failed' AND source_url IS NULL))`;
+       AND (state IN ('uploading', 'downloading') OR (state = 'failed' AND source_url IS NULL AND source_vm_id IS NULL))`;
   return count === 1;
 }
 

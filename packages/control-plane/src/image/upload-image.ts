@@ -119,7 +119,8 @@ async function receiveContent(
 /** Throws conflict_state for an image whose content comes by itself. */
 function announcedSha256({ state, source }: Image): string {
   if (state !== 'downloading' && source.sha256 !== null && source.url === null) return source.sha256;
-  throw new DomainError('conflict_state', `the image is fetched from ${source.url}; upload it under another name`);
+  const from = source.vm === null ? `fetched from ${source.url}` : `made of the VM ${source.vm.name}`;
+  throw new DomainError('conflict_state', `the image is ${from}; upload it under another name`);
 }
 
 async function recordRefusal(cp: ControlPlane, image: Image, error: DomainError): Promise<void> {

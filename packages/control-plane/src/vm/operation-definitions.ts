@@ -1,5 +1,6 @@
 import type { OperationKind } from '@kvorum/schema';
 import { downloadImageOperation, type ImageServices } from '../image/download-image.operation.js';
+import { publishVmOperation } from '../image/publish-vm.operation.js';
 import type { AnyDefinition } from '../operations/operation-run.js';
 import { drainHostOperation, type PlanServices, rebalanceFleetOperation } from '../placement/execute-plan.operation.js';
 import { deleteTemplateOperation } from '../vm-template/delete-template.operation.js';
@@ -43,6 +44,7 @@ export const operationDefinitions: ReadonlyMap<OperationKind, AnyDefinition<Work
     freezeTemplateOperation,
     deleteTemplateOperation,
     downloadImageOperation,
+    publishVmOperation,
     createVolumeOperation,
     growVolumeOperation,
     deleteVolumeOperation,

@@ -110,3 +110,18 @@ export async function findGuestAgent(tx: Tx, vmId: string): Promise<string | nul
   const vm = await tx.vm.findUnique({ where: { id: vmId }, select: { guestAgent: true } });
   return vm?.guestAgent ?? null;
 }
+
+export interface RootVolume {
+  readonly volumeId: string;
+  readonly sizeBytes: number;
+  /** Null: it lies in the folder of the VM's host. */
+  readonly poolId: string | null;
+}
+
+/** Null: it has none (any more). */
+export async function findRootVolume(tx: Tx, vmId: string): Promise<RootVolume | null> {
+  const rows = await tx.$queryRaw<{ id: string; size_bytes: bigint; pool_id: string | null }[]>`
+    SELECT id, size_bytes, pool_id FROM volumes WHERE vm_id = ${vmId}::uuid AND role = 'root' AND deleted_at IS NULL`;
+  const [row] = rows;
+  return row === undefined ? null : { volumeId: row.id, sizeBytes: Number(row.size_bytes), poolId: row.pool_id };
+}

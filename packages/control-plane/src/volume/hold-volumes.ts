@@ -47,7 +47,8 @@ export async function holdVolumes(tx: Tx, volumes: readonly Volume[], operationI
   return { vm, volumes: volumes.map(targetOf) };
 }
 
-async function holdVm(tx: Tx, vmId: string, operationId: string): Promise<HeldVm> {
+/** Takes the VM for an operation that leaves it as it is. Throws conflict_state that says what is in the way. */
+export async function holdVm(tx: Tx, vmId: string, operationId: string): Promise<HeldVm> {
   const vm = await findVmForIntent(tx, vmId);
   if (vm === null || vm.hostId === null) throw new TypeError(`VM ${vmId}, which has volumes, is on a host`);
   const refusal = (why: string): DomainError =>
@@ -74,6 +75,12 @@ async function holdVm(tx: Tx, vmId: string, operationId: string): Promise<HeldVm
 const powerOf = ({ state }: VmForIntent): HeldVm['power'] =>
   state === 'running' || state === 'paused' ? state : 'stopped';
 
+export async function releaseVm(tx: Tx, operationId: string, vm: HeldVm): Promise<void> {
+  const result = vm.power === 'running' ? 'done' : vm.power === 'paused' ? 'donePaused' : 'doneStopped';
+  // Its host has not been told of this intent: what it reports of the one before still counts.
+  await settleVm(tx, operationId, vm, { result, failure: null, isOutcomeKnown: false });
+}
+
 /** Lets the VM and the volumes go, in the transaction that ends the operation. Whatever became of it, the VM is as it was. */
 export async function releaseHeld(
   tx: Tx,
@@ -81,11 +88,7 @@ export async function releaseHeld(
   { vm, volumes }: HeldVolumes,
   end: VolumeSettlement,
 ): Promise<void> {
-  if (vm !== null) {
-    const result = vm.power === 'running' ? 'done' : vm.power === 'paused' ? 'donePaused' : 'doneStopped';
-    // Its host has not been told of this intent: what it reports of the one before still counts.
-    await settleVm(tx, operationId, vm, { result, failure: null, isOutcomeKnown: false });
-  }
+  if (vm !== null) await releaseVm(tx, operationId, vm);
   await settleVolumes(
     tx,
     volumes.map(({ volumeId }) => volumeId),

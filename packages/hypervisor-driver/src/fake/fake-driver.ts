@@ -3,7 +3,17 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { DISK_BYTES_MAX, DISK_BYTES_MIN, DomainError, type HostFacts, MIB } from '@kvorum/schema';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
-import type { AdoptedDisk, DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import type {
+  AdoptedDisk,
+  DiskSpec,
+  FlattenedDisk,
+  FlattenWatch,
+  HypervisorDriver,
+  LaunchSpec,
+  PastExit,
+  RunningVm,
+} from '../driver.js';
+import { runTool } from '../process/run-tool.js';
 import { assertLaunchable } from '../qemu/launch-refusal.js';
 import { pathRefusal } from '../qemu/run-folder.js';
 import type { FreezeSpec, TemplateFacts } from '../template-port.js';
@@ -56,6 +66,14 @@ export class FakeDriver implements HypervisorDriver {
     await mkdir(dirname(disk.path), { recursive: true });
     await writeFile(disk.path, JSON.stringify(disk));
     this.machine.disks.set(disk.path, { ...disk });
+  }
+
+  /** A real file, as others read it; its disks have no content. */
+  async flattenDisk({ path, target }: FlattenedDisk, { onProgress }: FlattenWatch): Promise<void> {
+    const disk = this.machine.disks.get(path);
+    if (disk === undefined) throw new DomainError('host_fault', 'the disk cannot be read: it is not there');
+    await runTool('/usr/bin/qemu-img', ['create', '-q', '-f', 'qcow2', '--', target, String(disk.sizeBytes)], 60_000);
+    onProgress(1);
   }
 
   async adoptDisk({ file, path, imagePath, sizeBytesMax }: AdoptedDisk): Promise<void> {

@@ -1,7 +1,16 @@
 import { DomainError, type HostFacts } from '@kvorum/schema';
 import { threadCpus } from '../cpu/affinity.js';
 import { dependsOnHost, planCpu } from '../cpu/plan-cpu.js';
-import type { AdoptedDisk, DiskSpec, HypervisorDriver, LaunchSpec, PastExit, RunningVm } from '../driver.js';
+import type {
+  AdoptedDisk,
+  DiskSpec,
+  FlattenedDisk,
+  FlattenWatch,
+  HypervisorDriver,
+  LaunchSpec,
+  PastExit,
+  RunningVm,
+} from '../driver.js';
 import { firmwareFindings, firmwareSupport } from '../firmware/firmware-findings.js';
 import { HostObserver } from '../host/observe-host.js';
 import { Cgroups } from '../isolation/cgroups.js';
@@ -12,6 +21,7 @@ import { adopt, readExit, sweep } from './adopt.js';
 import { adoptDisk } from './adopt-disk.js';
 import { type CpuPlan, PLAIN_CPU } from './arguments/cpu-arguments.js';
 import { ensureDisk, removeDisk } from './ensure-disk.js';
+import { flattenDisk } from './flatten-disk.js';
 import type { QemuImg } from './inspect-image.js';
 import { launch } from './launch.js';
 import { assertLaunchable } from './launch-refusal.js';
@@ -70,6 +80,10 @@ class QemuDriver implements HypervisorDriver {
 
   adoptDisk(disk: AdoptedDisk): Promise<void> {
     return adoptDisk(this.#qemuImg, disk);
+  }
+
+  flattenDisk(disk: FlattenedDisk, watch: FlattenWatch): Promise<void> {
+    return flattenDisk(this.#qemuImg, disk, watch);
   }
 
   removeDisk(path: string): Promise<void> {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { StoredErrorShape } from '../errors/problem.schema.js';
-import { ImageId, ProjectId } from '../ids.js';
+import { ImageId, ProjectId, VmId } from '../ids.js';
 import { IMAGE_PART_BYTES_MAX, IMAGE_PART_COUNT_MAX, IMAGE_URL_LENGTH_MAX } from '../limits.js';
 import { Labels, ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 
-/** uploading: a row waits for its content; downloading: an operation fetches it; available: checked and usable; failed: the content was refused. */
+/** uploading: a row waits for its content; downloading: an operation fetches it, or makes it of a VM; available: checked and usable; failed: the content was refused. */
 export const ImageState = z
   .enum(['uploading', 'downloading', 'available', 'failed', 'deleted'])
   .meta({ id: 'ImageState' });
@@ -78,6 +78,7 @@ export const Image = z
     id: ImageId,
     projectId: ProjectId,
     name: ResourceName,
+    description: z.string().nullable(),
     isPublic: z.boolean(),
     state: ImageState,
     format: z.literal('qcow2'),
@@ -87,6 +88,12 @@ export const Image = z
         url: z.string().nullable(),
         format: ImageSourceFormat.nullable(),
         sha256: Sha256.nullable(),
+        vm: z
+          .object({ id: VmId, name: ResourceName, takenAt: z.iso.datetime() })
+          .nullable()
+          .meta({
+            description: 'The VM that it was published from, as it was called then, and when that was asked for',
+          }),
       })
       .meta({ description: 'What was taken in, before any conversion to qcow2' }),
     sizeBytes: z.int().nullable(),

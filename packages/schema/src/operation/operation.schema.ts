@@ -37,6 +37,7 @@ export const OPERATION_KINDS = [
   'vm.resume',
   'vm.update',
   'vm.move',
+  'vm.publish',
   'vm.delete',
   'vm.freeze-template',
   'vm-template.delete',

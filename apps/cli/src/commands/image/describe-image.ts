@@ -20,6 +20,10 @@ export const describeImage = (image: Image): readonly Field[] => [
   ['size', formatByteSize(image.sizeBytes)],
   ['disk size', formatByteSize(image.virtualSizeBytes)],
   ['sha256', image.sha256],
+  ...(image.description === null ? [] : [['description', image.description] as const]),
+  ...(image.source.vm === null
+    ? []
+    : [['published from', `VM ${image.source.vm.name} (${image.source.vm.id}), ${image.source.vm.takenAt}`] as const]),
   ...(image.source.url === null ? [] : [['fetched from', image.source.url] as const]),
   ...(image.source.format === null || image.source.format === 'qcow2'
     ? []

@@ -16,6 +16,7 @@ import { addVmList } from './list.js';
 import { addVmMove } from './move.js';
 import { addVmNicVerbs } from './nic/add-nic-verbs.js';
 import { addVmPause } from './pause.js';
+import { addVmPublish } from './publish.js';
 import { addVmReboot } from './reboot.js';
 import { addVmReset } from './reset.js';
 import { addVmResume } from './resume.js';
@@ -42,6 +43,7 @@ export const addVmVerbs: AddVerb = (program, cli) => {
   addVmResume(vm, cli);
   addVmUpdate(vm, cli);
   addVmMove(vm, cli);
+  addVmPublish(vm, cli);
   addVmDiskVerbs(vm, cli);
   addVmNicVerbs(vm, cli);
   addVmCdromVerbs(vm, cli);
