@@ -1,5 +1,6 @@
 import { BalloonKeeper } from './balloon/balloon-keeper.js';
 import type { PressureSource } from './balloon/host-pressure.js';
+import type { AgentConfig } from './config.js';
 import { CpuKeeper } from './cpu/cpu-keeper.js';
 import type { HostCpus } from './cpu/host-cpus.js';
 import { OverheadMeter } from './cpu/overhead-meter.js';
@@ -26,23 +27,15 @@ export interface KeeperOptions {
   readonly cpus: HostCpus;
   readonly pressure: PressureSource;
   readonly pools: PoolKeeper;
-  readonly mergeBytesPerSecond: number;
+  readonly config: Pick<AgentConfig, 'mergeBytesPerSecond'>;
   readonly log: Log;
 }
 
-export const openKeepers = ({
-  actors,
-  onChange,
-  cpus,
-  pressure,
-  pools,
-  mergeBytesPerSecond,
-  log,
-}: KeeperOptions): Keepers => ({
+export const openKeepers = ({ actors, onChange, cpus, pressure, pools, config, log }: KeeperOptions): Keepers => ({
   guests: new GuestPoller(actors, onChange, log),
   monitors: new MonitorWatch(actors, log),
   keeper: new CpuKeeper({ actors, cpus, onChange, log }),
   overheads: new OverheadMeter(actors, log),
   balloons: new BalloonKeeper({ actors, pressure, onChange, log }),
-  merges: new MergeKeeper({ actors, pools, bytesPerSecond: mergeBytesPerSecond, log }),
+  merges: new MergeKeeper({ actors, pools, bytesPerSecond: config.mergeBytesPerSecond, log }),
 });

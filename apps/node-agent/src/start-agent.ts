@@ -85,6 +85,7 @@ async function startLocked(
   folders: StateFolders,
   lock: StateLock,
 ): Promise<Agent> {
+  await removeUnpublished(folders);
   const listen = await chooseListenAddress(folders.stateDir, config.listen);
   const address = hostPortText({ host: config.advertiseHost ?? listen.host, port: listen.port });
   const identity = await ensureIdentity(config, folders, address, log, signal ?? new AbortController().signal);
@@ -156,7 +157,6 @@ async function assemble({
   const inventory = await openInventory(config, driver, pressure, folders, networks);
   const images = new ImageCache(folders, imageSourcesOf(identity), () => imagesInUse(), log);
   await images.removeLeftovers();
-  await removeUnpublished(folders);
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
   const { topology, accelerators } = inventory.latest;
@@ -192,10 +192,7 @@ async function assemble({
   };
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
-  const keepers = openKeepers({
-    ...{ actors, onChange: host.onChange, cpus, pressure, pools, log },
-    mergeBytesPerSecond: config.mergeBytesPerSecond,
-  });
+  const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, pools, config, log });
   const writer = new ReportWriter({ directory, ...keepers, cpus, inventory, counter, pools, templates, address });
   const lease = new LeaseRecord();
   const isPresent = (vmId: string) => (directory.find(vmId)?.snapshot() ?? null) !== null;

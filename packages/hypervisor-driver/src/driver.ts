@@ -1,5 +1,6 @@
 import type { Accelerator, HostFacts } from '@kvorum/schema';
 import type { ConsolePort } from './console-port.js';
+import type { AdoptedDisk, DiskSpec, FlattenedDisk, FlattenWatch } from './disk-spec.js';
 import type { DeviceEvent } from './firmware/device-events.js';
 import type { GuestPort } from './guest-port.js';
 import type { CpuPlacement, LaunchSpec } from './launch-spec.js';
@@ -9,6 +10,7 @@ import type { FreezeSpec, TemplateFacts } from './template-port.js';
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
 export { type RbdImage, ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
+export type * from './disk-spec.js';
 export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress };
 
 /**
@@ -87,38 +89,6 @@ export interface HypervisorDriver {
    * has no run of this VM. An agent that starts asks after `adopt` returned null.
    */
   readExit(vmId: string, runDir: string): Promise<PastExit | null>;
-}
-
-export interface DiskSpec {
-  readonly path: string;
-  readonly sizeBytes: number;
-  /** Null: an empty disk. */
-  readonly imagePath: string | null;
-  /** What that is; left out: an image. */
-  readonly base?: 'image' | 'template';
-}
-
-export interface AdoptedDisk {
-  /** On the file system of `path`. */
-  readonly file: string;
-  readonly path: string;
-  /** The file's name is that of the image it came with. Null: it is to have none. */
-  readonly imagePath: string | null;
-  readonly sizeBytesMax: number;
-}
-
-export interface FlattenedDisk {
-  readonly path: string;
-  /** What it rests on: an image or a template's disk. Null: nothing. */
-  readonly imagePath: string | null;
-  readonly sizeBytesMax: number;
-  readonly target: string;
-}
-
-export interface FlattenWatch {
-  readonly signal: AbortSignal;
-  /** Of the work, 0 to 1. */
-  readonly onProgress: (fraction: number) => void;
 }
 
 export type VmPower = 'running' | 'paused';
