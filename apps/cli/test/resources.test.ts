@@ -141,7 +141,7 @@ describe('kvorum image upload', () => {
     async (state) => {
       const parts = `/v1/images/${idOf(3)}/parts`;
       const { run, calls, folder } = await openDouble({
-        'GET /v1/images': page(anImage({ state, source: { url: null, format: null, sha256: null } })),
+        'GET /v1/images': page(anImage({ state, source: { url: null, format: null, sha256: null, vm: null } })),
         [`GET ${parts}`]: ok({ items: [{ number: 1, sizeBytes: 8 }] }),
         [`PUT ${parts}/2`]: ok({ number: 2, sizeBytes: 6 }),
         [`POST /v1/images/${idOf(3)}/complete`]: ok(anImage()),
@@ -203,7 +203,7 @@ describe('other resources', () => {
     const { run, calls } = await openDouble({
       'POST /v1/images/download': { status: 202, body: { resourceId: idOf(3), operation } },
       [`GET /v1/operations/${idOf(7)}/watch`]: { events: [['operation', operation]] },
-      [`GET /v1/images/${idOf(3)}`]: ok(anImage({ source })),
+      [`GET /v1/images/${idOf(3)}`]: ok(anImage({ source: { ...source, vm: null } })),
     });
     const { stdout } = await run(`image download ${url} --name debian-13 --sha512 ${'cd'.repeat(64)} --wait`);
     expect(calls[0]?.body).toEqual({ name: 'debian-13', url, sha512: 'cd'.repeat(64) });
