@@ -26,23 +26,24 @@ export function qemuPids(host: Pick<TestHost, 'runDir'>): number[] {
 export const controlGroupParent = (host: Pick<TestHost, 'stateDir'>): string =>
   `kvorum-${createHash('sha256').update(host.stateDir).digest('hex').slice(0, 8)}`;
 
-/** Control groups of this host's VMs, empty or not, in whichever tree is mounted. */
-function controlGroups(host: Pick<TestHost, 'stateDir'>): string[] {
-  const parent = controlGroupParent(host);
-  return ['', 'cpu', 'memory', 'pids']
-    .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, parent))
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) =>
-      readdirSync(folder, { withFileTypes: true })
-        .filter((entry) => entry.isDirectory())
-        .map((entry) => path.join(folder, entry.name)),
-    );
-}
+/** Those of all VMs of this host lie below, in whichever tree is mounted. */
+const controlGroupParents = (host: Pick<TestHost, 'stateDir'>): string[] =>
+  ['', 'cpu', 'memory', 'pids']
+    .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, controlGroupParent(host)))
+    .filter((folder) => existsSync(folder));
+
+/** Control groups of this host's VMs, empty or not. */
+const controlGroups = (host: Pick<TestHost, 'stateDir'>): string[] =>
+  controlGroupParents(host).flatMap((folder) =>
+    readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => path.join(folder, entry.name)),
+  );
 
 /** For the end of a test: groups of processes that it ended itself, and the folder above them. */
 export async function removeControlGroups(host: Pick<TestHost, 'stateDir'>): Promise<void> {
   await eventually('the control groups are empty', 5_000, async () => {
-    for (const group of controlGroups(host)) {
+    for (const group of [...controlGroups(host), ...controlGroupParents(host)]) {
       try {
         rmdirSync(group);
       } catch {
