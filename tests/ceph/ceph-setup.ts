@@ -25,7 +25,7 @@ const END_MS = 5_000;
 const script = new URL('start-ceph.mjs', import.meta.url).pathname;
 
 /** One Ceph for all files of a run, which ends with it; or that which start-ceph.mjs has brought up in the folder KVORUM_TEST_CEPH. */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { KVORUM_TEST_CEPH: up } = process.env;
   if (up !== undefined) {
     const [confPath, keyringPath] = [join(up, 'ceph.conf'), join(up, 'ceph.client.kvorum.keyring')];

@@ -47,6 +47,7 @@ function installPackages() {
   const missing = PACKAGES.filter((name) => spawnSync('dpkg', ['-s', name], { stdio: 'ignore' }).status !== 0);
   if (missing.length === 0) return;
   // The block drivers have to be those of the QEMU that is here, which may come from the backports.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: a pattern of dpkg-query(1)
   const qemu = run('dpkg-query', ['-W', '-f', '${Version}', 'qemu-system-x86']);
   const wanted = missing.map((name) => (name === 'qemu-block-extra' ? `${name}=${qemu}` : name));
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };

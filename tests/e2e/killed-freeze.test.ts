@@ -23,7 +23,7 @@ const options = {
 };
 afterAll(async () => {
   scratch.remove();
-  await openQemuDriver(options).removeLeftovers();
+  await openQemuDriver(options).removeLeftovers(() => false);
 });
 
 it('an agent killed at any moment of making a template leaves a VM that the next one lets go on, and a whole template or none', {

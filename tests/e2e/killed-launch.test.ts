@@ -25,7 +25,7 @@ const options = {
 };
 afterAll(async () => {
   scratch.remove();
-  await openQemuDriver(options).removeLeftovers();
+  await openQemuDriver(options).removeLeftovers(() => false);
 });
 
 it('an agent killed at any step of a launch leaves a VM that the next one finds, or none', {

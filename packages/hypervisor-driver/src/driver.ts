@@ -7,10 +7,10 @@ import type { CpuPlacement, LaunchSpec } from './launch-spec.js';
 import type { DiskSwitch, LayerMerge, MachineSpec, MergeProgress } from './machine-spec.js';
 import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
+export type * from './disk-spec.js';
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
 export { type RbdImage, ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
-export type * from './disk-spec.js';
 export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress };
 
 /**

@@ -4,7 +4,6 @@ import type { HostCpus } from '../cpu/host-cpus.js';
 import type { Log } from '../log.js';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { StateFolders } from '../state/state-folders.js';
-import type { MergeKeeper } from '../storage/merge-keeper.js';
 import type { PoolKeeper } from '../storage/pool-keeper.js';
 import type { TemplateStore } from '../template/template-store.js';
 import type { VmRecords } from './vm-record-files.js';
@@ -30,7 +29,7 @@ export interface VmHost {
   portOf(portId: string): Promise<PortOnHost | null>;
   readonly pools: Pick<PoolKeeper, 'get' | 'hasRoom' | 'shortenLater'>;
   /** Keeps layers of volumes from being merged while something else is done to them. */
-  readonly merges: Pick<MergeKeeper, 'holding'>;
+  readonly merges: { holding<Result>(volumeIds: readonly string[], task: () => Promise<Result>): Promise<Result> };
   /** Something that is reported has changed. */
   onChange(vmId: string): void;
   readonly log: Log;

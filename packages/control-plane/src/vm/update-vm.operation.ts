@@ -1,3 +1,4 @@
+import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { irreversible, nothing } from '../operations/define-operation.js';
 import { releasePorts } from './card-port.store.js';
@@ -20,9 +21,11 @@ import {
 } from './update-vm.store.js';
 import { keepUserData } from './user-data.store.js';
 import {
+  ANY_REPORT_COUNTS,
   agentOf,
   callOptions,
   defineVmOperation,
+  type EnsuredVm,
   ensurePower,
   HOST_CALL_MS,
   intentOf,
@@ -92,6 +95,13 @@ function withFormerSizes(input: UpdateVmInput): VmTarget {
 const ensureSpec = (context: Parameters<typeof ensurePower>[0], target: VmTarget, power: UpdateVmInput['power']) =>
   power === 'stopped' ? Promise.resolve(null) : ensurePower(context, target, { power }, { timeoutMs: CHANGE_CALL_MS });
 
+/** The host took in what the VM is to be, and found its process ended since. */
+function whereEnded(error: unknown): EnsuredVm {
+  const hasEnded = error instanceof DomainError && error.code === 'guest_fault' && error.details['reason'] != null;
+  if (hasEnded) return ANY_REPORT_COUNTS;
+  throw error;
+}
+
 export const updateVmOperation = defineVmOperation({
   kind: 'vm.update',
   inputShape: UpdateVmInput,
@@ -143,7 +153,8 @@ export const updateVmOperation = defineVmOperation({
       );
       const open = { vmId: input.vmId, isOpen: input.power !== 'stopped' };
       if (grown.length > 0) await growPooledDisks(context, await agentOf(context.services, input.hostId), open, grown);
-      const ensured = await ensureSpec(context, input, input.power);
+      // Nothing is left to be told to a process that has ended: its host has what it is to be at its next start, and reports the end.
+      const ensured = await ensureSpec(context, input, input.power).catch(whereEnded);
       for (const volumeId of goneDiskIds(input)) {
         const agent = await agentOf(context.services, input.hostId);
         await agent.removeDisk(intentOf(context, input), volumeId, callOptions(context, HOST_CALL_MS));

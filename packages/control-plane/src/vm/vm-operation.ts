@@ -129,7 +129,7 @@ export async function ensurePower(
     if (hasShutItselfDown(error)) return null;
     throw error;
   });
-  if (vm === null) return { reportGeneration: 0 };
+  if (vm === null) return ANY_REPORT_COUNTS;
   if (vm.power !== wanted.power) {
     throw new DomainError('guest_fault', `the VM is ${vm.power} and not ${wanted.power}`, {
       details: { power: vm.power, reason: vm.exitReason },
@@ -137,6 +137,9 @@ export async function ensurePower(
   }
   return { reportGeneration: vm.reportGeneration };
 }
+
+/** Of a VM whose process has ended by itself: its host tells, or has told by now. */
+export const ANY_REPORT_COUNTS: EnsuredVm = { reportGeneration: 0 };
 
 const hasShutItselfDown = (error: unknown): boolean =>
   error instanceof DomainError && error.code === 'guest_fault' && error.details['reason'] === 'guest-shutdown';

@@ -36,7 +36,9 @@ interface World {
   readonly vmId: VmId;
 }
 
-const definitionOf = (kind: 'vm.create' | 'vm.update' | 'vm.reboot' | 'vm.stop'): AnyDefinition<WorkerServices> => {
+const definitionOf = (
+  kind: 'vm.create' | 'vm.update' | 'vm.reboot' | 'vm.start' | 'vm.stop',
+): AnyDefinition<WorkerServices> => {
   const definition = operationDefinitions.get(kind);
   if (definition === undefined) throw new TypeError(`${kind} has a definition`);
   return definition;
@@ -334,5 +336,26 @@ describe('an update of a VM', () => {
       first.operation.id,
     );
     await perform(first.operation.id, 'vm.update');
+  });
+
+  it('is done also when the process ends before its last step, and its host reports that', async () => {
+    const { vmId } = await aRunningVm();
+    const { operation } = await update(vmId, { rootDiskBytes: 1088 * MIB });
+    const crashes = async (_: unknown, { index }: { index: number }): Promise<void> => {
+      if (definitionOf('vm.update').steps[index]?.name === 'finish') processOf(vmId).crash();
+    };
+    const { database } = fleet.test.cp;
+    const observer = { beforeStep: crashes };
+    const worker = makeWorker(database, definitionOf('vm.update'), fleet.test.cp, { observer });
+    expect(await workToEnd(database, worker, operation.id)).toEqual({ state: 'succeeded', error: null });
+    worker.die();
+    await vi.waitFor(async () => expect((await vmOf(vmId)).state).toBe('failed'), REPORT_WAIT);
+    const { volumes, failure } = await vmOf(vmId);
+    expect(volumes).toMatchObject([{ role: 'root', sizeBytes: 1088 * MIB }]);
+    expect(failure).toMatchObject({ code: 'guest_fault' });
+    await end((await requestVm(fleet.test.cp, fleet.test.admin, vmId, 'start', {})).operation.id, 'vm.start');
+    await vi.waitFor(async () => expect((await vmOf(vmId)).state).toBe('running'), REPORT_WAIT);
+    const { launch, disks } = processOf(vmId);
+    expect(disks.get(launch.diskPath)?.sizeBytes).toBe(1088 * MIB);
   });
 });

@@ -139,7 +139,12 @@ async function whole(pool: ImagePool, open: OpenRecord, watch: CloneWatch = {}):
   if (record.state === 'ready') return settled(pool, open);
   const { origin, top, sizeBytes } = record;
   if (origin === null) await pool.images.create(top, sizeBytes);
-  else await pool.images.clone({ image: origin.image, snapshot: origin.snapshotId, sizeBytes: origin.sizeBytes }, top, sizeBytes);
+  else
+    await pool.images.clone(
+      { image: origin.image, snapshot: origin.snapshotId, sizeBytes: origin.sizeBytes },
+      top,
+      sizeBytes,
+    );
   if (origin?.isLinked === false) {
     await pool.images.flatten(top, watch);
     watch.onProgress?.(1);

@@ -53,7 +53,8 @@ export class RbdImages implements ImageStore {
       ['clone', '--rbd-default-clone-format', '2', ...names, ...features],
       [EEXIST, ENOENT],
     );
-    if (exitCode === ENOENT) throw new DomainError('not_found', `the snapshot ${from.snapshot} is not on the pool any more`);
+    if (exitCode === ENOENT)
+      throw new DomainError('not_found', `the snapshot ${from.snapshot} is not on the pool any more`);
     if (from.sizeBytes < sizeBytes) await this.grow(image, sizeBytes);
   }
 

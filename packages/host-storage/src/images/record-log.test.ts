@@ -16,11 +16,23 @@ describe('a record as a log', () => {
     ['the first line', text(one), { version: digestOf(one), value: 'one', isClosed: false }],
     ['the last line of several', text(one, two), { version: digestOf(two), value: 'two', isClosed: false }],
     ['the first of two over one line', text(one, two, late), { version: digestOf(two), value: 'two', isClosed: false }],
-    ['no second beginning', text(one, valueLine(null, 'mine')), { version: digestOf(one), value: 'one', isClosed: false }],
+    [
+      'no second beginning',
+      text(one, valueLine(null, 'mine')),
+      { version: digestOf(one), value: 'one', isClosed: false },
+    ],
     ['a line once', text(one, two, one, two), { version: digestOf(two), value: 'two', isClosed: false }],
-    ['past what is no line of ours', text('{', one, '[]', 'null'), { version: digestOf(one), value: 'one', isClosed: false }],
+    [
+      'past what is no line of ours',
+      text('{', one, '[]', 'null'),
+      { version: digestOf(one), value: 'one', isClosed: false },
+    ],
     ['the end of a chapter', text(one, two, closing), { version: digestOf(closing), value: 'two', isClosed: true }],
-    ['nothing after the end', text(one, two, closing, late), { version: digestOf(closing), value: 'two', isClosed: true }],
+    [
+      'nothing after the end',
+      text(one, two, closing, late),
+      { version: digestOf(closing), value: 'two', isClosed: true },
+    ],
     ['a closed chapter', `${CLOSED}${text(one)}`, { version: null, value: null, isClosed: true }],
   ])('reads %s', (_what, read, expected) => expect(readLog(read)).toEqual(expected));
 

@@ -88,12 +88,9 @@ export const Image = z
         url: z.string().nullable(),
         format: ImageSourceFormat.nullable(),
         sha256: Sha256.nullable(),
-        vm: z
-          .object({ id: VmId, name: ResourceName, takenAt: z.iso.datetime() })
-          .nullable()
-          .meta({
-            description: 'The VM that it was published from, as it was called then, and when that was asked for',
-          }),
+        vm: z.object({ id: VmId, name: ResourceName, takenAt: z.iso.datetime() }).nullable().meta({
+          description: 'The VM that it was published from, as it was called then, and when that was asked for',
+        }),
       })
       .meta({ description: 'What was taken in, before any conversion to qcow2' }),
     sizeBytes: z.int().nullable(),
