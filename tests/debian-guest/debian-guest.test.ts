@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { type DebianSite, HOOK_MS_MAX, openDebianSite } from './debian-site.js';
-import { networkCases } from './network.cases.js';
-import { powerLossCases } from './power-loss.cases.js';
-import { volumeCases } from './volume.cases.js';
+import { networkCases } from './network-cases.js';
+import { powerLossCases } from './power-loss-cases.js';
+import { volumeCases } from './volume-cases.js';
 
 /** Two hosts and a whole Debian on each, booted once for all of these. Needs root, and minutes. */
 describe.skipIf(process.getuid?.() !== 0)('two Debian guests with cloud-init on two hosts', () => {

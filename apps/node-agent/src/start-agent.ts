@@ -155,7 +155,7 @@ async function assemble({
   networks,
 }: Assembly): Promise<AgentParts> {
   const inventory = await openInventory(config, driver, pressure, folders, networks);
-  const images = new ImageCache(folders, imageSourcesOf(identity), () => imagesInUse(), log);
+  const images = new ImageCache(folders, imageSourcesOf(identity), () => imagesInUse([directory, templates]), log);
   await images.removeLeftovers();
   const counter = await ReportCounter.open(join(folders.stateDir, 'report-counter.json'));
   const records = new VmRecordFiles(folders);
@@ -186,10 +186,6 @@ async function assemble({
     log,
   };
   const directory = new VmDirectory(host, await records.loadAll());
-  const imagesInUse = () => {
-    const [ofVms, ofTemplates] = [directory.imagesInUse(), templates.imagesInUse()];
-    return ofVms === null || ofTemplates === null ? null : new Set([...ofVms, ...ofTemplates]);
-  };
   const freezes = await FreezeKeeper.open({ folder: folders.freezes, runOf: (vmId) => directory.runOf(vmId), log });
   const actors = () => directory.actors;
   const keepers = openKeepers({ actors, onChange: host.onChange, cpus, pressure, pools, config, log });
@@ -213,6 +209,12 @@ async function assemble({
   const talk = { consoles, commands, freezes, networks, templates, pools, siteId: identity.siteId, log };
   const between = { host, identity, imageOffers: new ImageOffers(), moves: { receivingCount: 0 } };
   return { folders, directory, images, inventory, writer, cpus, stream, lease, ...keepers, ...talk, ...between };
+}
+
+/** By any of them. Null: one of them does not know. */
+function imagesInUse(users: readonly { imagesInUse(): string[] | null }[]): ReadonlySet<string> | null {
+  const used = users.map((user) => user.imagesInUse());
+  return used.includes(null) ? null : new Set(used.flatMap((digests) => digests ?? []));
 }
 
 function startServing(parts: AgentParts, listen: HostPort, identity: Identity, log: Log): Promise<AgentServer> {
