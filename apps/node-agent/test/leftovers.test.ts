@@ -55,7 +55,7 @@ describe('a sweep of a host', () => {
     await write('firmware', vm.vmId, 'vars.fd');
     await write('disks', vm.vmId, 'seed.iso');
     const before = await readdir(host.stateDir, { recursive: true });
-    expect(await sweep()).toEqual({ quarantined: [], removed: [], faults: [], vmIds: [vm.vmId] });
+    expect(await sweep()).toEqual({ quarantined: [], removed: [], faults: [], vmIds: [vm.vmId], templateIds: [] });
     expect(await readdir(host.stateDir, { recursive: true })).toEqual(before);
   });
 

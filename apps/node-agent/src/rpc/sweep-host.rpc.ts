@@ -4,7 +4,7 @@ import type { AgentServices } from './agent-services.js';
 import { decodeRequest, SweepHost } from './decode-request.js';
 
 export async function sweepHost(
-  { host, directory, images, log }: AgentServices,
+  { host, directory, images, templates, log }: AgentServices,
   request: SweepHostRequest,
 ): Promise<SweepHostResponse> {
   const { folders, driver } = host;
@@ -14,5 +14,6 @@ export async function sweepHost(
     removed: found.removed.map((leftover) => ({ ...leftover, name: '', sinceMs: 0 })),
     faults: [...found.faults],
     vmIds: directory.snapshots().map(({ vmId }) => vmId),
+    templateIds: templates.all.map(({ templateId }) => templateId),
   };
 }

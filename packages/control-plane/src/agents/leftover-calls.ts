@@ -29,8 +29,9 @@ export interface AgentHostSweep {
   readonly quarantined: readonly z.infer<typeof Quarantined>[];
   readonly removed: readonly z.infer<typeof Removed>[];
   readonly faults: readonly string[];
-  /** VMs that the host knows. */
+  /** VMs and templates that the host knows. */
   readonly vmIds: readonly string[];
+  readonly templateIds: readonly string[];
 }
 
 const readable = <Shape extends z.ZodType>(shape: Shape, entries: readonly unknown[]): z.infer<Shape>[] =>
@@ -45,4 +46,5 @@ export const agentHostSweepOf = (answer: SweepHostResponse): AgentHostSweep => (
   removed: readable(Removed, answer.removed),
   faults: answer.faults.slice(0, FAULT_COUNT_MAX).map((fault) => cleanLine(fault, FAULT_LENGTH_MAX)),
   vmIds: readable(z.uuid(), answer.vmIds),
+  templateIds: readable(z.uuid(), answer.templateIds),
 });

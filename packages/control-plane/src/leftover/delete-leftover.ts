@@ -11,7 +11,8 @@ const REMOVE_MS_MAX = 60_000;
 
 /**
  * Removes a leftover from its host for good: the host first, then the record, so that one that was cut off is asked for again. A VM is ended
- * and its disks are removed, if the site still has none such there. Throws not_found, forbidden, conflict_state, and what the agent throws.
+ * and its disks are removed, if the site still has none such there. Throws not_found, forbidden, conflict_state, and what the agent throws: `in_use`
+ * for a template that disks rest on.
  */
 export async function deleteLeftover(cp: ControlPlane, actor: Actor, leftoverId: LeftoverId): Promise<void> {
   requireWholeSite(actor);
@@ -22,6 +23,7 @@ export async function deleteLeftover(cp: ControlPlane, actor: Actor, leftoverId:
   if (address === null) throw notFound('the host');
   const agent = cp.agents.agentOf(address);
   if (kind === 'vm') await removeForeignVm(cp, agent, host.id, ownerId);
+  else if (kind === 'template') await agent.removeTemplate(ownerId, { timeoutMs: REMOVE_MS_MAX });
   else await agent.removeLeftover(name, { timeoutMs: REMOVE_MS_MAX });
   await withTransaction(cp.database, async (tx) => {
     await deleteLeftoverRow(tx, leftoverId);

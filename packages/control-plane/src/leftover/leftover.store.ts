@@ -31,6 +31,8 @@ const REASONS: Readonly<Record<LeftoverKind, string>> = {
     'disks of a VM that its host has no record of; look into the quarantine folder of the host before you delete them',
   disk: 'a disk that its VM does not have; look into the quarantine folder of the host before you delete it',
   firmware: 'UEFI variables or the state of a TPM, of a VM that its host has no record of',
+  template:
+    'the host has this template, and the site has none such; it can be deleted once no VM of the host rests on it',
   vm: 'the host has this VM, and the site has none such on this host; deleting it here ends it and removes its disks',
 };
 
@@ -39,7 +41,7 @@ const leftoverOf = (row: LeftoverRow): Leftover => ({
   host: { id: row.host_id as HostId, name: row.host_name },
   kind: row.kind,
   name: row.name,
-  isQuarantined: row.kind !== 'vm',
+  isQuarantined: row.kind !== 'vm' && row.kind !== 'template',
   ownerId: row.owner_id,
   sizeBytes: Number(row.size_bytes),
   reason: REASONS[row.kind],
@@ -108,6 +110,20 @@ export async function findForeignVms(
        AND (v.id IS NULL
             OR ((v.deleted_at IS NOT NULL OR v.host_id IS DISTINCT FROM ${hostId}::uuid)
                 AND v.updated_at < clock_timestamp() - ${SETTLED_MS}::int * interval '1 millisecond'))
+     ORDER BY told.id`;
+  return rows.map(({ id }) => id);
+}
+
+/** Those of the templates that the site has not on this host, or has no more. */
+export async function findForeignTemplates(
+  database: Database,
+  hostId: string,
+  templateIds: readonly string[],
+): Promise<string[]> {
+  const rows = await database.$queryRaw<{ id: string }[]>`
+    SELECT told.id FROM unnest(${[...templateIds]}::uuid[]) AS told (id) LEFT JOIN vm_templates t ON t.id = told.id
+     WHERE t.id IS NULL OR t.host_id <> ${hostId}::uuid
+        OR t.deleted_at < clock_timestamp() - ${SETTLED_MS}::int * interval '1 millisecond'
      ORDER BY told.id`;
   return rows.map(({ id }) => id);
 }

@@ -24,7 +24,7 @@ beforeEach(async () => {
   test = await openTestControlPlane();
   from = await ingredients(test);
   hostId = (await aHost(test)) as HostId;
-  answer = { quarantined: [], removed: [], faults: [], vmIds: [] };
+  answer = { quarantined: [], removed: [], faults: [], vmIds: [], templateIds: [] };
   asked = { imageSha256s: [], removed: [], removedVms: [] };
   fault = null;
   const agent: Partial<AgentPort> = {
@@ -33,6 +33,7 @@ beforeEach(async () => {
       asked = { ...asked, imageSha256s };
       return answer;
     },
+    removeTemplate: async (templateId) => void asked.removed.push(templateId),
     removeLeftover: async (name) => void asked.removed.push(name),
     observeVm: async (vmId) => ({ vmId, generation: 7, epoch: 3 }) as Awaited<ReturnType<AgentPort['observeVm']>>,
     removeVm: async (intent) => void asked.removedVms.push(intent),
@@ -184,6 +185,19 @@ describe('a VM that a host tells of', () => {
     );
     await expect(deleteLeftover(cp, test.admin, leftoverId)).rejects.toMatchObject({ code: 'conflict_state' });
     expect(asked.removedVms).toEqual([]);
+  });
+});
+
+describe('a template that a host tells of', () => {
+  it('is a leftover when the site has none such, and is removed from its host when a person deletes it', async () => {
+    const templateId = newId<string>();
+    answer = { ...answer, templateIds: [templateId] };
+    await sweepHost(cp, test.admin, hostId);
+    const [leftover] = await list();
+    expect(leftover).toMatchObject({ kind: 'template', ownerId: templateId, isQuarantined: false });
+    await deleteLeftover(cp, test.admin, leftover?.id as LeftoverId);
+    expect(asked.removed).toEqual([templateId]);
+    expect(await list()).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { recordEvents } from '../event/event.store.js';
 import { findHostAddress } from '../host/host.store.js';
 import { notFound, requireWholeSite } from '../token/project-scope.js';
 import {
+  findForeignTemplates,
   findForeignVms,
   findImageDigests,
   findLeftovers,
@@ -41,10 +42,15 @@ export async function sweep(
   await noteSweep(cp.database, hostId);
   const imageSha256s = await findImageDigests(cp.database);
   const told = await agent.sweepHost({ orphanAgeMs, imageSha256s }, { timeoutMs: SWEEP_MS_MAX });
-  const foreign = await findForeignVms(cp.database, hostId, told.vmIds);
+  const foreign = {
+    vm: await findForeignVms(cp.database, hostId, told.vmIds),
+    template: await findForeignTemplates(cp.database, hostId, told.templateIds),
+  };
   const seen: SeenLeftover[] = [
     ...told.quarantined.map((entry) => ({ ...entry, id: newId<string>() })),
-    ...foreign.map((vmId) => ({ id: newId<string>(), kind: 'vm' as const, name: vmId, ownerId: vmId, sizeBytes: 0 })),
+    ...(['vm', 'template'] as const).flatMap((kind) =>
+      foreign[kind].map((id) => ({ id: newId<string>(), kind, name: id, ownerId: id, sizeBytes: 0 })),
+    ),
   ];
   const found = await withTransaction(cp.database, async (tx) => {
     const unknown = await writeLeftovers(tx, hostId, seen);

@@ -4,8 +4,8 @@ import { ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 
 export const LeftoverKind = z
-  .enum(['disks', 'disk', 'firmware', 'vm'])
-  .meta({ id: 'LeftoverKind', description: 'vm: a VM that the host has and the site has not' });
+  .enum(['disks', 'disk', 'firmware', 'vm', 'template'])
+  .meta({ id: 'LeftoverKind', description: 'vm, template: the host has it and the site has not' });
 export type LeftoverKind = z.infer<typeof LeftoverKind>;
 
 /** Something on a host that belongs to nobody. */
@@ -17,8 +17,8 @@ export const Leftover = z
     isQuarantined: z.boolean().meta({ description: 'It was moved aside on the host, where a DELETE removes it' }),
     name: z
       .string()
-      .meta({ description: 'Of its folder below quarantine/ in the state folder of the host; of a VM its id' }),
-    ownerId: z.uuid().meta({ description: 'Id of the VM whose it was' }),
+      .meta({ description: 'Of its folder below quarantine/ in the state folder of the host; of a VM or template its id' }),
+    ownerId: z.uuid().meta({ description: 'Id of the VM whose it was, or of the template' }),
     sizeBytes: z.int().meta({ description: 'What it takes of the disk of the host' }),
     reason: z.string().meta({ description: 'Why it counts as a leftover, and what can be done' }),
     firstSeenAt: z.iso.datetime(),

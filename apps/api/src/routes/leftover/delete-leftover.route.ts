@@ -11,11 +11,11 @@ export const deleteLeftoverRoute = defineRoute({
   tag: 'hosts',
   summary: 'Delete a leftover',
   description:
-    'Removes it from its host for good: an entry of the quarantine, or a VM that the site has not, which is ended and loses its disks. There is no way back.',
+    'Removes it from its host for good: an entry of the quarantine, a template, or a VM that the site has not, which is ended and loses its disks. There is no way back.',
   role: 'admin',
   params: z.object({ leftoverId: LeftoverId }),
   answer: { status: 204, description: 'It is gone', body: z.null() },
-  errors: ['not_found', 'conflict_state', 'host_unreachable'],
+  errors: ['not_found', 'conflict_state', 'in_use', 'host_unreachable'],
   handler: async ({ cp, actor, params }) => {
     await deleteLeftover(cp, actor, params.leftoverId);
     return NOTHING_LEFT;
