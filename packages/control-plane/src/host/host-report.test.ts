@@ -63,6 +63,7 @@ describe('a report of a host', () => {
     expect(checkReport(told('192.0.2.1')).facts?.networking).toEqual({
       kinds: ['nat', 'vxlan'],
       overlayAddress: '192.0.2.1',
+      floatingInterface: null,
     });
     expect(checkReport(told('', ['nat'])).facts?.networking?.overlayAddress).toBeNull();
     expect(fieldOf(told('192.0.2.1 dev eth0'))).toBe('invalid_request facts.networking.overlayAddress');
@@ -82,7 +83,7 @@ describe('a report of a host', () => {
     expect(fieldOf(told(open, open))).toBe('invalid_request pools');
     expect(fieldOf(told(open, { ...open, name: 'other' }))).toBe('invalid_request pools');
     expect(fieldOf(told({ ...open, name: '../x' }))).toBe('invalid_request pools.0.name');
-    expect(fieldOf(told({ ...open, driver: 'rbd' }))).toBe('invalid_request pools.0.driver');
+    expect(fieldOf(told({ ...open, driver: 'tape' }))).toBe('invalid_request pools.0.driver');
     expect(fieldOf(told({ ...open, poolId: 'x' }))).toBe('invalid_request pools.0.poolId');
   });
 
