@@ -15,11 +15,9 @@ export const Leftover = z
     host: z.object({ id: HostId, name: ResourceName }),
     kind: LeftoverKind,
     isQuarantined: z.boolean().meta({ description: 'It was moved aside on the host, where a DELETE removes it' }),
-    name: z
-      .string()
-      .meta({
-        description: 'Of its folder below quarantine/ in the state folder of the host; of a VM or template its id',
-      }),
+    name: z.string().meta({
+      description: 'Of its folder below quarantine/ in the state folder of the host; of a VM or template its id',
+    }),
     ownerId: z.uuid().meta({ description: 'Id of the VM whose it was, or of the template' }),
     sizeBytes: z.int().meta({ description: 'What it takes of the disk of the host' }),
     reason: z.string().meta({ description: 'Why it counts as a leftover, and what can be done' }),
