@@ -1,13 +1,11 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { ControlPlane } from '../control-plane.js';
-import { withTransaction } from '../database/database.js';
 import { defineOperation } from '../operations/define-operation.js';
-import { LeaseLost } from '../operations/lease-lost.js';
-import { holdLease } from '../operations/operation-lease.store.js';
 import { fetchImage } from './fetch-image.js';
 import { findImage, markAvailable, markFailed } from './image.store.js';
 import { recordImageState } from './images.js';
+import { takeInContent } from './take-in-content.js';
 
 export type ImageServices = Pick<ControlPlane, 'database' | 'images' | 'imageSources'>;
 
@@ -38,23 +36,14 @@ export const downloadImageOperation = defineOperation<ImageServices>()({
 })
   // One step: a draft belongs to the process that writes it, and one that dies leaves nothing but a file for the reconciler.
   .step('download', {
-    run: async ({ operationId, fencingToken, input, services, signal, reportProgress }) => {
+    run: async (context) => {
+      const { input, services, signal, reportProgress } = context;
       const { content, contentLength } = await fetchImage(services.imageSources, input.url, signal);
       const onBytes = (doneBytes: number): void => {
         reportProgress({ phase: 'download', doneBytes, totalBytes: contentLength });
       };
       const wanted = { checksum: input.checksum, contentLength, signal };
-      const received = await services.images.receive(input.imageId, Readable.from(counted(content, onBytes)), wanted);
-      try {
-        // A worker that was thought dead must not put its own conversion in place of the one whose checksum gets recorded.
-        await withTransaction(services.database, async (tx) => {
-          if (!(await holdLease(tx, operationId, fencingToken))) throw new LeaseLost(operationId);
-          await received.keep();
-        });
-      } finally {
-        await received.discard();
-      }
-      return received.facts;
+      return takeInContent(context, input.imageId, Readable.from(counted(content, onBytes)), wanted);
     },
     undo: ({ input, services }) => services.images.remove(input.imageId),
   })

@@ -1,14 +1,12 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { ControlPlane } from '../control-plane.js';
-import { withTransaction } from '../database/database.js';
 import { defineOperation, type StepContext } from '../operations/define-operation.js';
-import { LeaseLost } from '../operations/lease-lost.js';
-import { holdLease } from '../operations/operation-lease.store.js';
 import { agentOf, callOptions } from '../vm/vm-operation.js';
 import { HeldVm, releaseVm } from '../volume/hold-volumes.js';
 import { findImage, markAvailable, markFailed } from './image.store.js';
 import { recordImageState } from './images.js';
+import { takeInContent } from './take-in-content.js';
 
 export type PublishServices = Pick<ControlPlane, 'database' | 'agents' | 'secrets' | 'images'>;
 
@@ -58,20 +56,10 @@ export const publishVmOperation = defineOperation<PublishServices>()({
   // One step, as a download has: what the host has made goes with the call, and a draft belongs to the process that writes it.
   .step('publish', {
     run: async (context) => {
-      const { operationId, fencingToken, input, services, signal } = context;
+      const { input, signal } = context;
       // What a host sends is checked as what a person uploads: it may have been broken into, and so may the guest that wrote it.
       const wanted = { checksum: null, contentLength: null, signal };
-      const received = await services.images.receive(input.imageId, Readable.from(contentOf(context)), wanted);
-      try {
-        // A worker that was thought dead must not put its own content in place of the one whose digest gets recorded.
-        await withTransaction(services.database, async (tx) => {
-          if (!(await holdLease(tx, operationId, fencingToken))) throw new LeaseLost(operationId);
-          await received.keep();
-        });
-      } finally {
-        await received.discard();
-      }
-      return received.facts;
+      return takeInContent(context, input.imageId, Readable.from(contentOf(context)), wanted);
     },
     undo: ({ input, services }) => services.images.remove(input.imageId),
   })
