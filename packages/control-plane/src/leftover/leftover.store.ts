@@ -49,9 +49,10 @@ const leftoverOf = (row: LeftoverRow): Leftover => ({
   lastSeenAt: row.last_seen_at.toISOString(),
 });
 
+/** Of a revoked host nothing is told any more: it is asked for nothing. */
 const LEFTOVERS = Prisma.sql`
   SELECT l.id, l.host_id, h.name AS host_name, l.kind, l.name, l.owner_id, l.size_bytes, l.first_seen_at, l.last_seen_at
-    FROM leftovers l JOIN hosts h ON h.id = l.host_id`;
+    FROM leftovers l JOIN hosts h ON h.id = l.host_id AND h.state <> 'revoked'`;
 
 export async function findLeftovers(
   database: Database,

@@ -77,6 +77,13 @@ describe('leftovers of a host', () => {
     expect(await list()).toMatchObject([{ host: { id: other } }]);
   });
 
+  it('are told of no more when the host was revoked: nobody could delete them', async () => {
+    answer = { ...answer, quarantined: [disksOf(newId())] };
+    await sweepHost(cp, test.admin, hostId);
+    await test.sql(`UPDATE hosts SET state = 'revoked' WHERE id = $1`, [hostId]);
+    expect(await list()).toEqual([]);
+  });
+
   it('stay on record when the host cannot be asked', async () => {
     answer = { ...answer, quarantined: [disksOf(newId())] };
     await sweepHost(cp, test.admin, hostId);
