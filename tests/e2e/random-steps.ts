@@ -13,6 +13,11 @@ const REFUSALS = new Set([404, 409, 507]);
 /** What an operation may fail with for the same reason. */
 const FAILURES = new Set(['conflict_state', 'in_use', 'not_found', 'no_capacity', 'stale_generation', 'unavailable']);
 
+/** Another step has made the volume larger meanwhile. */
+const isOutgrown = ({ errors }: Readonly<Record<string, unknown>>): boolean =>
+  (errors as { message: string }[] | undefined)?.some(({ message }) => /^is below the \d+ bytes/.test(message)) ??
+  false;
+
 export interface StepCounts {
   done: number;
   refused: number;
@@ -196,7 +201,7 @@ export class RandomSteps {
   /** Asks and waits for the end. Returns the id of what it was about, empty if the answer has none; null: it was refused, or failed. */
   async #ask(method: string, url: string, body?: object): Promise<string | null> {
     const answer = await this.#site.rest.send(method, url, body);
-    if (REFUSALS.has(answer.status)) {
+    if (REFUSALS.has(answer.status) || isOutgrown(answer.body)) {
       this.counts.refused += 1;
       return null;
     }
