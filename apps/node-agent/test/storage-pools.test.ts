@@ -187,7 +187,21 @@ describe('volumes on a pool', () => {
     const late = { intent: intentOf(volumeId, 1), poolId, ownerId, sizeBytes: 16 * MIB, image: undefined };
     await expect(unary(client.ensureVolume, late)).rejects.toMatchObject({ code: 'stale_generation' });
     const swept = await unary(client.sweepPool, { poolId, trashKeepMs: 0, orphanAgeMs: 0 });
-    expect(swept).toEqual({ purgedVolumeIds: [], quarantined: [], faults: [] });
+    expect(swept).toEqual({ purgedVolumeIds: [], quarantined: [], faults: [], setAside: [] });
+  });
+
+  it('tell of what lies aside on their pool until somebody has it removed', async () => {
+    const { client, unary } = calls();
+    const name = `${newId()}.${newId()}.qcow2`;
+    await writeFile(join(path, 'layers', name), 'x'.repeat(5_000));
+    const sweep = () => unary(client.sweepPool, { poolId, trashKeepMs: 0, orphanAgeMs: 0 });
+    expect(await sweep()).toMatchObject({ quarantined: [{ name }], setAside: [{ name, sizeBytes: 8192 }] });
+    expect(await sweep()).toMatchObject({ quarantined: [], setAside: [{ name }] });
+    for (let time = 0; time < 2; time += 1) await unary(client.removeSetAside, { poolId, name });
+    expect(await sweep()).toMatchObject({ setAside: [] });
+    await expect(unary(client.removeSetAside, { poolId, name: '../pool.json' })).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
   });
 
   it.each<[string, (client: NodeAgentClient) => Promise<unknown>]>([

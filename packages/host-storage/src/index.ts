@@ -15,6 +15,7 @@ export type {
   Overlay,
   PoolFacts,
   RevertVolume,
+  SetAsideData,
   SnapshotVolumes,
   StoragePool,
   SweepPool,

@@ -10,6 +10,7 @@ import { factsOf, observePool } from './observe-pool.js';
 import { assertId, type DirectoryPool, invalidField } from './open-volume.js';
 import { capabilitiesOf, type PoolDriverName } from './pool-drivers.js';
 import { openFolders } from './pool-folder.js';
+import { listSetAside, removeSetAside } from './set-aside.js';
 import { shortenVolume } from './shorten-volume.js';
 import { removeSnapshot, revertVolume, snapshotVolumes } from './snapshot-volumes.js';
 import type { StoragePool } from './storage-pool.js';
@@ -92,6 +93,8 @@ const verbsOf = (pool: DirectoryPool): StoragePool => ({
   restoreVolume: (volumeId, fence) => asHostFaults(() => restoreVolume(pool, volumeId, fence)),
   purgeVolume: (volumeId, fence) => asHostFaults(() => purgeVolume(pool, volumeId, fence)),
   sweep: (request) => asHostFaults(() => sweepPool(pool, request)),
+  listSetAside: () => asHostFaults(() => listSetAside(pool)),
+  removeSetAside: (name) => asHostFaults(() => removeSetAside(pool, name)),
 });
 
 /** Errors of files are the host's; one for want of room says so. Broken invariants stay what they are. */

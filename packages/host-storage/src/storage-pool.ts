@@ -65,6 +65,10 @@ export interface StoragePool {
   purgeVolume(volumeId: string, fence?: Fence): Promise<void>;
   /** Purges what was in the trash for long enough, and moves files that no volume names into `quarantine/`. */
   sweep(request: SweepPool): Promise<SweepReport>;
+  /** All that sweeps have moved aside and nobody has removed. What has no plain name is left out. */
+  listSetAside(): Promise<readonly SetAsideData[]>;
+  /** For good. No error if it is not there; `in_use` while other data rests on it. */
+  removeSetAside(name: string): Promise<void>;
 }
 
 export interface EnsureVolume {
@@ -200,6 +204,13 @@ export interface VolumeImage {
   readonly user: string;
   /** Private file with that user's key, and nothing else. */
   readonly keyPath: string;
+}
+/** What belongs to nobody, out of the way. */
+export interface SetAsideData {
+  /** As it was named when it was in its place: `<volume>.<id>...` of what a pool has made. */
+  readonly name: string;
+  /** What it takes; in Ceph what it can hold at most. */
+  readonly bytes: number;
 }
 export interface SweepReport {
   readonly purgedVolumeIds: readonly string[];

@@ -78,8 +78,11 @@ async function quarantine(
     const path = join(pool.layers.folder, name);
     const found = await stat(path).catch(() => null);
     if (found === null || Date.now() - found.mtimeMs < orphanAgeMs) continue;
-    await rename(path, join(pool.quarantineFolder, name));
-    moved.push({ name, bytes: found.size });
+    // Of the same name as what lies there already: that stays too.
+    const isTaken = (await stat(join(pool.quarantineFolder, name)).catch(() => null)) !== null;
+    const newName = isTaken ? `${name}.${Date.now()}` : name;
+    await rename(path, join(pool.quarantineFolder, newName));
+    moved.push({ name: newName, bytes: found.size });
   }
   if (moved.length > 0) {
     await syncPath(pool.quarantineFolder);

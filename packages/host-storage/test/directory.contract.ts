@@ -62,6 +62,31 @@ export function describeDirectory(kit: DirectoryKit): void {
       expect(await read(pool, volumeId)).toEqual([0, 0, 0, 0]);
     });
 
+    it('lists what lies aside until it is removed, which no other file is', async () => {
+      const pool = await open();
+      const volumeId = await newVolume(pool);
+      const stray = `${randomUUID()}.${randomUUID()}.qcow2`;
+      for (const content of ['first', 'second']) {
+        writeFileSync(join(pool.path, 'layers', stray), content);
+        await pool.sweep(KEEP_FOR_EVER);
+      }
+      const listed = await pool.listSetAside();
+      const contents = listed.map(({ name }) => readFileSync(join(pool.path, 'quarantine', name), 'utf8'));
+      expect(contents.sort()).toEqual(['first', 'second']);
+      expect(listed.every(({ name, bytes }) => name.startsWith(stray) && bytes >= 4096)).toBe(true);
+      mkdirSync(join(pool.path, 'quarantine', 'folder'));
+      writeFileSync(join(pool.path, 'quarantine', 'folder', 'file'), 'x');
+      for (const { name } of await pool.listSetAside()) {
+        for (let time = 0; time < 2; time += 1) await pool.removeSetAside(name);
+      }
+      expect(await pool.listSetAside()).toEqual([]);
+      expect(readdirSync(join(pool.path, 'quarantine'))).toEqual([]);
+      for (const name of ['', '.', '..', '../layers', `../layers/${volumeId}.${volumeId}.qcow2`, 'a\nb']) {
+        await expect(pool.removeSetAside(name), name).rejects.toMatchObject({ code: 'invalid_request' });
+      }
+      expect(await read(pool, volumeId)).toEqual([0, 0, 0, 0]);
+    });
+
     it('moves nothing while a record cannot be read: its layers would look like nobody’s', async () => {
       const pool = await open();
       const volumeId = await newVolume(pool);

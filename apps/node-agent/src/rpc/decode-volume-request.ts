@@ -40,4 +40,5 @@ export const SnapshotVolumes = z.object({
   freezeTimeoutMs: z.union([z.literal(0), z.int().min(FREEZE_MS_MIN).max(FREEZE_MS_MAX)]),
 });
 export const ObserveVolume = z.object({ poolId: Id, volumeId: Id });
+export const RemoveSetAside = z.object({ poolId: Id, name: z.string() });
 export const SweepPool = z.object({ poolId: Id, trashKeepMs: Count, orphanAgeMs: Count });

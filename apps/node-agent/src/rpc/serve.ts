@@ -36,6 +36,7 @@ import { readConsole } from './read-console.rpc.js';
 import { receiveVm } from './receive-vm.rpc.js';
 import { removeDisk } from './remove-disk.rpc.js';
 import { removeLeftover } from './remove-leftover.rpc.js';
+import { removeSetAside } from './remove-set-aside.rpc.js';
 import { removeTemplate } from './remove-template.rpc.js';
 import { removeVm } from './remove-vm.rpc.js';
 import { removeVolume } from './remove-volume.rpc.js';
@@ -145,6 +146,7 @@ function handlersOf(context: HandlerContext): NodeAgentServer {
     purgeVolume: unary(context, 'PurgeVolume', purgeVolume),
     observeVolume: unary(context, 'ObserveVolume', observeVolume),
     sweepPool: unary(context, 'SweepPool', sweepPool),
+    removeSetAside: unary(context, 'RemoveSetAside', removeSetAside),
     sweepHost: unary(context, 'SweepHost', sweepHost),
     removeLeftover: unary(context, 'RemoveLeftover', removeLeftover),
     publishDisk: streaming(context, 'PublishDisk', publishDisk),

@@ -119,4 +119,9 @@ export class VolumeCalls implements VolumePort {
     const client = await this.connect();
     return agentSweepOf(await unary(client.sweepPool.bind(client), { ...request }, options));
   }
+
+  async removeSetAside(poolId: string, name: string, options: CallOptions): Promise<void> {
+    const client = await this.connect();
+    await unary(client.removeSetAside.bind(client), { poolId, name }, options);
+  }
 }

@@ -38,6 +38,8 @@ export interface VolumePort {
     request: { readonly poolId: string; readonly trashKeepMs: number; readonly orphanAgeMs: number },
     options: CallOptions,
   ): Promise<AgentSweep>;
+  /** What a sweep has told as set aside, for good. No error if it is not there. */
+  removeSetAside(poolId: string, name: string, options: CallOptions): Promise<void>;
 }
 
 /** See the VolumeIntent message of storage.proto. */
@@ -98,4 +100,6 @@ export interface AgentSweep {
   readonly quarantined: readonly { readonly name: string; readonly sizeBytes: number }[];
   /** What a person has to look at. */
   readonly faults: readonly string[];
+  /** All that lies aside on the pool, also from earlier. */
+  readonly setAside: readonly { readonly name: string; readonly sizeBytes: number }[];
 }

@@ -39,10 +39,23 @@ export const toWireNewVolume = (intent: VolumeIntent, { image, ...request }: Age
   image: image === null ? undefined : { imageId: image.imageId, sha256: image.sha256 },
 });
 
-export const agentSweepOf = ({ purgedVolumeIds, quarantined, faults }: SweepPoolResponse): AgentSweep => ({
-  purgedVolumeIds: purgedVolumeIds.filter((id) => z.uuid().safeParse(id).success),
-  quarantined: quarantined
+/** By which it is asked for again, so that it is kept as it is or not at all. */
+const SetAside = z.object({
+  name: z
+    .string()
+    .max(NAME_LENGTH_MAX)
+    .regex(/^[\x21-\x7e]+$/),
+  sizeBytes: Count,
+});
+
+export const agentSweepOf = (answer: SweepPoolResponse): AgentSweep => ({
+  purgedVolumeIds: answer.purgedVolumeIds.filter((id) => z.uuid().safeParse(id).success),
+  quarantined: answer.quarantined
     .slice(0, SWEEP_ENTRY_COUNT_MAX)
     .map(({ name, sizeBytes }) => ({ name: cleanLine(name, NAME_LENGTH_MAX), sizeBytes })),
-  faults: faults.slice(0, SWEEP_ENTRY_COUNT_MAX).map((fault) => cleanLine(fault, FAULT_LENGTH_MAX)),
+  faults: answer.faults.slice(0, SWEEP_ENTRY_COUNT_MAX).map((fault) => cleanLine(fault, FAULT_LENGTH_MAX)),
+  setAside: answer.setAside.slice(0, SWEEP_ENTRY_COUNT_MAX).flatMap((entry) => {
+    const read = SetAside.safeParse(entry);
+    return read.success ? [read.data] : [];
+  }),
 });

@@ -1,4 +1,4 @@
-import type { HostId, Leftover, LeftoverId, LeftoverKind } from '@kvorum/schema';
+import type { HostId, Leftover, LeftoverId, LeftoverKind, StoragePoolId } from '@kvorum/schema';
 import type { Database, Tx } from '../database/database.js';
 import { Prisma } from '../database/generated/client.js';
 import type { PageBounds } from '../page-cursor.js';
@@ -8,7 +8,7 @@ const SETTLED_MS = 600_000;
 
 export interface SeenLeftover {
   readonly id: string;
-  readonly kind: LeftoverKind;
+  readonly kind: Exclude<LeftoverKind, 'volume'>;
   readonly name: string;
   readonly ownerId: string;
   readonly sizeBytes: number;
@@ -20,7 +20,9 @@ interface LeftoverRow {
   readonly host_name: string;
   readonly kind: LeftoverKind;
   readonly name: string;
-  readonly owner_id: string;
+  readonly owner_id: string | null;
+  readonly pool_id: string | null;
+  readonly pool_name: string | null;
   readonly size_bytes: bigint;
   readonly first_seen_at: Date;
   readonly last_seen_at: Date;
@@ -33,6 +35,8 @@ const REASONS: Readonly<Record<LeftoverKind, string>> = {
   firmware: 'UEFI variables or the state of a TPM, of a VM that its host has no record of',
   template:
     'the host has this template, and the site has none such; it can be deleted once no VM of the host rests on it',
+  volume:
+    'no volume of its storage pool names it; look into quarantine/ on the pool, or into the trash of Ceph, before you delete it',
   vm: 'the host has this VM, and the site has none such on this host; deleting it here ends it and removes its disks',
 };
 
@@ -41,6 +45,7 @@ const leftoverOf = (row: LeftoverRow): Leftover => ({
   host: { id: row.host_id as HostId, name: row.host_name },
   kind: row.kind,
   name: row.name,
+  pool: row.pool_id === null ? null : { id: row.pool_id as StoragePoolId, name: row.pool_name ?? '' },
   isQuarantined: row.kind !== 'vm' && row.kind !== 'template',
   ownerId: row.owner_id,
   sizeBytes: Number(row.size_bytes),
@@ -51,8 +56,10 @@ const leftoverOf = (row: LeftoverRow): Leftover => ({
 
 /** Of a revoked host nothing is told any more: it is asked for nothing. */
 const LEFTOVERS = Prisma.sql`
-  SELECT l.id, l.host_id, h.name AS host_name, l.kind, l.name, l.owner_id, l.size_bytes, l.first_seen_at, l.last_seen_at
-    FROM leftovers l JOIN hosts h ON h.id = l.host_id AND h.state <> 'revoked'`;
+  SELECT l.id, l.host_id, h.name AS host_name, l.kind, l.name, l.owner_id, l.pool_id, p.name AS pool_name, l.size_bytes,
+         l.first_seen_at, l.last_seen_at
+    FROM leftovers l JOIN hosts h ON h.id = l.host_id AND h.state <> 'revoked'
+    LEFT JOIN storage_pools p ON p.id = l.pool_id`;
 
 export async function findLeftovers(
   database: Database,
@@ -145,10 +152,10 @@ export async function writeLeftovers(tx: Tx, hostId: string, seen: readonly Seen
     SELECT s.id, ${hostId}::uuid, s.kind, s.name, s."ownerId", s."sizeBytes", clock_timestamp(), clock_timestamp()
       FROM jsonb_to_recordset(${JSON.stringify(seen)}::jsonb)
              AS s (id uuid, kind text, name text, "ownerId" uuid, "sizeBytes" bigint)
-    ON CONFLICT (host_id, kind, name) DO UPDATE SET size_bytes = excluded.size_bytes, last_seen_at = excluded.last_seen_at
+    ON CONFLICT (host_id, kind, name) WHERE pool_id IS NULL DO UPDATE SET size_bytes = excluded.size_bytes, last_seen_at = excluded.last_seen_at
     RETURNING l.id`;
   await tx.$executeRaw`
-    DELETE FROM leftovers WHERE host_id = ${hostId}::uuid AND id <> ALL (${rows.map(({ id }) => id)}::uuid[])`;
+    DELETE FROM leftovers WHERE host_id = ${hostId}::uuid AND pool_id IS NULL AND id <> ALL (${rows.map(({ id }) => id)}::uuid[])`;
   const ids = new Set(rows.map(({ id }) => id));
   return seen.filter(({ id }) => ids.has(id));
 }

@@ -1,4 +1,4 @@
-import { type HostId, type HostSweep, newId } from '@kvorum/schema';
+import { DomainError, type HostId, type HostSweep, newId } from '@kvorum/schema';
 import type { Actor, ControlPlane } from '../control-plane.js';
 import { withTransaction } from '../database/database.js';
 import { recordEvents } from '../event/event.store.js';
@@ -13,21 +13,22 @@ import {
   type SeenLeftover,
   writeLeftovers,
 } from './leftover.store.js';
+import { findPoolsOfHost } from './pool-leftover.store.js';
+import { ORPHAN_AGE_MS, sweepPool } from './sweep-pool.js';
 
 type Parts = Pick<ControlPlane, 'database' | 'agents' | 'log'>;
 
 /** Reading what all files take, and ending processes that are nobody's. */
 const SWEEP_MS_MAX = 300_000;
-/** What is younger may be being made: no operation works so long on something it has not recorded. */
-export const ORPHAN_AGE_MS = 3_600_000;
 const LISTED_MAX = 1_000;
 
 /** Has a host looked at now. Throws not_found, forbidden, and what the host's agent throws. */
 export async function sweepHost(cp: ControlPlane, actor: Actor, hostId: HostId): Promise<HostSweep> {
   requireWholeSite(actor);
   const { removed, faults } = await sweep(cp, hostId, ORPHAN_AGE_MS);
+  const ofPools = await sweepPoolsOf(cp, hostId);
   const leftovers = await findLeftovers(cp.database, hostId, { afterId: null, rowCountMax: LISTED_MAX });
-  return { leftovers, removed: [...removed], faults: [...faults] };
+  return { leftovers, removed: [...removed], faults: [...faults, ...ofPools] };
 }
 
 /** Asks the agent, compares with the record, and keeps what it told. What was not known before is an event and a warning. */
@@ -70,4 +71,19 @@ export async function sweep(
     cp.log.warn({ hostId, host: host.name, kind, ownerId }, 'a host has something that belongs to nobody');
   }
   return { removed: [...told.removed], faults: [...told.faults], newCount: found.length };
+}
+
+/** Of the pools that the host can use. Returns what could not be looked at. */
+async function sweepPoolsOf(cp: Parts, hostId: HostId): Promise<string[]> {
+  const faults: string[] = [];
+  for (const pool of await findPoolsOfHost(cp.database, hostId)) {
+    try {
+      const host = await findHostAddress(cp.database, hostId);
+      if (host !== null) await sweepPool(cp, { ...host, id: hostId }, pool);
+    } catch (error) {
+      if (!(error instanceof DomainError)) throw error;
+      faults.push(`storage pool ${pool.name}: ${error.message}`);
+    }
+  }
+  return faults;
 }

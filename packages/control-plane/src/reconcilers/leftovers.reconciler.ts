@@ -1,7 +1,8 @@
 import { DomainError } from '@kvorum/schema';
 import type { ControlPlane } from '../control-plane.js';
 import { takeDueHost } from '../leftover/leftover.store.js';
-import { ORPHAN_AGE_MS, sweep } from '../leftover/sweep-host.js';
+import { sweep } from '../leftover/sweep-host.js';
+import { ORPHAN_AGE_MS } from '../leftover/sweep-pool.js';
 
 /** Each host so often. */
 const PERIOD_MS = 3_600_000;

@@ -126,7 +126,8 @@ export class MemoryPools implements AgentDirectory {
       this.volumes.delete(id);
     },
     observeVolume: async (_poolId, volumeId) => (this.volumes.has(volumeId) ? this.#report(volumeId) : null),
-    sweepPool: async () => ({ purgedVolumeIds: [], quarantined: [], faults: [] }),
+    sweepPool: async () => ({ purgedVolumeIds: [], quarantined: [], faults: [], setAside: [] }),
+    removeSetAside: async () => undefined,
   };
 }
 

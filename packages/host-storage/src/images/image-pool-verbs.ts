@@ -5,6 +5,7 @@ import { claimVolume, releaseVolume } from './claim-image-volume.js';
 import { growVolume } from './grow-image-volume.js';
 import { cloneVolume, ensureVolume, importImage } from './make-image-volume.js';
 import { factsOf, getVolume, type ImagePool } from './open-image-volume.js';
+import { listSetAside, removeSetAside } from './set-aside-images.js';
 import { removeSnapshot, revertVolume, shortenVolume, snapshotVolumes } from './snapshot-images.js';
 import { observePool, sweepPool } from './sweep-images.js';
 import { purgeVolume, removeVolume, restoreVolume } from './trash-image-volume.js';
@@ -38,4 +39,6 @@ export const imagePoolVerbs = (pool: ImagePool): StoragePool => ({
   restoreVolume: (volumeId, fence) => asHostFaults(() => restoreVolume(pool, volumeId, fence)),
   purgeVolume: (volumeId, fence) => asHostFaults(() => purgeVolume(pool, volumeId, fence)),
   sweep: (request) => asHostFaults(() => sweepPool(pool, request)),
+  listSetAside: () => asHostFaults(() => listSetAside(pool)),
+  removeSetAside: (name) => asHostFaults(() => removeSetAside(pool, name)),
 });

@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { HostId, LeftoverId } from '../ids.js';
+import { HostId, LeftoverId, StoragePoolId } from '../ids.js';
 import { ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 
-export const LeftoverKind = z
-  .enum(['disks', 'disk', 'firmware', 'vm', 'template'])
-  .meta({ id: 'LeftoverKind', description: 'vm, template: the host has it and the site has not' });
+export const LeftoverKind = z.enum(['disks', 'disk', 'firmware', 'vm', 'template', 'volume']).meta({
+  id: 'LeftoverKind',
+  description:
+    'vm, template: the host has it and the site has not; volume: data on a storage pool that no volume names',
+});
 export type LeftoverKind = z.infer<typeof LeftoverKind>;
 
 /** Something on a host that belongs to nobody. */
@@ -14,12 +16,21 @@ export const Leftover = z
     id: LeftoverId,
     host: z.object({ id: HostId, name: ResourceName }),
     kind: LeftoverKind,
+    pool: z
+      .object({ id: StoragePoolId, name: z.string() })
+      .nullable()
+      .meta({ description: 'Of a volume the storage pool that it lies on; the host is the last that has told of it' }),
     isQuarantined: z.boolean().meta({ description: 'It was moved aside on the host, where a DELETE removes it' }),
     name: z.string().meta({
-      description: 'Of its folder below quarantine/ in the state folder of the host; of a VM or template its id',
+      description:
+        'Of its folder below quarantine/ in the state folder of the host; of a VM or template its id; of a volume the file below quarantine/ on the pool, or the image in the trash of Ceph',
     }),
-    ownerId: z.uuid().meta({ description: 'Id of the VM whose it was, or of the template' }),
-    sizeBytes: z.int().meta({ description: 'What it takes of the disk of the host' }),
+    ownerId: z.uuid().nullable().meta({
+      description: 'Id of the VM whose it was, of the template, or of the volume; null: its name does not say',
+    }),
+    sizeBytes: z
+      .int()
+      .meta({ description: 'What it takes of the disk of the host or pool; in Ceph what it can hold at most' }),
     reason: z.string().meta({ description: 'Why it counts as a leftover, and what can be done' }),
     firstSeenAt: z.iso.datetime(),
     lastSeenAt: z.iso.datetime(),

@@ -11,7 +11,7 @@ export const deleteLeftoverRoute = defineRoute({
   tag: 'hosts',
   summary: 'Delete a leftover',
   description:
-    'Removes it from its host for good: an entry of the quarantine, a template, or a VM that the site has not, which is ended and loses its disks. There is no way back.',
+    'Removes it from its host for good: an entry of the quarantine, of the host or of a storage pool, a template, or a VM that the site has not, which is ended and loses its disks. There is no way back.',
   role: 'admin',
   params: z.object({ leftoverId: LeftoverId }),
   answer: { status: 204, description: 'It is gone', body: z.null() },

@@ -9,7 +9,7 @@ const describeSweep = ({ leftovers, removed, faults }: HostSweep): readonly Fiel
   ['leftovers', leftovers.length],
   ['removed', removed.length],
   ...leftovers.map(({ id, kind, ownerId, sizeBytes, reason }): Field => {
-    return [`leftover ${id}`, `${kind} of ${ownerId}, ${formatByteSize(sizeBytes)}: ${reason}`];
+    return [`leftover ${id}`, `${kind} of ${ownerId ?? 'nobody'}, ${formatByteSize(sizeBytes)}: ${reason}`];
   }),
   ...removed.map(({ kind, ownerId }): Field => [`removed ${kind}`, ownerId]),
   ...faults.map((fault): Field => ['not looked at', fault]),

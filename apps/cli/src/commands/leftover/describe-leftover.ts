@@ -4,6 +4,7 @@ import type { Column } from '../../print-table.js';
 
 export const LEFTOVER_COLUMNS: readonly Column<Leftover>[] = [
   { title: 'HOST', of: ({ host }) => host.name },
+  { title: 'POOL', of: ({ pool }) => pool?.name ?? null },
   { title: 'KIND', of: ({ kind }) => kind },
   { title: 'OWNER', of: ({ ownerId }) => ownerId },
   { title: 'SIZE', of: ({ sizeBytes }) => formatByteSize(sizeBytes) },
