@@ -191,15 +191,16 @@ describe('volumes on a pool', () => {
   });
 
   it('tell of what lies aside on their pool until somebody has it removed', async () => {
-    const { client, unary } = calls();
+    const agent = calls();
+    const { client } = agent;
     const name = `${newId()}.${newId()}.qcow2`;
     await writeFile(join(path, 'layers', name), 'x'.repeat(5_000));
-    const sweep = () => unary(client.sweepPool, { poolId, trashKeepMs: 0, orphanAgeMs: 0 });
+    const sweep = () => agent.unary(client.sweepPool, { poolId, trashKeepMs: 0, orphanAgeMs: 0 });
     expect(await sweep()).toMatchObject({ quarantined: [{ name }], setAside: [{ name, sizeBytes: 8192 }] });
     expect(await sweep()).toMatchObject({ quarantined: [], setAside: [{ name }] });
-    for (let time = 0; time < 2; time += 1) await unary(client.removeSetAside, { poolId, name });
+    for (let time = 0; time < 2; time += 1) await agent.unary(client.removeSetAside, { poolId, name });
     expect(await sweep()).toMatchObject({ setAside: [] });
-    await expect(unary(client.removeSetAside, { poolId, name: '../pool.json' })).rejects.toMatchObject({
+    await expect(agent.unary(client.removeSetAside, { poolId, name: '../pool.json' })).rejects.toMatchObject({
       code: 'invalid_request',
     });
   });
