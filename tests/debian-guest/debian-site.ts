@@ -21,6 +21,8 @@ export const HOOK_MS_MAX = 2_400_000;
 /** Asked more often, a guest would have no time for anything else. */
 const BOOT_POLL_MS = 3_000;
 const OUT = { direction: 'egress' };
+/** Slow enough that there is an amid. */
+const MERGE_BYTES_PER_SECOND = 4 * MIB;
 const OUTPUT_BYTES_MAX = 64 * MIB;
 
 export const GUESTS = ['web', 'db'] as const;
@@ -156,7 +158,10 @@ const siteOptions = (places: HostNamespaces, disks: readonly HostDisk[]) => ({
   places: places.hosts.map(({ address, through }, index) => ({
     ...{ address, through },
     stateDir: `${disks[index]?.path}/state`,
-    flags: ['--networks', '--overlay-address', address, '--storage-pool', `fast=dir:${disks[index]?.path}/pool`],
+    flags: [
+      ...['--networks', '--overlay-address', address, '--storage-pool', `fast=dir:${disks[index]?.path}/pool`],
+      ...['--merge-bytes-per-second', String(MERGE_BYTES_PER_SECOND)],
+    ],
   })),
 });
 

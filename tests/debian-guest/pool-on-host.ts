@@ -12,20 +12,26 @@ const exec = promisify(execFile);
 const SOUND = [0, 3];
 /** A step of a verb lasts some milliseconds. */
 const POLL_MS = 1;
-const AMID_MS_MAX = 60_000;
+const AMID_MS_MAX = 120_000;
 
 /** Of volumes/<id>.json on the pool, what the tests look at. */
-interface VolumeOnPool {
+export interface VolumeOnPool {
   readonly state: string;
+  readonly sizeBytes: number;
   readonly topId: string | null;
   readonly layers: readonly { readonly id: string }[];
+  readonly snapshots: readonly { readonly id: string; readonly layerId: string }[];
   readonly holder: object | null;
   readonly pending: { readonly kind: string } | null;
 }
 
 const volumesOf = ({ place, disk }: DebianGuest): string => `${place.root}${disk.path}/pool/volumes`;
 
-async function volumeOnPool(guest: DebianGuest, volumeId: string): Promise<VolumeOnPool | null> {
+/** Where this machine finds a layer's file. */
+export const layerFile = ({ place, disk }: DebianGuest, layerId: string): string =>
+  `${place.root}${disk.path}/pool/layers/${layerId}.qcow2`;
+
+export async function volumeOnPool(guest: DebianGuest, volumeId: string): Promise<VolumeOnPool | null> {
   const text = await readFile(path.join(volumesOf(guest), `${volumeId}.json`), 'utf8').catch(() => null);
   return text === null ? null : (JSON.parse(text) as VolumeOnPool);
 }
@@ -34,12 +40,12 @@ async function volumeOnPool(guest: DebianGuest, volumeId: string): Promise<Volum
 export async function amid(
   guest: DebianGuest,
   volumeId: string,
-  isGoingOn: (volume: VolumeOnPool) => boolean,
+  isGoingOn: (volume: VolumeOnPool) => boolean | Promise<boolean>,
 ): Promise<void> {
   const giveUpAtMs = performance.now() + AMID_MS_MAX;
   for (;;) {
     const volume = await volumeOnPool(guest, volumeId);
-    if (volume !== null && isGoingOn(volume)) return;
+    if (volume !== null && (await isGoingOn(volume))) return;
     if (performance.now() > giveUpAtMs) throw new Error(`on ${guest.host.name} nothing is going on`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
@@ -73,11 +79,11 @@ export async function expectSoundLayers({ place, disk }: DebianGuest): Promise<n
 
 /**
  * What a guest that boots finds on a closed volume: the file system's own journal is played back by the kernel, e2fsck then finds no fault, and
- * the file has each line up to the one that was acknowledged last.
+ * the file has each line up to the one that was acknowledged last. Of a snapshot of it, if one is named.
  */
 export async function expectWritten(
   guest: DebianGuest,
-  at: { volumeId: string; startMib: number; file: string; acknowledged: number },
+  at: { volumeId: string; snapshotId?: string; startMib: number; file: string; acknowledged: number },
 ): Promise<void> {
   const { place, disk } = guest;
   const record = await eventually('the volume is free', CHANGE_MS_MAX, async () => {
@@ -87,7 +93,10 @@ export async function expectWritten(
   const raw = `${disk.path}/file-system`;
   const mountPoint = `${disk.path}/mounted`;
   await mkdir(place.root + mountPoint, { recursive: true });
-  const from = `if=${disk.path}/pool/layers/${record.topId}.qcow2`;
+  const { snapshotId } = at;
+  const kept = record.snapshots.find(({ id }) => id === snapshotId)?.layerId;
+  const layerId = snapshotId === undefined ? record.topId : kept;
+  const from = `if=${disk.path}/pool/layers/${layerId}.qcow2`;
   await place.run('qemu-img', 'dd', '-f', 'qcow2', '-O', 'raw', 'bs=1M', `skip=${at.startMib}`, from, `of=${raw}`);
   try {
     await place.run('mount', '-o', 'loop', raw, mountPoint);

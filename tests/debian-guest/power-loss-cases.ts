@@ -1,13 +1,23 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '../e2e/eventually.js';
+import { seededRandom } from '../e2e/random-steps.js';
 import { operationEnd } from '../e2e/site.js';
-import { CHANGE_MS_MAX, type DebianGuest, type DebianSite, HOOK_MS_MAX, SEEN_MS_MAX } from './debian-site.js';
-import { losePower } from './lose-power.js';
-import { amid, expectSoundLayers, expectWritten } from './pool-on-host.js';
-import { expectWrittenInGuest, installWriter, startWriter, type Writer } from './written-lines.js';
+import {
+  acknowledged,
+  asked,
+  expectAllInBoot,
+  knownToBeOff,
+  loseAndRegainPower,
+  ROLES,
+  snapshotOf,
+  WRITTEN,
+} from './after-power-loss.js';
+import { CHANGE_MS_MAX, type DebianGuest, type DebianSite, HOOK_MS_MAX } from './debian-site.js';
+import { loseAmidGrowths } from './growth-power-loss.js';
+import { loseAmidMerges } from './merge-power-loss.js';
+import { amid, expectWritten } from './pool-on-host.js';
+import { installWriter, startWriter, type Writer } from './written-lines.js';
 
-/** Of both guests: the last line that was acknowledged before their power went. */
-const acknowledged = { web: -1, db: -1 };
+const SEED = Number(process.env['KVORUM_TEST_SEED'] ?? Date.now() % 1_000_000);
 
 /** What is asked while the guest writes, when its power goes, and what is to be once it is back. */
 interface Verb {
@@ -19,21 +29,9 @@ interface Verb {
   expectAfter(debian: DebianSite, guest: DebianGuest): Promise<void>;
 }
 
-const WRITTEN = { root: { startMib: 1, file: '/var/lib/written' }, data: { startMib: 0, file: '/written' } };
-
-async function asked({ site }: DebianSite, method: string, url: string, body?: object): Promise<string> {
-  const answer = await site.rest.expect(202, method, url, body);
-  return (answer.body['operation'] as { id: string }).id;
-}
-
-async function snapshotOf({ site }: DebianSite, volumeId: string, name: string): Promise<string | undefined> {
-  const { body } = await site.rest.expect(200, 'GET', `/v1/volume-snapshots?volumeId=${volumeId}&name=${name}`);
-  return (body['items'] as { id: string }[])[0]?.id;
-}
-
 /** A clone shows what the snapshot has; with all that was acknowledged before the snapshot was asked for. */
 async function expectInClone(debian: DebianSite, guest: DebianGuest, name: string, line: number): Promise<void> {
-  for (const role of ['root', 'data'] as const) {
+  for (const role of ROLES) {
     const snapshotId = await snapshotOf(debian, guest.volumes[role], name);
     const from = { kind: 'snapshot', snapshotId, mode: 'linked' };
     const cloneId = await debian.done('POST', '/v1/volumes', { name: `${guest.name}-${name}-${role}`, from });
@@ -81,29 +79,14 @@ function fullClone(): Verb {
 }
 
 async function loseAmid(debian: DebianSite, guest: DebianGuest, verb: Verb): Promise<void> {
-  const { site } = debian;
   const writer = await startWriter(debian, guest.name, acknowledged[guest.name]);
   const operationId = await verb.begin(debian, guest, writer);
-  await losePower(guest);
-  await writer.ended();
-  acknowledged[guest.name] = writer.acknowledged();
-  const layerCount = await expectSoundLayers(guest);
-  await guest.host.restartAgent('kill');
-  const end = await operationEnd(site.rest, operationId, CHANGE_MS_MAX);
+  const layerCount = await loseAndRegainPower(guest, writer);
+  const end = await operationEnd(debian.site.rest, operationId, CHANGE_MS_MAX);
   expect(verb.ends, JSON.stringify(end)).toContain(end['state']);
-  await eventually(`${guest.name} is known to be off`, SEEN_MS_MAX, async () => {
-    const { body } = await site.rest.expect(200, 'GET', `/v1/vms/${guest.vmId}`);
-    return ['failed', 'stopped'].includes(String(body['state']));
-  });
+  await knownToBeOff(debian, guest);
   await verb.expectAfter(debian, guest);
-  for (const role of ['root', 'data'] as const) {
-    const at = { volumeId: guest.volumes[role], ...WRITTEN[role], acknowledged: acknowledged[guest.name] };
-    await expectWritten(guest, at);
-  }
-  await expectSoundLayers(guest);
-  await debian.done('POST', `/v1/vms/${guest.vmId}/start`);
-  await debian.answering(guest.name);
-  await expectWrittenInGuest(debian, guest.name, acknowledged[guest.name]);
+  await expectAllInBoot(debian, guest);
   console.log(`${guest.name}: ${acknowledged[guest.name] + 1} lines acknowledged, ${layerCount} layers`);
 }
 
@@ -119,6 +102,18 @@ export function powerLossCases(debian: () => DebianSite): void {
       async () => {
         const { web, db } = debian().guests;
         await Promise.all([loseAmid(debian(), web, snapshot()), loseAmid(debian(), db, fullClone())]);
+      },
+      HOOK_MS_MAX,
+    );
+
+    test(
+      `have all that they flushed after losses of power amid merges, and amid growths, seed ${SEED}`,
+      async () => {
+        const { web, db } = debian().guests;
+        await Promise.all([
+          loseAmidMerges(debian(), web, seededRandom(SEED)),
+          loseAmidGrowths(debian(), db, seededRandom(SEED + 1)),
+        ]);
       },
       HOOK_MS_MAX,
     );

@@ -91,7 +91,7 @@ function readIndices(child: ChildProcess, first: number): { last(): number } {
 /** The guest's own fsck takes its disks, and it reads all that it has acknowledged. */
 export async function expectWrittenInGuest({ told }: DebianSite, guest: Guest, acknowledged: number): Promise<void> {
   // 1: the journal was played back, or what was open when the power went was closed.
-  expect(['0', '1']).toContain(await told(guest, `e2fsck -p ${DATA_DISK} >&2; echo $?`));
+  expect(['0', '1']).toContain(await told(guest, `e2fsck -fp ${DATA_DISK} >&2; echo $?`));
   await told(guest, `mkdir -p ${DATA_FOLDER}; mount ${DATA_DISK} ${DATA_FOLDER}`);
   await told(guest, `python3 /usr/local/sbin/checker ${acknowledged} ${ROOT_FILE} ${DATA_FILE}`);
   expect(await told(guest, 'journalctl -b -k --no-pager | grep -c "EXT4-fs error" || true')).toBe('0');
