@@ -141,7 +141,9 @@ export const updateVmOperation = defineVmOperation({
     run: (context) => ensureSpec(context, withFormerSizes(context.input), context.input.power),
     undo: async (context) => {
       const { input } = context;
-      await ensureSpec(context, { ...input, ...input.before.current, name: input.before.identity.name }, input.power);
+      const before = { ...input, ...input.before.current, name: input.before.identity.name };
+      // A loss of power, say, is what is being undone: the host has what the VM is to be again, and reports the end.
+      await ensureSpec(context, before, input.power).catch(whereEnded);
     },
   })
   .step('finish', {

@@ -338,17 +338,38 @@ describe('an update of a VM', () => {
     await perform(first.operation.id, 'vm.update');
   });
 
-  it('is done also when the process ends before its last step, and its host reports that', async () => {
-    const { vmId } = await aRunningVm();
-    const { operation } = await update(vmId, { rootDiskBytes: 1088 * MIB });
+  /** The end of an update whose VM's process ends as this step of it begins. */
+  async function endOfCrashed(vmId: VmId, operationId: OperationId, step: string) {
     const crashes = async (_: unknown, { index }: { index: number }): Promise<void> => {
-      if (definitionOf('vm.update').steps[index]?.name === 'finish') processOf(vmId).crash();
+      if (definitionOf('vm.update').steps[index]?.name === step) processOf(vmId).crash();
     };
     const { database } = fleet.test.cp;
     const observer = { beforeStep: crashes };
     const worker = makeWorker(database, definitionOf('vm.update'), fleet.test.cp, { observer });
-    expect(await workToEnd(database, worker, operation.id)).toEqual({ state: 'succeeded', error: null });
-    worker.die();
+    try {
+      return await workToEnd(database, worker, operationId);
+    } finally {
+      worker.die();
+    }
+  }
+
+  it('is undone when the process ends before its machine was changed, and can be asked for again', async () => {
+    const { vmId } = await aRunningVm();
+    const { operation } = await update(vmId, { rootDiskBytes: 1088 * MIB });
+    const { state, error } = await endOfCrashed(vmId, operation.id, 'change-machine');
+    expect([state, error?.code]).toEqual(['failed', 'guest_fault']);
+    await vi.waitFor(async () => expect((await vmOf(vmId)).state).toBe('failed'), REPORT_WAIT);
+    expect((await vmOf(vmId)).volumes).toMatchObject([{ role: 'root', sizeBytes: 1024 * MIB }]);
+    await performUpdate(vmId, { rootDiskBytes: 1088 * MIB });
+    await perform((await requestVm(fleet.test.cp, fleet.test.admin, vmId, 'start', {})).operation.id, 'vm.start');
+    const { launch, disks } = processOf(vmId);
+    expect(disks.get(launch.diskPath)?.sizeBytes).toBe(1088 * MIB);
+  });
+
+  it('is done also when the process ends before its last step, and its host reports that', async () => {
+    const { vmId } = await aRunningVm();
+    const { operation } = await update(vmId, { rootDiskBytes: 1088 * MIB });
+    expect(await endOfCrashed(vmId, operation.id, 'finish')).toEqual({ state: 'succeeded', error: null });
     await vi.waitFor(async () => expect((await vmOf(vmId)).state).toBe('failed'), REPORT_WAIT);
     const { volumes, failure } = await vmOf(vmId);
     expect(volumes).toMatchObject([{ role: 'root', sizeBytes: 1088 * MIB }]);
