@@ -22,8 +22,8 @@ import { DATA_FOLDER, startWriter } from './written-lines.js';
 const LARGE_MIB = 24;
 /** An agent that comes back has looked after its VMs' volumes by then. */
 const RETURN_MS = 1_500;
-/** A tool merges `LARGE_MIB` of a closed file within this, or little more. */
-const CLOSED_MERGE_MS = 300;
+/** A tool merges `LARGE_MIB` of a closed file in about this time. */
+const CLOSED_MERGE_MS = 60;
 const LARGE_FOLDER: Record<Role, string> = { data: DATA_FOLDER, root: '/var/lib' };
 
 /** Each MiB is another one. */
