@@ -6,6 +6,7 @@ import { COPY_TIMEOUT_MS } from '../layer-files.js';
 import type { SetAsideData, VolumeImage } from '../storage-pool.js';
 import { type CephTools, EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failure, readAnswer } from './ceph-tools.js';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from './image-store.js';
+import { listTrash, removeFromTrash } from './rbd-trash.js';
 
 /** exclusive-lock: one client writes at a time, and one that was cut off never again. The others need it, and make du and flatten fast. */
 const FEATURES = ['layering', 'exclusive-lock', 'object-map', 'fast-diff', 'deep-flatten'];
@@ -22,7 +23,6 @@ const ROOM_KEEP_MS = 10_000;
 const Info = z.looseObject({ size: z.int().min(0), create_timestamp: z.string(), parent: z.unknown().optional() });
 const Status = z.looseObject({ watchers: z.array(z.looseObject({ address: z.string() })).default([]) });
 const Locks = z.array(z.looseObject({ address: z.string() }));
-const Trash = z.array(z.looseObject({ id: z.string(), name: z.string() }));
 const Snapshots = z.array(z.looseObject({ name: z.string() }));
 const Usage = z.looseObject({ images: z.array(z.looseObject({ used_size: z.int().min(0) })) });
 const Bytes = z.int().min(0);
@@ -198,34 +198,12 @@ export class RbdImages implements ImageStore {
     return { bytes: size };
   }
 
-  async setAsideImages(): Promise<SetAsideData[]> {
-    const { stdout } = await this.#tools.rbd(['trash', 'ls', '--format', 'json', this.#tools.poolSpec]);
-    const found: SetAsideData[] = [];
-    for (const { id, name } of readAnswer('rbd', stdout, Trash)) {
-      const info = await this.#tools.rbd(['info', '--format', 'json', ...this.#inTrash(id)], [ENOENT]);
-      if (info.exitCode === 0) found.push({ name, bytes: readAnswer('rbd', info.stdout, Info).size });
-    }
-    return found;
+  setAsideImages(): Promise<SetAsideData[]> {
+    return listTrash(this.#tools);
   }
 
-  async removeSetAside(image: string): Promise<boolean> {
-    const { stdout } = await this.#tools.rbd(['trash', 'ls', '--format', 'json', this.#tools.poolSpec]);
-    const id = readAnswer('rbd', stdout, Trash).find(({ name }) => name === image)?.id;
-    if (id === undefined) return true;
-    const run = { timeoutMs: COPY_TIMEOUT_MS };
-    const answers = [ENOENT, ENOTEMPTY, EBUSY];
-    const go = () => this.#tools.rbd(['trash', 'rm', '--no-progress', this.#spec(id)], answers, run);
-    const { exitCode } = await go();
-    if (exitCode === 0 || exitCode === ENOENT) return true;
-    if (exitCode === EBUSY) return false;
-    await this.#tools.rbd(['snap', 'purge', '--no-progress', ...this.#inTrash(id)], [ENOENT]);
-    const again = await go();
-    return again.exitCode === 0 || again.exitCode === ENOENT;
-  }
-
-  #inTrash(id: string): string[] {
-    const { pool, namespace } = this.#tools.place;
-    return ['--pool', pool, ...(namespace === null ? [] : ['--namespace', namespace]), '--image-id', id];
+  removeSetAside(image: string): Promise<boolean> {
+    return removeFromTrash(this.#tools, image);
   }
 
   #spec(image: string, snapshot?: string): string {
