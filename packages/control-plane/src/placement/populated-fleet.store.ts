@@ -1,5 +1,5 @@
-import { type Fleet, fleetOf, type PlacedVm } from '@kvorum/scheduler';
-import type { VmState } from '@kvorum/schema';
+import { type Fleet, fleetOf, type PlacedVm, type PlacementRequest } from '@kvorum/scheduler';
+import { FLOATING_TRAIT, type VmState } from '@kvorum/schema';
 import type { Database } from '../database/database.js';
 import { FEED_START, readHostChanges, TraitSets } from '../host/fleet.store.js';
 import {
@@ -23,6 +23,7 @@ interface PopulatedRow extends PlacedVmRow {
   readonly name: string;
   readonly state: VmState;
   readonly template_id: string | null;
+  readonly has_floating_address: boolean;
 }
 
 /**
@@ -35,7 +36,9 @@ export async function readPopulatedFleet(
 ): Promise<PopulatedFleet> {
   const { hosts } = await readHostChanges(database, new TraitSets(), [], FEED_START);
   const rows = await database.$queryRaw<PopulatedRow[]>`
-    SELECT ${PLACED_VM_COLUMNS}, v.name, v.state, v.template_id
+    SELECT ${PLACED_VM_COLUMNS}, v.name, v.state, v.template_id,
+           EXISTS (SELECT FROM ports p JOIN floating_addresses f ON f.port_id = p.id
+                    WHERE p.vm_id = v.id) AS has_floating_address
       FROM reservations r JOIN vms v ON v.id = r.vm_id
      WHERE r.purpose = 'run'`;
   const { groups } = await readGroupRules(database, FEED_START);
@@ -55,7 +58,13 @@ export async function readPopulatedFleet(
 function populatedVmOf(row: PopulatedRow, highlyAvailable: 'all' | 'that-run'): PlacedVm {
   const counts = highlyAvailable === 'all' || MOVABLE_LIVE.includes(row.state);
   const vm = placedVmOf({ ...row, is_highly_available: row.is_highly_available && counts });
-  return { ...vm, mobility: mobilityOf(row) };
+  return { ...vm, request: requestOf(row, vm), mobility: mobilityOf(row) };
+}
+
+/** As withFloatingTrait asks when the move is made: another host has to be able to answer for its address as well. */
+function requestOf({ has_floating_address }: PopulatedRow, { request }: Pick<PlacedVm, 'request'>): PlacementRequest {
+  if (!has_floating_address) return request;
+  return { ...request, requiredTraits: [...(request.requiredTraits ?? []), FLOATING_TRAIT] };
 }
 
 const MOVABLE_LIVE: readonly VmState[] = ['running', 'paused'];

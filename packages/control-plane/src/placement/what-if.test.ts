@@ -1,7 +1,11 @@
 import { type HostId, newId, PLAIN_HARDWARE, VmHardware } from '@kvorum/schema';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { aHost, aProject, aVm, type Ingredients, ingredients } from '../../test/world/fleet-builder.js';
+import { aHost, aName, aProject, aVm, type Ingredients, ingredients } from '../../test/world/fleet-builder.js';
 import { openTestControlPlane, type TestControlPlane } from '../../test/world/test-control-plane.js';
+import { createFloatingAddress } from '../floating-address/create-floating-address.js';
+import { createFloatingRange } from '../floating-address/create-floating-range.js';
+import { createNetwork } from '../network/create-network.js';
+import { createPort } from '../network/create-port.js';
 import { getCapacity } from './get-capacity.js';
 import { planFleetRebalance, planHostDrain } from './plan-moves.js';
 import { simulateFailure } from './simulate-failure.js';
@@ -124,6 +128,59 @@ describe('a simulated failure', () => {
     expect(answer.stranded[0]?.reason).toContain('vCPU');
     const unknown = simulateFailure(test.cp, test.admin, { level: 'zone', name: 'nowhere' });
     await expect(unknown).rejects.toMatchObject({ code: 'not_found' });
+  });
+});
+
+/** A VM on the host, and how to give its port a floating address. */
+async function aReachableVm(hostId: HostId): Promise<{ readonly vmId: string; reach(): Promise<void> }> {
+  const { cp, admin } = test;
+  const project = await aProject(test);
+  const { vmId } = await aVm(test, from, 'stopped', { hostId, projectId: project.id });
+  const named = { name: aName('network'), projectId: project.id, cidr: '10.9.0.0/24', kind: 'nat' as const };
+  const { id: networkId } = await createNetwork(cp, admin, named);
+  const { id: portId } = await createPort(cp, admin, networkId, { securityGroupIds: [], vmId });
+  const { id: rangeId } = await createFloatingRange(cp, admin, { name: aName('range'), addresses: '198.18.0.0/28' });
+  return {
+    vmId,
+    reach: async () => {
+      await createFloatingAddress(cp, admin, { projectId: project.id, rangeId, portId });
+    },
+  };
+}
+const canFloat = (hostId: HostId) =>
+  test.sql(`UPDATE hosts SET traits = '{network:floating}', traits_sha256 = 'floating' WHERE id = $1`, [hostId]);
+
+describe('a VM that is reached by a floating address', () => {
+  it('is planned only onto hosts that can answer for it, and blocks with that reason', async () => {
+    const [drained, without, able] = (await hosts(3, 9, 9)) as [HostId, HostId, HostId];
+    await canFloat(drained);
+    const { vmId, reach } = await aReachableVm(drained);
+    await test.sql(`UPDATE hosts SET state = 'cordoned' WHERE id = $1`, [able]);
+    const plan = () => planHostDrain(test.cp, test.admin, drained, { moveCountMax: 10 });
+    const targets = async () => (await plan()).steps.flatMap(({ moves }) => moves.map(({ toHostId }) => toHostId));
+    expect(await targets()).toEqual([without]);
+    await reach();
+    await remember();
+    const blocked = await plan();
+    expect(blocked).toMatchObject({ outcome: 'blocked', blockers: [{ vmId }] });
+    expect(blocked.blockers[0]?.reason).toContain('network:floating');
+    await canFloat(able);
+    await test.sql(`UPDATE hosts SET state = 'active' WHERE id = $1`, [able]);
+    expect(await targets()).toEqual([able]);
+  });
+
+  it('stays where it is when only hosts that cannot answer for it would make the fleet even', async () => {
+    const [full] = (await hosts(2, 9)) as [HostId];
+    await canFloat(full);
+    const { vmId, reach } = await aReachableVm(full);
+    await vmsOn(full, 1);
+    await reach();
+    await remember();
+    const even = { goal: 'even', moveCountMax: 10, toleranceShare: 0.1 } as const;
+    const { steps } = await planFleetRebalance(test.cp, test.admin, even);
+    const moved = steps.flatMap(({ moves }) => moves.map((move) => move.vmId));
+    expect(moved).toHaveLength(1);
+    expect(moved).not.toContain(vmId);
   });
 });
 
