@@ -7,6 +7,7 @@ export type {
   ClaimedVolume,
   CloneVolume,
   CloneWatch,
+  CopyOut,
   EnsureVolume,
   GrowVolume,
   ImageSnapshot,

@@ -4,6 +4,8 @@ import { DomainError } from '@kvorum/schema';
 import { moveFile, removeFile, syncPath } from './durable-file.js';
 import { endTool, runTool, type ToolRun } from './image-tool.js';
 import { type LayerHeader, readLayerHeader } from './layer-header.js';
+import { runCopyOut } from './run-copy-out.js';
+import type { CopyOut } from './storage-pool.js';
 import { LayerId } from './volume-record.js';
 
 const SUFFIX = '.qcow2';
@@ -63,6 +65,29 @@ export class LayerFiles {
         timeoutMs: COPY_TIMEOUT_MS,
       });
     });
+  }
+
+  /**
+   * A copy of all that is seen through these layers, the topmost first, to a file elsewhere. Each is named, so that no header is followed. `-U`: without
+   * QEMU's locks, which would keep VMs from merging what lies under them; such a merge changes nothing that is seen here.
+   */
+  async copyOut(
+    layerIds: readonly string[],
+    target: CopyOut,
+    locks: readonly number[],
+    watch: CopyWatch,
+  ): Promise<void> {
+    for (const id of layerIds) {
+      const { hasExternalData } = await readLayerHeader(this.pathOf(id));
+      if (hasExternalData) throw new DomainError('host_fault', `layer ${id} keeps its data in another file`);
+    }
+    const node = layerIds.reduceRight<object | null>(
+      (backing, id) => ({ driver: 'qcow2', file: { driver: 'file', filename: this.pathOf(id) }, backing }),
+      null,
+    );
+    const names = ['-U', '--', `json:${JSON.stringify(node)}`];
+    const source = { qemuImgPath: this.#qemuImgPath, arguments: names, isParsed: true };
+    await runCopyOut(source, target, { ...this.#toolRun(locks), ...watch, timeoutMs: COPY_TIMEOUT_MS });
   }
 
   /** As `copy`, of a layer that rests on nothing, on a file system that shares blocks. FICLONE (ioctl_ficlone(2)). */

@@ -1,6 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import { claimVolume, releaseVolume } from './claim-volume.js';
 import { cloneVolume } from './clone-volume.js';
+import { copyOut } from './copy-out.js';
 import { ensureVolume } from './ensure-volume.js';
 import { growVolume } from './grow-volume.js';
 import { importImage } from './import-image.js';
@@ -80,6 +81,7 @@ const verbsOf = (pool: DirectoryPool): StoragePool => ({
   importImage: (request) => asHostFaults(() => importImage(pool, request)),
   growVolume: (request) => asHostFaults(() => growVolume(pool, request)),
   cloneVolume: (request, watch) => asHostFaults(() => cloneVolume(pool, request, watch)),
+  copyOut: (request, watch) => asHostFaults(() => copyOut(pool, request, watch)),
   snapshotVolumes: (request) => asHostFaults(() => snapshotVolumes(pool, request)),
   removeSnapshot: (volumeId, snapshotId, fence) =>
     asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId, fence)),

@@ -33,6 +33,12 @@ export interface StoragePool {
   /** A volume with the content of a snapshot. A linked one shares its layers; a full one is whole in itself. */
   cloneVolume(request: CloneVolume, watch?: CloneWatch): Promise<VolumeFacts>;
 
+  /**
+   * All that is seen through a volume that nobody has open, as one qcow2 file beside the pool that rests on nothing. Other volumes may be used and
+   * changed meanwhile, also those that it shares layers with. There is no file when it throws.
+   */
+  copyOut(request: CopyOut, watch?: CloneWatch): Promise<void>;
+
   /** Of all volumes at one instant: either nobody writes to any, or `switchLive` has the VM's process turn at once. */
   snapshotVolumes(request: SnapshotVolumes): Promise<readonly VolumeFacts[]>;
   /** No error if there is none. Layers that nothing needs go, or are merged: at once, or by the VM's process that has the volume open (`beginMerge`). */
@@ -103,6 +109,13 @@ export interface CloneVolume {
   /** Of a linked clone that is larger than what it comes from; what is beyond reads as zeros. */
   readonly sizeBytes?: number;
   readonly fence?: Fence;
+}
+export interface CopyOut {
+  readonly volumeId: string;
+  /** Absolute; what is there is written over. */
+  readonly path: string;
+  /** That the file may take; `no_capacity` if that is too little. */
+  readonly bytesMax: number;
 }
 export interface CloneWatch {
   readonly signal?: AbortSignal;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
 import { SNAPSHOT_COUNT_MAX } from '../src/layer-tree.js';
+import { describeCopyOut } from './copy-out.contract.js';
 import { describeFences } from './fence.contract.js';
 import { describeImages } from './image.contract.js';
 import { newVolume, openForWriting, ownerId, type PoolKit, read, snapshot, sourceOf, write } from './pool-kit.js';
@@ -15,6 +16,7 @@ export function describePool(kit: PoolKit): void {
   describe(kit.title, () => {
     describeFences(kit);
     describeImages(kit);
+    describeCopyOut(kit);
 
     it('says what it can', async () => {
       expect((await open()).capabilities).toEqual(kit.capabilities);

@@ -2,6 +2,7 @@ import { asHostFaults } from '../open-directory-pool.js';
 import { assertId } from '../open-volume.js';
 import type { StoragePool } from '../storage-pool.js';
 import { claimVolume, releaseVolume } from './claim-image-volume.js';
+import { copyOut } from './copy-out-image.js';
 import { growVolume } from './grow-image-volume.js';
 import { cloneVolume, ensureVolume, importImage } from './make-image-volume.js';
 import { factsOf, getVolume, type ImagePool } from './open-image-volume.js';
@@ -25,6 +26,7 @@ export const imagePoolVerbs = (pool: ImagePool): StoragePool => ({
   importImage: (request) => asHostFaults(() => importImage(pool, request)),
   growVolume: (request) => asHostFaults(() => growVolume(pool, request)),
   cloneVolume: (request, watch) => asHostFaults(() => cloneVolume(pool, request, watch)),
+  copyOut: (request, watch) => asHostFaults(() => copyOut(pool, request, watch)),
   snapshotVolumes: (request) => asHostFaults(() => snapshotVolumes(pool, request)),
   removeSnapshot: (volumeId, snapshotId, fence) =>
     asHostFaults(() => removeSnapshot(pool, volumeId, snapshotId, fence)),

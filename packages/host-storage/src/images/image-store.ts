@@ -1,4 +1,4 @@
-import type { PoolFacts, SetAsideData, VolumeSource } from '../storage-pool.js';
+import type { CopyOut, PoolFacts, SetAsideData, VolumeSource } from '../storage-pool.js';
 
 /**
  * Images that have snapshots of their own, as the storage itself keeps them. Each verb does no harm when it is repeated, also by
@@ -13,6 +13,8 @@ export interface ImageStore {
   flatten(image: string, watch: StoreWatch): Promise<void>;
   /** Writes what is in a qcow2 file to the image, which is as large and was never written, or with the same. */
   fill(image: string, path: string): Promise<void>;
+  /** All that is seen through an image that nobody writes to, as a qcow2 file that rests on nothing. No file is left when it throws. */
+  copyOut(image: string, target: CopyOut, watch: StoreWatch): Promise<void>;
   /** Never smaller. */
   grow(image: string, sizeBytes: number): Promise<void>;
   sizeBytes(image: string): Promise<number>;

@@ -3,7 +3,8 @@ import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { runTool } from '../image-tool.js';
 import { COPY_TIMEOUT_MS } from '../layer-files.js';
-import type { SetAsideData, VolumeImage } from '../storage-pool.js';
+import { runCopyOut } from '../run-copy-out.js';
+import type { CopyOut, SetAsideData, VolumeImage } from '../storage-pool.js';
 import { type CephTools, EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failure, readAnswer } from './ceph-tools.js';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from './image-store.js';
 import { listTrash, removeFromTrash } from './rbd-trash.js';
@@ -68,24 +69,19 @@ export class RbdImages implements ImageStore {
   }
 
   async fill(image: string, path: string): Promise<void> {
-    const { pool, namespace, confPath, user } = this.#tools.place;
-    const target = {
-      driver: 'rbd',
-      pool,
-      image,
-      conf: confPath,
-      user,
-      'key-secret': 'key',
-      ...(namespace === null ? {} : { namespace }),
-    };
-    const options = Object.entries(target).map(([name, value]) => `file.${name}=${value.replaceAll(',', ',,')}`);
-    const secret = `secret,id=key,format=base64,file=${this.#keyPath.replaceAll(',', ',,')}`;
-    const how = ['convert', '-n', '--target-is-zero', '-f', 'qcow2', '--target-image-opts', '--object', secret];
-    await runTool([this.#qemuImgPath, ...how, '--', path, ['driver=raw', ...options].join(',')], {
+    const how = ['convert', '-n', '--target-is-zero', '-f', 'qcow2', '--target-image-opts', ...this.#secret];
+    await runTool([this.#qemuImgPath, ...how, '--', path, this.#optionsOf(image)], {
       folder: '/',
       lockDescriptors: [],
       timeoutMs: COPY_TIMEOUT_MS,
     });
+  }
+
+  async copyOut(image: string, target: CopyOut, watch: StoreWatch): Promise<void> {
+    const names = [...this.#secret, '--image-opts', '--', this.#optionsOf(image)];
+    const source = { qemuImgPath: this.#qemuImgPath, arguments: names, isParsed: false };
+    const run = { ...watch, folder: '/', lockDescriptors: [], timeoutMs: COPY_TIMEOUT_MS };
+    await runCopyOut(source, target, run);
   }
 
   async grow(image: string, sizeBytes: number): Promise<void> {
@@ -204,6 +200,26 @@ export class RbdImages implements ImageStore {
 
   removeSetAside(image: string): Promise<boolean> {
     return removeFromTrash(this.#tools, image);
+  }
+
+  get #secret(): string[] {
+    return ['--object', `secret,id=key,format=base64,file=${this.#keyPath.replaceAll(',', ',,')}`];
+  }
+
+  /** How QEMU's tools name it. */
+  #optionsOf(image: string): string {
+    const { pool, namespace, confPath, user } = this.#tools.place;
+    const named = {
+      driver: 'rbd',
+      pool,
+      image,
+      conf: confPath,
+      user,
+      'key-secret': 'key',
+      ...(namespace === null ? {} : { namespace }),
+    };
+    const options = Object.entries(named).map(([name, value]) => `file.${name}=${value.replaceAll(',', ',,')}`);
+    return ['driver=raw', ...options].join(',');
   }
 
   #spec(image: string, snapshot?: string): string {
