@@ -26,6 +26,8 @@ export interface ProvedOperation<World extends { readonly database: Database }, 
   /** Everything that must be true once it has been unwound; nothing may be left over anywhere. */
   expectCleanSlate(world: World): Promise<void>;
   close(world: World): Promise<void>;
+  /** Of a worker that is to die: longer where a step takes long, as it has to keep its lease until then. */
+  readonly dyingLeaseMs?: number;
 }
 
 /** Long enough for a slow machine, short enough to be waited for when a worker has died. */
@@ -159,6 +161,7 @@ export function workUntilDeath<Services>(
   services: Services,
   operationId: string,
   point: DeathPoint,
+  leaseMs = LEASE_MS,
 ): Promise<'died' | WorkOutcome> {
   return new Promise((resolve, reject) => {
     const hang = (_: unknown, step: { index: number }): Promise<void> | undefined => {
@@ -168,7 +171,7 @@ export function workUntilDeath<Services>(
       return new Promise(() => {});
     };
     const worker: WorkerOfTest<Services> = makeWorker(database, definition, services, {
-      leaseMs: LEASE_MS,
+      leaseMs,
       observer: { [point.at]: hang },
     });
     worker.runner.work(operationId).then(resolve, reject);
@@ -283,7 +286,9 @@ export function proveOperation<World extends { readonly database: Database }, Se
         it(`succeeds when its worker dies ${at === 'beforeStep' ? 'before' : 'after'} ${name}`, async () => {
           const operationId = await proved.request(world);
           const services = proved.services(world);
-          expect(await workUntilDeath(world.database, definition, services, operationId, { at, index })).toBe('died');
+          expect(
+            await workUntilDeath(world.database, definition, services, operationId, { at, index }, proved.dyingLeaseMs),
+          ).toBe('died');
           expect(await work(definition, operationId)).toMatchObject({ state: 'succeeded' });
           await proved.expectDone(world);
         });
@@ -296,7 +301,9 @@ export function proveOperation<World extends { readonly database: Database }, Se
           const operationId = await proved.request(world);
           const services = proved.services(world);
           const broken = failAt(lastReversible ?? index, 'host_fault', 'after its effect');
-          expect(await workUntilDeath(world.database, broken, services, operationId, { at, index })).toBe('died');
+          expect(
+            await workUntilDeath(world.database, broken, services, operationId, { at, index }, proved.dyingLeaseMs),
+          ).toBe('died');
           await expectUnwound(await work(broken, operationId), 'failed', 'host_fault');
         });
       }

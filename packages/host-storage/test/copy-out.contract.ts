@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MIB } from '@kvorum/schema';
 import { describe, expect, it } from 'vitest';
+import type { CopyOut } from '../src/index.js';
 import { newVolume, openForWriting, ownerId, type PoolKit, read, snapshot, sourceOf, write } from './pool-kit.js';
 import { readMibs } from './volume-bytes.js';
 
@@ -86,7 +87,7 @@ export function describeCopyOut(kit: PoolKit): void {
       await expect(pool.copyOut({ ...request, bytesMax: MIB })).rejects.toMatchObject({ code: 'no_capacity' });
       const gone = { ...request, volumeId: randomUUID() };
       await expect(pool.copyOut(gone)).rejects.toMatchObject({ code: 'not_found' });
-      const wrong: [Partial<typeof request>, string][] = [
+      const wrong: [Partial<CopyOut>, string][] = [
         [{ volumeId: '../x' }, 'volumeId'],
         [{ path: 'out.qcow2' }, 'path'],
         [{ bytesMax: 0 }, 'bytesMax'],

@@ -41,4 +41,5 @@ export const SnapshotVolumes = z.object({
 });
 export const ObserveVolume = z.object({ poolId: Id, volumeId: Id });
 export const RemoveSetAside = z.object({ poolId: Id, name: z.string() });
+export const PublishVolume = z.object({ poolId: Id, volumeId: Id });
 export const SweepPool = z.object({ poolId: Id, trashKeepMs: Count, orphanAgeMs: Count });

@@ -31,6 +31,7 @@ import { offerImage } from './offer-image.rpc.js';
 import { offerVm } from './offer-vm.rpc.js';
 import { openConsole } from './open-console.rpc.js';
 import { publishDisk } from './publish-disk.rpc.js';
+import { publishVolume } from './publish-volume.rpc.js';
 import { purgeVolume } from './purge-volume.rpc.js';
 import { readConsole } from './read-console.rpc.js';
 import { receiveVm } from './receive-vm.rpc.js';
@@ -150,6 +151,7 @@ function handlersOf(context: HandlerContext): NodeAgentServer {
     sweepHost: unary(context, 'SweepHost', sweepHost),
     removeLeftover: unary(context, 'RemoveLeftover', removeLeftover),
     publishDisk: streaming(context, 'PublishDisk', publishDisk),
+    publishVolume: streaming(context, 'PublishVolume', publishVolume),
   };
 }
 

@@ -22,13 +22,13 @@ import type {
   ConsoleStream,
   Intent,
   ObservedVm,
-  PublishWatch,
   WantedPower,
 } from './agent-port.js';
 import { joinScreenshot, openConsole } from './console-calls.js';
 import { type AgentHostSweep, agentHostSweepOf } from './leftover-calls.js';
 import { toWireNetworks } from './network-shapes.js';
 import { publishDisk } from './publish-call.js';
+import type { PublishWatch } from './publish-watch.js';
 import { VolumeCalls } from './volume-calls.js';
 import { observedVmOf, toWireAccelerator } from './wire-shapes.js';
 

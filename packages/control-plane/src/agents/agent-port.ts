@@ -13,6 +13,7 @@ import type {
 } from '@kvorum/schema';
 import type { CallOptions } from './call-options.js';
 import type { AgentHostSweep } from './leftover-calls.js';
+import type { PublishWatch } from './publish-watch.js';
 import type { AgentPooledVolume, VolumePort } from './volume-port.js';
 
 export type { CallOptions };
@@ -130,13 +131,6 @@ export interface AgentPeer {
   readonly address: string;
   /** SHA-256 of the certificates that it may show. */
   readonly certificateFingerprints: readonly string[];
-}
-
-export interface PublishWatch {
-  /** Of the work of making the file, 0 to 1. */
-  readonly onMade: (fraction: number) => void;
-  /** Before the first part of the content. */
-  readonly onSize: (totalBytes: number) => void;
 }
 
 /** For one host, for so long. */

@@ -1,22 +1,37 @@
 import { createHash } from 'node:crypto';
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { type ClientReadableStream, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { DomainError, IMAGE_BYTES_MAX } from '@kvorum/schema';
 import {
   fromServiceError,
   type NodeAgentClient,
   type PublishDiskRequest,
   type PublishDiskResponse,
+  type PublishVolumeRequest,
 } from '@kvorum/schema/agent-wire';
-import type { CallOptions, PublishWatch } from './agent-port.js';
+import type { CallOptions } from './call-options.js';
+import type { PublishWatch } from './publish-watch.js';
 
 /** AgentPort.publishDisk. Pulled: whoever reads slowly slows the host down. Ends well only with the digest of what came. */
-export async function* publishDisk(
+export const publishDisk = (
   client: NodeAgentClient,
   request: PublishDiskRequest,
+  options: CallOptions & PublishWatch,
+): AsyncGenerator<Uint8Array> => receive((deadline) => client.publishDisk(request, new Metadata(), deadline), options);
+
+/** VolumePort.publishVolume; as `publishDisk`. */
+export const publishVolume = (
+  client: NodeAgentClient,
+  request: PublishVolumeRequest,
+  options: CallOptions & PublishWatch,
+): AsyncGenerator<Uint8Array> =>
+  receive((deadline) => client.publishVolume(request, new Metadata(), deadline), options);
+
+async function* receive(
+  open: (options: { deadline: number }) => ClientReadableStream<PublishDiskResponse>,
   { timeoutMs, signal, onMade, onSize }: CallOptions & PublishWatch,
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
-  const stream = client.publishDisk(request, new Metadata(), { deadline: Date.now() + timeoutMs });
+  const stream = open({ deadline: Date.now() + timeoutMs });
   const cancel = (): void => stream.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   const sha256 = createHash('sha256');

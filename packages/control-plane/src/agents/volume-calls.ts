@@ -1,6 +1,8 @@
 import type { NodeAgentClient } from '@kvorum/schema/agent-wire';
 import { progressing, unary } from './agent-call.js';
 import type { CallOptions } from './agent-port.js';
+import { publishVolume } from './publish-call.js';
+import type { PublishWatch } from './publish-watch.js';
 import type {
   AgentClone,
   AgentNewVolume,
@@ -110,6 +112,13 @@ export class VolumeCalls implements VolumePort {
     const client = await this.connect();
     const { volume } = await unary(client.observeVolume.bind(client), { poolId, volumeId }, options);
     return volume === undefined ? null : agentVolumeOf(volume, volumeId);
+  }
+
+  async *publishVolume(
+    volume: { readonly poolId: string; readonly volumeId: string },
+    options: CallOptions & PublishWatch,
+  ): AsyncGenerator<Uint8Array> {
+    yield* publishVolume(await this.connect(), { ...volume }, options);
   }
 
   async sweepPool(

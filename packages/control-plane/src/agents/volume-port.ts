@@ -1,4 +1,5 @@
 import type { CallOptions } from './call-options.js';
+import type { PublishWatch } from './publish-watch.js';
 
 /** The part of AgentPort that is about storage pools of its host. Every method that has an intent is fenced by it. */
 export interface VolumePort {
@@ -34,6 +35,14 @@ export interface VolumePort {
   purgeVolume(intent: VolumeIntent, poolId: string, options: CallOptions): Promise<void>;
   /** Null: the pool has no such volume. */
   observeVolume(poolId: string, volumeId: string, options: CallOptions): Promise<AgentVolume | null>;
+  /**
+   * A volume that nobody has open, as one qcow2 file: the content, once it was made. Throws conflict_state, no_capacity, not_found. What it
+   * sends is hostile.
+   */
+  publishVolume(
+    volume: { readonly poolId: string; readonly volumeId: string },
+    options: CallOptions & PublishWatch,
+  ): AsyncIterable<Uint8Array>;
   sweepPool(
     request: { readonly poolId: string; readonly trashKeepMs: number; readonly orphanAgeMs: number },
     options: CallOptions,

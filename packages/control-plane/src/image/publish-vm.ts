@@ -8,6 +8,7 @@ import {
   refusalOf,
   type VmId,
   type VmPublishPlan,
+  type Volume,
 } from '@kvorum/schema';
 import type { Actor, ControlPlane, Idempotency } from '../control-plane.js';
 import { type Tx, withTransaction } from '../database/database.js';
@@ -17,9 +18,11 @@ import { notFound, requireProject } from '../token/project-scope.js';
 import { ACCEPTED_STATUS, acceptedOperation, ringBell } from '../vm/accepted-operation.js';
 import { findRootVolume, type RootVolume } from '../vm/pooled-disk.store.js';
 import { findVmForIntent, type VmForIntent } from '../vm/vm-intent.store.js';
-import { holdVm } from '../volume/hold-volumes.js';
+import { holdVm, holdVolumes } from '../volume/hold-volumes.js';
+import { findVolumesById } from '../volume/volume.store.js';
+import { requireFewSnapshots } from '../volume-snapshot/create-volume-snapshots.js';
 import { addImage } from './create-image.js';
-import { publishVmOperation } from './publish-vm.operation.js';
+import { type PublishVmInput, publishVmOperation } from './publish-vm.operation.js';
 
 export interface PublishVmOptions {
   readonly idempotency?: Idempotency | undefined;
@@ -34,7 +37,10 @@ const WARNINGS: readonly string[] = [
   'cloud-init takes a VM of the image for a new one by its instance id; what it has stored of the former one stays: cloud-init clean --logs',
 ];
 
-/** Makes an image of the root disk of a stopped VM. Throws conflict_state, precondition_failed, already_exists, forbidden, not_found. */
+const WARNING_OF_RUNNING =
+  'the VM runs: the image has its disk as at one instant; only where its guest agent freezes the file systems meanwhile are they clean';
+
+/** Makes an image of the root disk of a VM: one that is stopped, or that has it on a storage pool. Throws conflict_state, precondition_failed, already_exists, forbidden, not_found. */
 export async function publishVm(
   cp: ControlPlane,
   actor: Actor,
@@ -48,14 +54,14 @@ export async function publishVm(
     const answer = { status: ACCEPTED_STATUS, resourceId: imageId, operationId };
     const before = await claimIdempotencyKey(tx, actor.tokenId, options.idempotency, answer);
     if (before !== null) return { operationId: before.operationId, imageId: before.resourceId, isNew: false };
-    const { vm, root } = await readPublishable(tx, actor, vmId, options);
-    const held = await holdVm(tx, vmId, operationId);
+    const { vm, root, volume } = await readPublishable(tx, actor, vmId, options);
+    const source = await holdSource(tx, vmId, volume, operationId);
     const naming = { ...request, isPublic: false, labels: {}, projectId: vm.projectId };
-    const source = { vmId, vmName: vm.name };
-    await addImage(tx, cp, actor, imageId, naming, { state: 'downloading', url: null, sha256: null, vm: source });
+    const vmOfImage = { vmId, vmName: vm.name };
+    await addImage(tx, cp, actor, imageId, naming, { state: 'downloading', url: null, sha256: null, vm: vmOfImage });
     await recordOperation(tx, {
       definition: publishVmOperation,
-      input: { imageId, held, epoch: vm.epoch, rootVolumeId: root.volumeId, diskBytes: root.sizeBytes },
+      input: { ...source, imageId, epoch: vm.epoch, rootVolumeId: root.volumeId, diskBytes: root.sizeBytes },
       projectId: vm.projectId,
       resourceKind: 'image',
       resourceId: imageId,
@@ -82,9 +88,16 @@ export async function planVmPublish(
     vmName: vm.name,
     imageName: request.name,
     diskBytes: root.sizeBytes,
-    steps: publishVmOperation.steps.map(({ name }) => name),
-    warnings: [...WARNINGS],
+    steps: root.poolId === null ? ['publish'] : publishVmOperation.steps.map(({ name }) => name),
+    warnings: vm.state === 'running' ? [...WARNINGS, WARNING_OF_RUNNING] : [...WARNINGS],
   };
+}
+
+interface Publishable {
+  readonly vm: VmForIntent;
+  readonly root: RootVolume;
+  /** The root disk, where it lies on a storage pool. */
+  readonly volume: Volume | null;
 }
 
 async function readPublishable(
@@ -92,7 +105,7 @@ async function readPublishable(
   actor: Actor,
   vmId: VmId,
   { ifMatch }: Pick<PublishVmOptions, 'ifMatch'>,
-): Promise<{ vm: VmForIntent; root: RootVolume }> {
+): Promise<Publishable> {
   const vm = await findVmForIntent(tx, vmId);
   if (vm === null || vm.isDeleted) throw notFound('the VM');
   requireProject(actor, vm.projectId, 'the VM');
@@ -102,19 +115,36 @@ async function readPublishable(
     });
   }
   const details = { state: vm.state, operationId: vm.operationId };
-  if (vm.state !== 'stopped') {
-    const isUp = vm.state === 'running' || vm.state === 'paused';
-    const why = isUp ? `the VM is ${vm.state}: stop it first` : refusalOf(vm.state, 'update');
-    throw new DomainError('conflict_state', why, { details });
+  const isUp = vm.state === 'running' || vm.state === 'paused';
+  if (vm.state !== 'stopped' && !isUp) {
+    throw new DomainError('conflict_state', refusalOf(vm.state, 'update'), { details });
   }
   const root = await findRootVolume(tx, vmId);
-  if (root === null) throw new TypeError(`VM ${vmId} that is stopped has a root disk`);
-  if (root.poolId === null) return { vm, root };
+  if (root === null) throw new TypeError(`VM ${vmId} that is ${vm.state} has a root disk`);
+  if (root.poolId !== null) {
+    const volume = (await findVolumesById(tx, [root.volumeId])).get(root.volumeId);
+    if (volume === undefined) throw new TypeError(`volume ${root.volumeId} is on a storage pool`);
+    requireFewSnapshots([volume]);
+    return { vm, root, volume };
+  }
+  if (!isUp) return { vm, root, volume: null };
   throw new DomainError(
     'conflict_state',
-    'the root disk of the VM lies on a storage pool: only local ones are published',
-    {
-      details,
-    },
+    `the VM is ${vm.state}, and its root disk lies on no storage pool: stop it first`,
+    { details },
   );
+}
+
+/** One on a pool is held with its VM until there is a clone of it. */
+async function holdSource(
+  tx: Tx,
+  vmId: VmId,
+  volume: Volume | null,
+  operationId: OperationId,
+): Promise<Pick<PublishVmInput, 'held' | 'pooled'>> {
+  if (volume === null) return { held: await holdVm(tx, vmId, operationId), pooled: null };
+  const { vm: held, volumes } = await holdVolumes(tx, [volume], operationId);
+  const [pooled] = volumes;
+  if (held === null || pooled === undefined) throw new TypeError(`VM ${vmId} has its root volume`);
+  return { held, pooled };
 }

@@ -1,6 +1,6 @@
-import { DomainError, FREEZE_MS_DEFAULT, SnapshotFreeze } from '@kvorum/schema';
+import { DomainError, SnapshotFreeze } from '@kvorum/schema';
 import { z } from 'zod';
-import { HeldVolumes, releaseHeld, vmIdOfHeld } from '../volume/hold-volumes.js';
+import { HeldVolumes, releaseHeld } from '../volume/hold-volumes.js';
 import {
   agentOfPool,
   defineVolumeOperation,
@@ -11,6 +11,7 @@ import {
   volumeIntentOf,
 } from '../volume/volume-operation.js';
 import { returnVolumeRoom } from '../volume/volume-room.js';
+import { takeSnapshots } from './take-snapshots.js';
 import { markSnapshotsAvailable, markSnapshotsDeleted } from './volume-snapshot.store.js';
 
 const Snapshot = z.object({
@@ -46,18 +47,11 @@ export const createSnapshotsOperation = defineVolumeOperation({
       const volumes = snapshots.map(({ id, poolId, ...target }) => {
         return { intent: volumeIntentOf(context, target), poolId, snapshotId: id };
       });
-      const isFrozen = held.vm?.power === 'running' && freeze !== 'never' && held.vm.guestAgent === 'responding';
-      const request = { vmId: vmIdOfHeld(held), freezeTimeoutMs: isFrozen ? FREEZE_MS_DEFAULT : 0 };
-      const taken = await agent
-        .snapshotVolumes(volumes, request, volumeCallOptions(context))
-        .catch((error: unknown) => {
-          if (freeze === 'required' || !isFreezeRefused(error)) throw error;
-          return agent.snapshotVolumes(volumes, { ...request, freezeTimeoutMs: 0 }, volumeCallOptions(context));
-        });
-      if (freeze === 'required' && held.vm?.power === 'running' && !taken.wasFrozen) {
+      const wasFrozen = await takeSnapshots(context, agent, volumes, held, freeze);
+      if (freeze === 'required' && held.vm?.power === 'running' && !wasFrozen) {
         throw new DomainError('guest_agent_failed', 'the guest did not keep its file systems frozen for the snapshot');
       }
-      return { wasFrozen: taken.wasFrozen };
+      return { wasFrozen };
     },
     undo: async (context) => {
       const agent = await agentFor(context, context.input);
@@ -87,6 +81,3 @@ export const createSnapshotsOperation = defineVolumeOperation({
       await releaseHeld(tx, operationId, input.held, { state: 'available', failure: error });
     },
   });
-
-const isFreezeRefused = (error: unknown): boolean =>
-  error instanceof DomainError && error.code === 'guest_agent_failed';

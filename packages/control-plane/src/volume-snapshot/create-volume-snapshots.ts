@@ -105,7 +105,7 @@ async function volumesOf(tx: Tx, actor: Actor, request: CreateVolumeSnapshotsReq
   return volumes;
 }
 
-function requireFewSnapshots(volumes: readonly Volume[]): void {
+export function requireFewSnapshots(volumes: readonly Volume[]): void {
   const full = volumes.find(({ snapshotCount }) => snapshotCount >= SNAPSHOTS_PER_VOLUME_MAX);
   if (full === undefined) return;
   throw new DomainError(

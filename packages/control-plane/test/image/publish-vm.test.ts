@@ -90,6 +90,7 @@ describe('a VM that is published', () => {
       expect(await vmOf(world)).toMatchObject({ state: 'stopped' });
     },
     close: async () => undefined,
+    dyingLeaseMs: 3_000,
   });
 
   it('is another VM’s image: that starts from it', async () => {

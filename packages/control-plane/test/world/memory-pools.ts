@@ -126,6 +126,9 @@ export class MemoryPools implements AgentDirectory {
       this.volumes.delete(id);
     },
     observeVolume: async (_poolId, volumeId) => (this.volumes.has(volumeId) ? this.#report(volumeId) : null),
+    publishVolume: () => {
+      throw new DomainError('conflict_state', 'what is in memory is no qcow2 file');
+    },
     sweepPool: async () => ({ purgedVolumeIds: [], quarantined: [], faults: [], setAside: [] }),
     removeSetAside: async () => undefined,
   };

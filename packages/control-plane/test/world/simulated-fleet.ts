@@ -36,6 +36,8 @@ export interface SimulatedFleet {
   readonly hosts: readonly SimulatedHost[];
   readonly flavor: Flavor;
   readonly imageId: ImageId;
+  /** Of all hosts, as their agents were told. */
+  readonly poolFolders: readonly string[];
   close(): Promise<void>;
 }
 
@@ -61,10 +63,12 @@ export async function openSimulatedFleet(options: {
   const agents = new Map<string, Agent>();
   const hosts: SimulatedHost[] = [];
   const { hostCpuCount } = options;
+  const poolFolders: string[] = [];
   const facts = { ...(hostCpuCount === undefined ? {} : { hostCpuCount }), ...options.facts };
   for (let index = 0; index < options.hostCount; index += 1) {
     const parts = { test, gateway, folder: join(folder, `${index}`), vmCount: options.vmsPerHost };
     const storagePools = await foldersOfPools(options.storagePools ?? [], parts.folder);
+    poolFolders.push(...storagePools);
     const overlayAddress = options.overlayAddresses?.[index] ?? null;
     const floatingInterface = options.floatingInterfaces?.[index] ?? null;
     const given = { overlayAddress, floatingInterface, storagePools };
@@ -81,6 +85,7 @@ export async function openSimulatedFleet(options: {
     hosts,
     flavor: await aFlavor(test),
     imageId: await anImageWithContent(test),
+    poolFolders,
     close: async () => {
       await Promise.all([...agents.values()].map((agent) => agent.close()));
       await gateway.close(1000);

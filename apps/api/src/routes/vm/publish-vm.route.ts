@@ -9,9 +9,9 @@ export const publishVmRoute = defineRoute({
   url: '/v1/vms/:vmId/publish',
   operationId: 'publishVm',
   tag: 'vms',
-  summary: 'Publish the root disk of a stopped VM as an image',
+  summary: 'Publish the root disk of a VM as an image',
   description:
-    'The image belongs to the project of the VM. What identifies the guest, and all its secrets, are in it: see the warnings of `?dryRun=plan`. The answer names the image; the VM cannot be started until the operation has ended, and is as it was then.',
+    'The image belongs to the project of the VM. What identifies the guest, and all its secrets, are in it: see the warnings of `?dryRun=plan`. The answer names the image. A VM whose root disk lies on a storage pool may run; it is `updating` until there is a clone of the disk. One with a local disk has to be stopped, and cannot be started until the operation has ended.',
   role: 'operator',
   params: z.object({ vmId: VmId }),
   query: PublishVmQuery,

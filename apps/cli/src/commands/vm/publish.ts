@@ -16,7 +16,7 @@ interface PublishOptions {
 
 export const addVmPublish: AddVerb = (vm, cli) => {
   vm.command('publish')
-    .description('Make an image of the root disk of a stopped VM')
+    .description('Make an image of the root disk of a VM: stopped, or with that disk on a storage pool')
     .argument('<vm>', 'name or id')
     .argument('<name>', 'of the image')
     .option('--description <text>', 'of the image')
