@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
+  DomainError,
   type ImageId,
   type OperationId,
   PLAIN_HARDWARE,
@@ -171,7 +172,7 @@ describe('a VM whose root disk lies on a storage pool', () => {
     images.receive = async () => {
       const start = await requestVm(cp, admin, world.vmId, 'start', {});
       expect(await work(start.operation.id, 'vm.start')).toEqual({ state: 'succeeded', error: null });
-      throw new Error('the worker has a bug');
+      throw new DomainError('host_fault', 'the content does not come');
     };
     const worker = makeWorker(cp.database, definitionOf('vm.publish'), { ...cp, images });
     expect(await workToEnd(cp.database, worker, operation.id)).toMatchObject({ state: 'failed' });
