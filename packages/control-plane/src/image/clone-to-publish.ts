@@ -1,7 +1,6 @@
-import { DomainError } from '@kvorum/schema';
 import type { AgentPort } from '../agents/agent-port.js';
 import type { VolumeIntent } from '../agents/volume-port.js';
-import type { Tx } from '../database/database.js';
+import { type Tx, withTransaction } from '../database/database.js';
 import { findVmForIntent } from '../vm/vm-intent.store.js';
 import { type HeldVm, releaseHeld, releaseVm } from '../volume/hold-volumes.js';
 import {
@@ -61,17 +60,18 @@ export async function removeClone(context: VolumeContext, source: SourceOnPool):
 
 export async function undoClone(context: VolumeContext, source: SourceOnPool): Promise<void> {
   await removeClone(context, source);
+  // The VM is let go after the end of the snapshot; then its volume is somebody else's to ask of.
+  if (!(await withTransaction(context.services.database, (tx) => isHeld(tx, source.held)))) return;
   const { poolId } = source.pooled;
   const agent = await agentFor(context, source);
   const snapshot = { poolId, snapshotId: context.operationId };
-  try {
-    const intent = volumeIntentOf(context, source.pooled);
-    await agent.removeVolumeSnapshot(intent, snapshot, volumeCallOptions(context));
-  } catch (error) {
-    // Somebody else has the volume now, or it is gone: the VM was let go, and that is after the end of the snapshot.
-    if (error instanceof DomainError && (error.code === 'stale_generation' || error.code === 'not_found')) return;
-    throw error;
-  }
+  const intent = volumeIntentOf(context, source.pooled);
+  await agent.removeVolumeSnapshot(intent, snapshot, volumeCallOptions(context));
+}
+
+async function isHeld(tx: Tx, { vmId, generation }: HeldVm): Promise<boolean> {
+  const vm = await findVmForIntent(tx, vmId);
+  return vm !== null && vm.generation === generation && vm.state === 'updating';
 }
 
 /** Lets the VM go, once: it may have been let go by the step for that, and taken by another operation since. */
@@ -80,8 +80,7 @@ export async function releaseSource(
   operationId: string,
   { held, pooled }: { readonly held: HeldVm; readonly pooled: VolumeTarget | null },
 ): Promise<void> {
-  const vm = await findVmForIntent(tx, held.vmId);
-  if (vm === null || vm.generation !== held.generation || vm.state !== 'updating') return;
+  if (!(await isHeld(tx, held))) return;
   if (pooled === null) await releaseVm(tx, operationId, held);
   else await releaseHeld(tx, operationId, { vm: held, volumes: [pooled] }, { state: 'available' });
 }

@@ -168,13 +168,14 @@ describe('a VM whose root disk lies on a storage pool', () => {
     const world = await aVm(false);
     const { operation } = await publish(world);
     const { cp, admin } = fleet.test;
-    const images: typeof cp.images = Object.create(cp.images);
-    images.receive = async () => {
+    const receive = async () => {
       const start = await requestVm(cp, admin, world.vmId, 'start', {});
       expect(await work(start.operation.id, 'vm.start')).toEqual({ state: 'succeeded', error: null });
       throw new DomainError('host_fault', 'the content does not come');
     };
-    const worker = makeWorker(cp.database, definitionOf('vm.publish'), { ...cp, images });
+    const images = { receive, remove: (id: string) => cp.images.remove(id) };
+    const services = { ...cp, images } as unknown as WorkerServices;
+    const worker = makeWorker(cp.database, definitionOf('vm.publish'), services);
     expect(await workToEnd(cp.database, worker, operation.id)).toMatchObject({ state: 'failed' });
     worker.die();
     expect(await imageOf(world)).toMatchObject({ state: 'failed' });
