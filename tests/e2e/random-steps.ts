@@ -211,9 +211,12 @@ export class RandomSteps {
       this.counts.done += 1;
       return String(answer.body['id'] ?? '');
     }
+    let seen: Readonly<Record<string, unknown>> = {};
     const end = await eventually(`${method} ${url} ends`, OPERATION_MS_MAX, async () => {
-      const { body: seen } = await this.#site.rest.expect(200, 'GET', `/v1/operations/${operation.id}`);
+      ({ body: seen } = await this.#site.rest.expect(200, 'GET', `/v1/operations/${operation.id}`));
       return ['succeeded', 'failed', 'cancelled', 'stuck'].includes(String(seen['state'])) ? seen : undefined;
+    }).catch((thrown: Error) => {
+      throw new Error(`${thrown.message}: ${JSON.stringify(seen)}`, { cause: thrown });
     });
     if (end['state'] === 'succeeded') {
       this.counts.done += 1;

@@ -85,6 +85,7 @@ function mortalVm(vm: RunningVm, life: Life): RunningVm {
     checkMonitor: (timeoutMs) => vm.checkMonitor(timeoutMs),
     pause: life.guard(() => vm.pause()),
     resume: life.guard(() => vm.resume()),
+    holdStill: (run) => vm.holdStill(run),
     reset: life.guard(() => vm.reset()),
     pressPowerButton: life.guard(() => vm.pressPowerButton()),
     end: life.guard((timeoutMs) => vm.end(timeoutMs)),

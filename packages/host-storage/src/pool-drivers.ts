@@ -13,7 +13,7 @@ export interface PoolCapabilities {
   readonly hasReflink: boolean;
 }
 
-/** The capability matrix: one row per driver. `hasReflink` is a property of the file system, not of the driver. */
+/** The capability matrix: one row per driver. `hasReflink` is a property of the file system, where there is one. */
 export const POOL_DRIVERS = {
   /** A folder of qcow2 files on a file system of one host. */
   dir: { isShared: false, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
@@ -21,6 +21,8 @@ export const POOL_DRIVERS = {
   'shared-dir': { isShared: true, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
   /** A pool of Ceph, or a namespace of one. */
   rbd: { isShared: true, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
+  /** A thin pool of LVM, of one host. */
+  'lvm-thin': { isShared: false, hasSnapshots: true, hasLinkedClones: true, isThin: true, growsOnline: true },
 } as const satisfies Readonly<Record<string, Omit<PoolCapabilities, 'hasReflink'>>>;
 
 export type PoolDriverName = keyof typeof POOL_DRIVERS;

@@ -128,7 +128,7 @@ export interface SnapshotVolumes {
   readonly switchLive?: (turns: readonly Turn[]) => Promise<void>;
 }
 /** What a VM's process does for a snapshot of one of its volumes. */
-export type Turn = Overlay | ImageSnapshot;
+export type Turn = Overlay | ImageSnapshot | StillSnapshot;
 /** It writes to another file from then on. */
 export interface Overlay {
   readonly kind: 'overlay';
@@ -143,6 +143,13 @@ export interface ImageSnapshot {
   readonly kind: 'image';
   readonly volumeId: string;
   readonly snapshotName: string;
+}
+/** It writes nothing while `take` makes the snapshot; what the guest was told is written lies on the storage then. */
+export interface StillSnapshot {
+  readonly kind: 'still';
+  readonly volumeId: string;
+  /** Once more does no harm. */
+  readonly take: () => Promise<void>;
 }
 export interface LiveMerge {
   readonly volumeId: string;
@@ -197,7 +204,7 @@ export interface ClaimedVolume {
   readonly sizeBytes: number;
 }
 /** What a VM's process opens, as the records say: this and nothing else. */
-export type VolumeSource = VolumeFiles | VolumeImage;
+export type VolumeSource = VolumeFiles | VolumeImage | VolumeDevice;
 export interface VolumeFiles {
   readonly kind: 'files';
   /** qcow2 file that a VM writes to. */
@@ -217,6 +224,11 @@ export interface VolumeImage {
   readonly user: string;
   /** Private file with that user's key, and nothing else. */
   readonly keyPath: string;
+}
+/** A block device of this host. */
+export interface VolumeDevice {
+  readonly kind: 'device';
+  readonly path: string;
 }
 /** What belongs to nobody, out of the way. */
 export interface SetAsideData {

@@ -22,6 +22,7 @@ export function directoryKit(
     driver,
     capabilities: { ...POOL_DRIVERS[driver], hasReflink },
     chainAfter: (snapshotCount) => snapshotCount + 1,
+    clonesRestOnSource: true,
     newFolder: () => scratch.newFolder(),
     async open({ beside, ...more } = {}) {
       const path = beside !== undefined && isDirectory(beside) ? beside.path : scratch.newFolder();

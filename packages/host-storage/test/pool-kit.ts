@@ -32,6 +32,8 @@ export interface PoolKit {
   readonly capabilities: PoolCapabilities;
   /** How many files or images a volume is read through that has so many snapshots. */
   chainAfter(snapshotCount: number): number;
+  /** What a linked clone came from stays for as long as the clone does. */
+  readonly clonesRestOnSource: boolean;
   open(more?: OpenMore): Promise<TestedPool>;
   newFolder(): string;
 }

@@ -8,6 +8,7 @@ import type { VolumeSource } from '../src/index.js';
 /** How QEMU's tools open what a VM's process would. */
 export function toolArguments(source: VolumeSource): string[] {
   if (source.kind === 'files') return ['-f', 'qcow2', source.path];
+  if (source.kind === 'device') return ['-f', 'raw', source.path];
   const { pool, namespace, image, confPath, user, keyPath } = source;
   const place = { driver: 'rbd', pool, image, conf: confPath, user, 'key-secret': 'key' };
   const options = Object.entries({ ...place, ...(namespace === null ? {} : { namespace }) });

@@ -9,7 +9,7 @@ import type { FreezeSpec, TemplateFacts } from './template-port.js';
 
 export type * from './disk-spec.js';
 export { ANYWHERE, type CpuPlacement, type FirmwareState, type LaunchSpec, type VmPlacement } from './launch-spec.js';
-export { type RbdImage, ROOT_DISK_ID } from './machine-spec.js';
+export { type BlockDevice, type DiskImage, type RbdImage, ROOT_DISK_ID } from './machine-spec.js';
 export type { TapOfCard } from './network/open-tap.js';
 export type { DeviceEvent, DiskSwitch, LayerMerge, MachineSpec, MergeProgress };
 
@@ -157,6 +157,11 @@ export interface RunningVm {
    */
   checkMonitor(timeoutMs: number): Promise<MonitorAnswer>;
   pause(): Promise<void>;
+  /**
+   * Runs it while the guest stands still, with all that it was told is written on its disks; then the guest goes on. One that is paused
+   * stays so. If this process dies meanwhile, whoever adopts the VM has it go on. QMP stop, cont.
+   */
+  holdStill<Result>(run: () => Promise<Result>): Promise<Result>;
   resume(): Promise<void>;
   /** The reset button: the guest starts anew without being asked. QMP system_reset. */
   reset(): Promise<void>;

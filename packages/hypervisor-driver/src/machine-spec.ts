@@ -7,8 +7,8 @@ interface Attachments {
   readonly disks: Readonly<Record<string, string>>;
   /** By the id of a data disk: qcow2 files that lie under its own, the nearest first. Left out: none. */
   readonly bases?: Readonly<Record<string, readonly string[]>>;
-  /** By the id of a data disk that lies in Ceph, and is then not among `disks`. Left out: none does. */
-  readonly images?: Readonly<Record<string, RbdImage>>;
+  /** By the id of a data disk that lies in no file, and is then not among `disks`. Left out: none does. */
+  readonly images?: Readonly<Record<string, DiskImage>>;
   /** By the SHA-256 of an image in a drive. */
   readonly media: Readonly<Record<string, string>>;
   /** By the id of a network card on a network; left out: no card is. */
@@ -17,6 +17,14 @@ interface Attachments {
 
 /** The root disk, where disks are named by their ids. */
 export const ROOT_DISK_ID = 'root';
+
+/** What a disk is that lies in no file: `rootImage` or one of `images`. */
+export type DiskImage = RbdImage | BlockDevice;
+
+/** A block device of the host, as QEMU's driver `host_device` opens it. Nothing else may write to it. */
+export interface BlockDevice {
+  readonly devicePath: string;
+}
 
 /** An image in Ceph, as QEMU's driver `rbd` opens it. */
 export interface RbdImage {
@@ -43,8 +51,8 @@ export interface MachineSpec {
    * qcow2 files that lie under the root disk, the nearest first. Left out: it rests on one image, as its header says.
    */
   readonly rootBases?: readonly string[];
-  /** Where the root disk lies in Ceph: nothing is at `diskPath` then, but its folder is there. */
-  readonly rootImage?: RbdImage;
+  /** Where the root disk lies in no file: nothing is at `diskPath` then, but its folder is there. */
+  readonly rootImage?: DiskImage;
   /** Left out: no device needs any. */
   readonly attachments?: Attachments;
 }

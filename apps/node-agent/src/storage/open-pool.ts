@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { openDirectoryPool, openRbdPool, type StoragePool } from '@kvorum/host-storage';
+import { openDirectoryPool, openLvmThinPool, openRbdPool, type StoragePool } from '@kvorum/host-storage';
 import type { AgentConfig } from '../config.js';
 import type { StateFolders } from '../state/state-folders.js';
 import type { PoolOption } from './pool-option.js';
@@ -13,6 +13,11 @@ export function poolOpener(config: AgentConfig, { stateDir }: StateFolders, host
   return async (option, poolId) => {
     // Once it was there, an empty folder is no new pool but a file system that is not mounted.
     const common = { hostId, poolId, mayInitialise: poolId === null };
+    if (option.driver === 'lvm-thin') {
+      const { group, thinPool: pool } = option;
+      const recordsFolder = join(stateDir, 'lvm-thin', `${group}.${pool}`);
+      return openLvmThinPool({ ...common, place: { group, pool }, recordsFolder });
+    }
     if (option.driver !== 'rbd') return openDirectoryPool({ ...common, driver: option.driver, path: option.path });
     const keyringPath = cephKeyring ?? `/etc/ceph/ceph.client.${user}.keyring`;
     const place = { pool: option.cephPool, namespace: option.namespace, confPath, user, keyringPath };

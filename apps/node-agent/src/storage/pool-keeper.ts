@@ -10,8 +10,9 @@ import type { PoolOption } from './pool-option.js';
 const LOOK_INTERVAL_MS = 30_000;
 /** An agent starts without what takes longer to open. */
 const START_WAIT_MS = 10_000;
-/** What answers later than this hangs; while it does, nothing else is asked of it. In Ceph several tools have to connect. */
-const LOOK_TIMEOUT_MS = { dir: 10_000, 'shared-dir': 10_000, rbd: 45_000 } as const;
+/** What answers later than this hangs; while it does, nothing else is asked of it. In Ceph several tools have to connect; those of LVM wait for each other. */
+const LOOK_TIMEOUT_MS = { dir: 10_000, 'shared-dir': 10_000, rbd: 45_000, 'lvm-thin': 45_000 } as const;
+const ANSWERS = { dir: 'its file system', 'shared-dir': 'its file system', rbd: 'Ceph', 'lvm-thin': 'LVM' } as const;
 
 /** What is known of one of the host's pools. */
 export interface PoolStatus {
@@ -129,8 +130,7 @@ export class PoolKeeper {
     );
     if (answer !== null) return;
     const status = this.#statusOf(option);
-    const what = option.driver === 'rbd' ? 'Ceph' : 'its file system';
-    this.#put({ ...status, fault: `${what} has not answered for ${timeoutMs} ms` });
+    this.#put({ ...status, fault: `${ANSWERS[option.driver]} has not answered for ${timeoutMs} ms` });
   }
 
   async #measure(option: PoolOption): Promise<PoolStatus> {

@@ -1,5 +1,5 @@
-import type { Fence, StoragePool, Turn, VolumeFacts } from '@kvorum/host-storage';
-import { ROOT_DISK_ID } from '@kvorum/hypervisor-driver';
+import type { Fence, StillSnapshot, StoragePool, Turn, VolumeFacts } from '@kvorum/host-storage';
+import { ROOT_DISK_ID, type RunningVm } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { FreezeKeeper } from '../guest/freeze-keeper.js';
 import type { Log } from '../log.js';
@@ -36,7 +36,10 @@ export async function snapshotVolumes(options: SnapshotOptions): Promise<Snapsho
   const pools = [...new Set(volumes.map(({ pool }) => pool))];
   const facts = new Map<string, VolumeFacts>();
   let wasFrozen = false;
-  if (run !== null) assertDisksOf(run, volumes);
+  if (run !== null) {
+    assertDisksOf(run, volumes);
+    assertOneInstant(pools);
+  }
   const takeFrom = async (index: number, turns: readonly Turn[]): Promise<void> => {
     const pool = pools[index];
     if (pool === undefined) {
@@ -59,10 +62,32 @@ export async function snapshotVolumes(options: SnapshotOptions): Promise<Snapsho
   return { volumes: facts, wasFrozen };
 }
 
+const isStill = (turn: Turn): turn is StillSnapshot => turn.kind === 'still';
+
+/** One volume is of one moment as its storage sees it; only several need the guest to stand still. */
+async function takeStill(vm: RunningVm, turns: readonly StillSnapshot[]): Promise<void> {
+  const takeAll = async (): Promise<void> => {
+    for (const { take } of turns) await take();
+  };
+  await (turns.length === 1 ? takeAll() : vm.holdStill(takeAll));
+}
+
 function assertDisksOf({ record }: VmRun, volumes: readonly VolumeToSnapshot[]): void {
   const other = volumes.find(({ volumeId }) => !record.claims.some((claim) => claim.volumeId === volumeId));
   if (other === undefined) return;
   throw new DomainError('conflict_state', `the running VM has no volume ${other.volumeId}`);
+}
+
+/**
+ * Where the guest has to stand still nothing turns as one step, so that of what a crash leaves it must be told whether all are there:
+ * one pool can, several cannot.
+ */
+function assertOneInstant(pools: readonly StoragePool[]): void {
+  if (pools.length <= 1 || pools.every(({ driver }) => driver !== 'lvm-thin')) return;
+  throw new DomainError(
+    'conflict_state',
+    'a thin pool of LVM and another pool take no snapshot of a running VM at one instant: stop the VM, or take one pool at a time',
+  );
 }
 
 /** Returns whether the guest was frozen meanwhile: one that cannot be frozen keeps nobody from a snapshot, and that is said. */
@@ -73,13 +98,17 @@ async function turn(
 ): Promise<boolean> {
   const freezeId = freezeTimeoutMs === 0 ? null : await freeze();
   try {
-    await live.vm.switchDisks(
-      turns.map((one) => {
-        const diskId = one.volumeId === record.spec?.rootVolumeId ? ROOT_DISK_ID : one.volumeId;
-        if (one.kind === 'image') return { diskId, snapshotName: one.snapshotName };
-        return { diskId, basePath: one.basePath, path: one.path };
-      }),
-    );
+    const still = turns.filter(isStill);
+    if (still.length > 0) await takeStill(live.vm, still);
+    const switches = turns.flatMap((one) => (isStill(one) ? [] : [one]));
+    if (switches.length > 0)
+      await live.vm.switchDisks(
+        switches.map((one) => {
+          const diskId = one.volumeId === record.spec?.rootVolumeId ? ROOT_DISK_ID : one.volumeId;
+          if (one.kind === 'image') return { diskId, snapshotName: one.snapshotName };
+          return { diskId, basePath: one.basePath, path: one.path };
+        }),
+      );
   } catch (thrown) {
     if (freezeId !== null) await thaw(freezeId);
     throw thrown;

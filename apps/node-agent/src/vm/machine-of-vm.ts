@@ -1,4 +1,5 @@
-import type { DiskSpec, LaunchSpec, MachineSpec, RbdImage, TapOfCard } from '@kvorum/hypervisor-driver';
+import type { VolumeFiles, VolumeSource } from '@kvorum/host-storage';
+import type { DiskImage, DiskSpec, LaunchSpec, MachineSpec, TapOfCard } from '@kvorum/hypervisor-driver';
 import { DomainError } from '@kvorum/schema';
 import type { PortOnHost } from '../network/network-keeper.js';
 import type { PooledFiles } from './claimed-volumes.js';
@@ -14,7 +15,7 @@ export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: Pool
   const { dataDisks, cdroms, nics } = spec.hardware.devices;
   const disks: Record<string, string> = {};
   const bases: Record<string, readonly string[]> = {};
-  const images: Record<string, RbdImage> = {};
+  const images: Record<string, DiskImage> = {};
   for (const { id } of dataDisks) {
     const source = pooled.get(id ?? '')?.source;
     if (id !== null && source?.kind === 'files') {
@@ -22,8 +23,8 @@ export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: Pool
       bases[id] = source.basePaths;
       continue;
     }
-    if (id !== null && source?.kind === 'rbd') {
-      images[id] = source;
+    if (id !== null && source !== undefined && source.kind !== 'files') {
+      images[id] = diskImageOf(source);
       continue;
     }
     if (id === null || record.volumes[id]?.isComplete !== true) {
@@ -46,10 +47,13 @@ export async function machineSpecOf(host: VmHost, record: VmRecord, pooled: Pool
     hardware: hardwareOf(spec, pooled),
     diskPath: root?.kind === 'files' ? root.path : host.folders.diskOf(record.vmId, rootVolumeId),
     ...(root?.kind === 'files' ? { rootBases: root.basePaths } : {}),
-    ...(root?.kind === 'rbd' ? { rootImage: root } : {}),
+    ...(root === undefined || root.kind === 'files' ? {} : { rootImage: diskImageOf(root) }),
     attachments: { disks, bases, images, media, taps: await tapsOf(host, nics) },
   };
 }
+
+const diskImageOf = (source: Exclude<VolumeSource, VolumeFiles>): DiskImage =>
+  source.kind === 'device' ? { devicePath: source.path } : source;
 
 /** A volume of a pool is as large as the pool says: it is grown through the pool alone. */
 function hardwareOf({ hardware, rootVolumeId }: VmSpec, pooled: PooledFiles): VmSpec['hardware'] {

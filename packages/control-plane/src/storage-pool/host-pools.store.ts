@@ -10,7 +10,7 @@ export async function writeHostPools(tx: Tx, hostId: string, pools: readonly Age
   const json = JSON.stringify(rows);
   await tx.$executeRaw`
     INSERT INTO storage_pools (id, name, driver, host_id, capabilities)
-    SELECT t."poolId", t.name, t.driver, CASE WHEN t.driver = 'dir' THEN ${hostId}::uuid END, t.capabilities
+    SELECT t."poolId", t.name, t.driver, CASE WHEN t.driver IN ('dir', 'lvm-thin') THEN ${hostId}::uuid END, t.capabilities
       FROM jsonb_to_recordset(${json}::jsonb) AS t ("poolId" uuid, name text, driver text, capabilities jsonb, "isOpen" boolean)
      WHERE t."poolId" IS NOT NULL AND t."isOpen" ORDER BY t."poolId"
     ON CONFLICT (id) DO NOTHING`;

@@ -35,7 +35,8 @@ export async function claimVolume(pool: ImagePool, volumeId: string, epoch: numb
   });
 }
 
-function claimed(pool: ImagePool, { record }: OpenRecord): ClaimedVolume {
+async function claimed(pool: ImagePool, { record }: OpenRecord): Promise<ClaimedVolume> {
+  await pool.images.makeReady(record.top);
   return { source: pool.images.sourceOf(record.top), sizeBytes: record.sizeBytes };
 }
 

@@ -37,6 +37,7 @@ export async function growVolume(pool: ImagePool, request: GrowVolume): Promise<
     if (growLive === undefined) await assertClosed(pool, record);
     const begun = await put(pool, open, { ...record, pending: { kind: 'grow', sizeBytes } });
     if (growLive === undefined) return factsOf(pool, await finishPending(pool, begun));
+    await pool.images.growUnder(record.top, sizeBytes);
     await growLive();
     const grownBytes = await pool.images.sizeBytes(record.top);
     if (grownBytes !== sizeBytes) {

@@ -1,4 +1,4 @@
-import type { CopyOut, PoolFacts, SetAsideData, VolumeSource } from '../storage-pool.js';
+import type { CopyOut, PoolFacts, SetAsideData, Turn, VolumeSource } from '../storage-pool.js';
 
 /**
  * Images that have snapshots of their own, as the storage itself keeps them. Each verb does no harm when it is repeated, also by
@@ -17,11 +17,15 @@ export interface ImageStore {
   copyOut(image: string, target: CopyOut, watch: StoreWatch): Promise<void>;
   /** Never smaller. */
   grow(image: string, sizeBytes: number): Promise<void>;
+  /** Of an image that a VM's process has open: what that cannot do itself before it takes the new size. Never smaller. */
+  growUnder(image: string, sizeBytes: number): Promise<void>;
   sizeBytes(image: string): Promise<number>;
   /** What it takes, with its snapshots. 0: it is not there. */
   allocatedBytes(image: string): Promise<number>;
 
   snapshot(name: SnapshotName): Promise<void>;
+  /** How the snapshot is made while a VM's process has the image open. */
+  turnOf(volumeId: string, name: SnapshotName): Turn;
   /** No error if there is none. Clones of it keep what they need. */
   removeSnapshot(name: SnapshotName): Promise<void>;
   snapshotNames(image: string): Promise<string[]>;
@@ -33,6 +37,8 @@ export interface ImageStore {
   isOpen(image: string): Promise<boolean>;
   /** Nobody who has it open now can write to it any more when this resolves. */
   cutOff(image: string): Promise<void>;
+  /** It can be opened on this host when this resolves. */
+  makeReady(image: string): Promise<void>;
   sourceOf(image: string): VolumeSource;
 
   observeRoom(): Promise<StoreRoom>;

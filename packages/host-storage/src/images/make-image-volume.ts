@@ -84,7 +84,10 @@ async function cloneRecord(pool: ImagePool, request: CloneVolume): Promise<Image
       `the snapshot is read through ${CLONE_DEPTH_MAX} images; make a full clone`,
     );
   }
-  await assertRoom(pool, isLinked ? 0 : await pool.images.allocatedBytes(snapshot.image));
+  await assertRoom(
+    pool,
+    isLinked || pool.capabilities.hasReflink ? 0 : await pool.images.allocatedBytes(snapshot.image),
+  );
   const { image, id: snapshotId } = snapshot;
   const origin = { volumeId: id, snapshotId, image, sizeBytes: snapshot.sizeBytes, isLinked };
   return { ...newRecord({ ...request, sizeBytes }), origin, depth: isLinked ? snapshot.depth + 1 : 1 };

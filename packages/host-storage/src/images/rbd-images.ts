@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { runTool } from '../image-tool.js';
 import { COPY_TIMEOUT_MS } from '../layer-files.js';
 import { runCopyOut } from '../run-copy-out.js';
-import type { CopyOut, SetAsideData, VolumeImage } from '../storage-pool.js';
+import type { CopyOut, SetAsideData, Turn, VolumeImage } from '../storage-pool.js';
 import { type CephTools, EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failure, readAnswer } from './ceph-tools.js';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from './image-store.js';
 import { listTrash, removeFromTrash } from './rbd-trash.js';
@@ -93,6 +93,9 @@ export class RbdImages implements ImageStore {
     if (ended.exitCode !== 0 && (await this.sizeBytes(image)) < sizeBytes) throw failure('rbd', ended);
   }
 
+  /** librbd does it all. */
+  async growUnder(): Promise<void> {}
+
   async sizeBytes(image: string): Promise<number> {
     return (await this.#info(image)).size;
   }
@@ -105,6 +108,10 @@ export class RbdImages implements ImageStore {
 
   async snapshot({ image, snapshot }: SnapshotName): Promise<void> {
     await this.#tools.rbd(['snap', 'create', '--no-progress', this.#spec(image, snapshot)], [EEXIST]);
+  }
+
+  turnOf(volumeId: string, { snapshot }: SnapshotName): Turn {
+    return { kind: 'image', volumeId, snapshotName: snapshot };
   }
 
   async removeSnapshot({ image, snapshot }: SnapshotName): Promise<void> {
@@ -161,6 +168,8 @@ export class RbdImages implements ImageStore {
       await sleep(POLL_MS);
     }
   }
+
+  async makeReady(): Promise<void> {}
 
   sourceOf(image: string): VolumeImage {
     const { pool, namespace, confPath, user } = this.#tools.place;

@@ -2,7 +2,7 @@ import { DomainError } from '@kvorum/schema';
 import { SNAPSHOT_COUNT_MAX } from '../layer-tree.js';
 import { assertId } from '../open-volume.js';
 import { assertSnapshotRequest } from '../snapshot-volumes.js';
-import type { ImageSnapshot, RevertVolume, SnapshotVolumes, VolumeFacts } from '../storage-pool.js';
+import type { RevertVolume, SnapshotVolumes, VolumeFacts } from '../storage-pool.js';
 import type { Fence } from '../volume-fence.js';
 import { type ImageRecord, isMadeFor, newImageName } from './image-record.js';
 import {
@@ -108,13 +108,7 @@ async function takeLive(pool: ImagePool, begun: readonly OpenRecord[], { switchL
   }
   if (names.length > 0 && there.length === names.length) return;
   for (const name of there) await pool.images.removeSnapshot(name);
-  const turns = begun.map(
-    ({ record }): ImageSnapshot => ({
-      kind: 'image',
-      volumeId: record.id,
-      snapshotName: pendingOf(record).snapshot,
-    }),
-  );
+  const turns = begun.map(({ record }) => pool.images.turnOf(record.id, pendingOf(record)));
   if (turns.length > 0) await switchLive?.(turns);
   for (const { image, snapshot } of names) {
     // Nothing is taken on trust from a VM's process.

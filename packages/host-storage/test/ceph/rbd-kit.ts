@@ -38,6 +38,7 @@ export const rbdKit: RbdKit = {
   driver: 'rbd',
   capabilities: { ...POOL_DRIVERS.rbd, hasReflink: false },
   chainAfter: () => 1,
+  clonesRestOnSource: true,
   newFolder: () => mkdtempSync(join(scratch, 'folder-')),
   async open({ beside, ...more } = {}) {
     const place = beside !== undefined && isRbd(beside) ? beside.tools.place : newPlace();

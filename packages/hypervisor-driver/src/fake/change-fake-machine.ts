@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { DomainError, HOT_MEMORY_BLOCK_BYTES } from '@kvorum/schema';
-import { type DiskSwitch, type MachineSpec, type RbdImage, ROOT_DISK_ID } from '../driver.js';
+import { type DiskImage, type DiskSwitch, type MachineSpec, ROOT_DISK_ID } from '../driver.js';
 import type { FakeProcess } from './fake-machine.js';
 
 /** What QEMU refuses of a change, by the same codes and in the same order (qemu/devices/ensure-machine.ts). */
@@ -43,7 +43,7 @@ export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwi
     ...attachments.disks,
     ...(rootBases === undefined ? {} : { [ROOT_DISK_ID]: diskPath }),
   };
-  const images: Readonly<Record<string, RbdImage>> = {
+  const images: Readonly<Record<string, DiskImage>> = {
     ...attachments.images,
     ...(rootImage === undefined ? {} : { [ROOT_DISK_ID]: rootImage }),
   };

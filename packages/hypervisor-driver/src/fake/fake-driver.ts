@@ -152,7 +152,10 @@ export class FakeDriver implements HypervisorDriver {
     if (process === undefined) return null;
     const failure = this.machine.takeAdoptFailure();
     if (failure !== undefined) throw failure;
-    if (process.launch.vmId === vmId) return this.#hold(new FakeVm(process));
+    if (process.launch.vmId === vmId) {
+      process.letGo();
+      return this.#hold(new FakeVm(process));
+    }
     process.exit({ reason: 'crash', detail: 'a process of another VM was in the run folder' });
     return null;
   }

@@ -123,6 +123,7 @@ export class FakeProcess {
   /** A watchdog that runs out, a TPM that dies: `deviceEvents.tell`. */
   readonly deviceEvents = new DeviceEvents();
   power: VmPower;
+  #isHeldStill = false;
   balloonBytes: number;
   /** The guest's balloon driver follows requests and gives statistics. */
   hasBalloonDriver: boolean;
@@ -226,6 +227,17 @@ export class FakeProcess {
     if (this.power !== 'running' || this.isHung) return;
     this.#counted += 1;
     this.print(`COUNT ${this.#counted}`);
+  }
+
+  holdStill(): void {
+    this.#isHeldStill = true;
+    this.power = 'paused';
+  }
+
+  /** Also by the next agent. */
+  letGo(): void {
+    if (this.#isHeldStill) this.changePower('running');
+    this.#isHeldStill = false;
   }
 
   changePower(power: VmPower): void {

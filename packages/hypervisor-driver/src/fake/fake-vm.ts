@@ -117,6 +117,18 @@ export class FakeVm implements RunningVm {
     this.#process.changePower('paused');
   }
 
+  async holdStill<Result>(run: () => Promise<Result>): Promise<Result> {
+    await this.#assertAnswers();
+    if (this.#process.power !== 'running') return run();
+    this.#process.holdStill();
+    try {
+      return await run();
+    } finally {
+      await this.#assertAnswers();
+      this.#process.letGo();
+    }
+  }
+
   async resume(): Promise<void> {
     await this.#assertAnswers();
     this.#process.changePower('running');

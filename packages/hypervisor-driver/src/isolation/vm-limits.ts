@@ -1,5 +1,6 @@
 import { MIB, ordinaryMemoryBytes } from '@kvorum/schema';
 import type { LaunchSpec } from '../driver.js';
+import { imagesOf, isDevice } from '../qemu/devices/image-node.js';
 import type { CgroupLimits } from './cgroups.js';
 
 /** Main loop and disk work beside the vCPUs. */
@@ -15,8 +16,7 @@ const CEPH_CLIENT = { taskCount: 64, memoryBytes: 64 * MIB } as const;
 
 type Limited = Pick<LaunchSpec, 'memoryBytes' | 'vcpuCount' | 'accelerator' | 'hardware' | 'rootImage' | 'attachments'>;
 
-const cephClientsOf = ({ rootImage, attachments }: Limited): number =>
-  (rootImage === undefined ? 0 : 1) + Object.keys(attachments?.images ?? {}).length;
+const cephClientsOf = (limited: Limited): number => imagesOf(limited).filter((image) => !isDevice(image)).length;
 
 /** What a VM's process may use of the host: what its guest was promised, and a bounded share for the hypervisor. */
 export const limitsOf = (launch: Limited): CgroupLimits => ({

@@ -39,6 +39,7 @@ export async function adopt(
   );
   try {
     await vm.checkMonitor(options.adoptTimeoutMs);
+    await vm.letGo();
   } catch (thrown) {
     // It ended just now. Any other failure is no reason to end a guest that may be well.
     if ((thrown as DomainError).code === 'guest_fault') return null;

@@ -149,6 +149,24 @@ describe('the command line of a VM', () => {
     ]);
   });
 
+  it('opens a disk that is a device of the host as it is, past the page cache', () => {
+    const id = '01900000-0000-7000-8000-0000000000d1';
+    const devices = VmDevices.parse({ dataDisks: [{ id, sizeBytes: GIB, slot: 3, discard: false }] });
+    const images = { [id]: { devicePath: '/dev/vms/kvi.b' } };
+    const rootImage = { devicePath: '/dev/vms/kvi.a' };
+    const plain = lines(buildArguments(launch, chain));
+    const spec = { ...launch, hardware: { ...launch.hardware, devices }, rootImage };
+    const args = lines(
+      buildArguments({ ...spec, attachments: { disks: {}, images, media: {} } }, { image: rootImage }),
+    );
+    expect(args.filter((line) => !plain.includes(line))).toEqual([
+      '-blockdev {"node-name":"root-limit","driver":"throttle","throttle-group":"limit-root","file":{"driver":"host_device","node-name":"i-0cb51a43d6cbfe64bbb041902a63","filename":"/dev/vms/kvi.a","cache":{"direct":true},"aio":"native","discard":"unmap"}}',
+      `-object {"qom-type":"throttle-group","id":"limit-${id}","limits":{"iops-total":0,"bps-total":0}}`,
+      `-blockdev {"node-name":"d-00000000700080000000000000d1","driver":"throttle","throttle-group":"limit-${id}","file":{"driver":"host_device","node-name":"i-b0c26d0791af7a962918e73556d4","filename":"/dev/vms/kvi.b","cache":{"direct":true},"aio":"native","discard":"ignore"}}`,
+      `-device {"driver":"virtio-blk-pci","id":"disk-${id}","bus":"slot-3","drive":"d-00000000700080000000000000d1","serial":"01900000-0000-7000-8"}`,
+    ]);
+  });
+
   it('is given the tap of a network card open, and tells the guest the MTU of its network', () => {
     const id = '01900000-0000-7000-8000-0000000000e1';
     const backend = { kind: 'network', portId: '01900000-0000-7000-8000-0000000000f1', networkKind: 'nat' };

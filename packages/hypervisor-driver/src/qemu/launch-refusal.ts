@@ -16,7 +16,8 @@ import {
   VCPU_COUNT_MAX,
 } from '@kvorum/schema';
 import { pinningRefusal } from '../cpu/pinning-refusal.js';
-import type { LaunchSpec, MachineSpec, RbdImage, TapOfCard } from '../driver.js';
+import type { DiskImage, LaunchSpec, MachineSpec, TapOfCard } from '../driver.js';
+import { imagesOf, isDevice } from './devices/image-node.js';
 import { pathRefusal, runFolderRefusal } from './run-folder.js';
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -77,13 +78,13 @@ function machineRefusals({
   attachments,
 }: MachineSpec): Record<string, string | null> {
   const { devices } = hardware;
-  const images = [...Object.values(attachments?.images ?? {}), ...(rootImage === undefined ? [] : [rootImage])];
+  const images = imagesOf({ ...(rootImage && { rootImage }), ...(attachments && { attachments }) });
   const isUnplugged = [...devices.dataDisks, ...devices.nics].some((device) => !isPlugged(device));
   const paths = [
     ...devices.dataDisks.flatMap(({ id }) =>
       attachments?.images?.[id ?? ''] === undefined ? [attachments?.disks[id ?? '']] : [],
     ),
-    ...images.flatMap(({ confPath, keyPath }) => [confPath, keyPath]),
+    ...images.flatMap((image) => (isDevice(image) ? [image.devicePath] : [image.confPath, image.keyPath])),
     ...devices.cdroms.flatMap(({ imageSha256 }) => (imageSha256 === null ? [] : [attachments?.media[imageSha256]])),
     ...Object.values(attachments?.bases ?? {}).flat(),
     ...(rootBases ?? []),
@@ -108,8 +109,11 @@ function machineRefusals({
 
 /** What Ceph takes for names, without what separates them in its tools. */
 const CEPH_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const isNamed = ({ pool, namespace, image, user }: RbdImage): boolean =>
-  [pool, image, user, ...(namespace === null ? [] : [namespace])].every((name) => CEPH_NAME.test(name));
+const isNamed = (one: DiskImage): boolean =>
+  isDevice(one) ||
+  [one.pool, one.image, one.user, ...(one.namespace === null ? [] : [one.namespace])].every((name) =>
+    CEPH_NAME.test(name),
+  );
 
 function firmwareRefusals({ hardware, firmware }: LaunchSpec): Record<string, string | null> {
   const { kind, secureBoot } = hardware.firmware;

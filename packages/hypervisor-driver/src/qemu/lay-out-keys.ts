@@ -1,7 +1,8 @@
 import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { DomainError } from '@kvorum/schema';
-import { type LaunchSpec, type RbdImage, ROOT_DISK_ID } from '../driver.js';
+import { type DiskImage, type LaunchSpec, type RbdImage, ROOT_DISK_ID } from '../driver.js';
 import { keyFileOf } from './arguments/key-arguments.js';
+import { isDevice } from './devices/image-node.js';
 import { runFolder } from './run-folder.js';
 
 const PASSABLE_MODE = 0o711;
@@ -9,10 +10,13 @@ const READ_ONCE_MODE = 0o400;
 const OTHERS_MAY_READ = 0o004;
 
 /** The images in Ceph of a VM, by the ids of its disks. */
-const imagesOf = ({ rootImage, attachments }: LaunchSpec): [diskId: string, image: RbdImage][] => [
-  ...(rootImage === undefined ? [] : [[ROOT_DISK_ID, rootImage] as [string, RbdImage]]),
-  ...Object.entries(attachments?.images ?? {}),
-];
+function imagesOf({ rootImage, attachments }: LaunchSpec): [diskId: string, image: RbdImage][] {
+  const images: Record<string, DiskImage> = {
+    ...attachments?.images,
+    ...(rootImage === undefined ? {} : { [ROOT_DISK_ID]: rootImage }),
+  };
+  return Object.entries(images).flatMap(([diskId, image]) => (isDevice(image) ? [] : [[diskId, image]]));
+}
 
 /** Copies of keys for a process that is about to start, which its user alone can read. Null: it runs under the agent's user. */
 export async function layOutKeys(spec: LaunchSpec, uid: number | null): Promise<void> {

@@ -43,6 +43,7 @@ import { isMigrating } from './is-migrating.js';
 import { readLastWords } from './last-words.js';
 import type { MonitorLink } from './monitor-link.js';
 import { QemuConsoles } from './qemu-consoles.js';
+import { PowerSwitch } from './power-switch.js';
 import type { QemuOptions } from './qemu-options.js';
 import type { QmpEvent } from './qmp-client.js';
 import type { QmpCommandName, QmpCommands } from './qmp-commands.js';
@@ -90,7 +91,7 @@ export class QemuVm implements RunningVm {
   readonly #guestAgent: GuestAgentClient;
   readonly #watch: ExitWatch;
   readonly #exit = deferred<VmExit>();
-  readonly #powerListeners = new Set<(power: VmPower) => void>();
+  readonly #power: PowerSwitch;
   readonly #unwatch: () => void;
   readonly #deviceEvents = new DeviceEvents();
   readonly #tpm: TpmWatch;
@@ -101,8 +102,6 @@ export class QemuVm implements RunningVm {
   #check: Promise<MonitorAnswer> | null = null;
   readonly #asker: Ask = (name, args) => this.#ask(name, args);
   readonly #diskFaults = new DiskFaults();
-  /** Commands of ours under way that cause STOP or RESUME: those events are no news. */
-  #ownPowerChanges = 0;
 
   constructor(
     run: QemuRun,
@@ -121,6 +120,7 @@ export class QemuVm implements RunningVm {
       call: (use) => this.#call(use),
       screendump: async (filename) => void (await this.#ask('screendump', { filename, format: 'png' })),
     });
+    this.#power = new PowerSwitch(this.#asker, (isHeldStill) => this.#keep({ isHeldStill }));
     this.vmId = run.record.vmId;
     this.epoch = run.record.epoch;
     this.pid = run.pidfd.pid;
@@ -180,11 +180,20 @@ export class QemuVm implements RunningVm {
   }
 
   pause(): Promise<void> {
-    return this.#changePower('stop');
+    return this.#power.change('stop');
   }
 
   resume(): Promise<void> {
-    return this.#changePower('cont');
+    return this.#power.change('cont');
+  }
+
+  holdStill<Result>(run: () => Promise<Result>): Promise<Result> {
+    return this.#power.holdStill(run);
+  }
+
+  /** What an earlier agent held still goes on. */
+  async letGo(): Promise<void> {
+    if (this.#record.isHeldStill === true) await this.#power.letGo();
   }
 
   async reset(): Promise<void> {
@@ -275,8 +284,7 @@ export class QemuVm implements RunningVm {
   }
 
   onPowerChange(listener: (power: VmPower) => void): () => void {
-    this.#powerListeners.add(listener);
-    return () => this.#powerListeners.delete(listener);
+    return this.#power.listen(listener);
   }
 
   async release(): Promise<void> {
@@ -286,16 +294,6 @@ export class QemuVm implements RunningVm {
     this.#tpm.stop();
     this.#guestAgent.close();
     this.#run.monitor.close();
-  }
-
-  async #changePower(command: 'stop' | 'cont'): Promise<void> {
-    // QEMU sends the event before the answer, so the count is still up when it is heard.
-    this.#ownPowerChanges += 1;
-    try {
-      await this.#ask(command);
-    } finally {
-      this.#ownPowerChanges -= 1;
-    }
   }
 
   async #askForStatus(): Promise<MonitorAnswer> {
@@ -346,10 +344,8 @@ export class QemuVm implements RunningVm {
     if (event.name === 'SHUTDOWN' && typeof reason === 'string') this.#shutdownReason ??= reason;
     if (event.name === 'BLOCK_IO_ERROR') this.#diskFaults.hear(event.data);
     if (event.name === 'WATCHDOG') this.#tellWatchdog(event.data['action']);
-    const power = POWER_EVENTS[event.name];
     // A VM that ends also stops first; that is not a pause.
-    if (power === undefined || this.#ownPowerChanges > 0 || this.#shutdownReason !== null) return;
-    for (const listener of this.#powerListeners) listener(power);
+    if (this.#shutdownReason === null) this.#power.hear(event.name);
   }
 
   #tellSocketLost(): void {
@@ -363,9 +359,13 @@ export class QemuVm implements RunningVm {
     if (action !== null) this.#deviceEvents.tell({ kind: 'watchdog-expired', action });
   }
 
+  async #keep(change: Partial<RunRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...change };
+    await writeRunRecord(this.#run.folder, this.#record);
+  }
+
   async #recordEndRequest(): Promise<void> {
-    this.#record = { ...this.#record, isEndRequested: true };
-    await writeRunRecord(this.#run.folder, this.#record).catch(() => undefined);
+    await this.#keep({ isEndRequested: true }).catch(() => undefined);
   }
 
   #onEnded(): void {
@@ -395,5 +395,3 @@ export class QemuVm implements RunningVm {
     this.#exit.resolve(exit);
   }
 }
-
-const POWER_EVENTS: Readonly<Record<string, VmPower>> = { STOP: 'paused', RESUME: 'running' };

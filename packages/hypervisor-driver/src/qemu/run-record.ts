@@ -25,6 +25,8 @@ export interface RunRecord {
   readonly tpm?: ProcessIdentity | null;
   /** We set out to end it, perhaps by SIGKILL, which leaves no other trace. */
   readonly isEndRequested: boolean;
+  /** Its guest stands still for a moment, and goes on when that is over. */
+  readonly isHeldStill?: boolean;
   readonly exit: VmExit | null;
 }
 

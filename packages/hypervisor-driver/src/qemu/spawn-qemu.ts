@@ -7,6 +7,7 @@ import { openTaps } from '../network/open-tap.js';
 import type { CpuPlan } from './arguments/cpu-arguments.js';
 import type { DiskChain, ImageDisk, NoDisk } from './arguments/root-disk-arguments.js';
 import { buildArguments, type ProcessPlan, SHARED_USER } from './build-arguments.js';
+import { devicesOf } from './devices/image-node.js';
 import { takesDirectIo } from './disk-chain.js';
 import { layOutKeys } from './lay-out-keys.js';
 import { FIRST_FD, QemuChild } from './qemu-child.js';
@@ -50,7 +51,12 @@ export async function spawnQemu(plan: SpawnPlan): Promise<QemuChild> {
     await admitVmUser(uid, { folder, ...own });
     const cwd = guest?.role === 'maker' ? folder.path : dirname(spec.diskPath);
     if (spec.seedPath != null && guest?.role !== 'maker') await admitReader(uid, spec.seedPath, cwd);
-    await admitFiles(uid, Object.values(disks), [...Object.values(media), ...Object.values(bases).flat()], cwd);
+    await admitFiles(
+      uid,
+      [...Object.values(disks), ...devicesOf(spec)],
+      [...Object.values(media), ...Object.values(bases).flat()],
+      cwd,
+    );
     const pathOf = (path: string) => relative(cwd, path);
     const args = buildArguments(spec, disk, { ...given, pathOf }, ovmfFolder, cpu);
     return new QemuChild(qemuPath, args, { logFd: log.fd, fds, uid, cwd, inheritance });

@@ -15,6 +15,7 @@ import { describeConsoleContract } from './consoles.contract.js';
 import { type DeviceSubject, describeDeviceContract, linuxHardware } from './devices.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
 import { describeTemplateContract, type TemplateSubject } from './templates.contract.js';
+import { describeHoldContract } from './hold.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
@@ -443,6 +444,7 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
       linux ??= bootLinux();
       return linux;
     };
+    describeHoldContract({ launch, openDriver: () => subject.openDriver() });
     describeConsoleContract({
       ...{ launch, consoleOf, waitForGuest, linuxGuest },
       openDriver: () => subject.openDriver(),

@@ -10,8 +10,8 @@ import {
 import { ResourceName } from '../names.js';
 import { PageQuery } from '../page.schema.js';
 
-/** dir: a folder of one host; shared-dir: the same folder on several, as NFS gives; rbd: a pool of Ceph. */
-export const StoragePoolDriver = z.enum(['dir', 'shared-dir', 'rbd']).meta({ id: 'StoragePoolDriver' });
+/** dir: a folder of one host; shared-dir: the same folder on several, as NFS gives; rbd: a pool of Ceph; lvm-thin: a thin pool of LVM of one host. */
+export const StoragePoolDriver = z.enum(['dir', 'shared-dir', 'rbd', 'lvm-thin']).meta({ id: 'StoragePoolDriver' });
 export type StoragePoolDriver = z.infer<typeof StoragePoolDriver>;
 
 export const StoragePoolCapabilities = z

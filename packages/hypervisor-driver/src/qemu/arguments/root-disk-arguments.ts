@@ -1,4 +1,4 @@
-import { type LaunchSpec, type RbdImage, ROOT_DISK_ID } from '../../driver.js';
+import { type DiskImage, type LaunchSpec, ROOT_DISK_ID } from '../../driver.js';
 import {
   layeredFiles,
   limitsOf,
@@ -8,7 +8,7 @@ import {
   throttled,
   throttleGroup,
 } from '../devices/device-plan.js';
-import { imageNode } from '../devices/image-node.js';
+import { imageNode, isDevice } from '../devices/image-node.js';
 import { options } from '../option-string.js';
 import { keyArguments } from './key-arguments.js';
 
@@ -24,9 +24,9 @@ export interface DiskChain {
   readonly isPooled?: boolean;
 }
 
-/** It lies in Ceph. */
+/** It lies in no file. */
 export interface ImageDisk {
-  readonly image: RbdImage;
+  readonly image: DiskImage;
 }
 
 /** Of a process whose guest never runs: as large, and empty. */
@@ -45,7 +45,7 @@ export function rootDiskArguments(
   return [
     '-object',
     JSON.stringify(throttleGroup(ROOT_LIMITS_ID, limits)),
-    ...('image' in disk ? keyArguments(launch, ROOT_DISK_ID, pathOf) : []),
+    ...('image' in disk && !isDevice(disk.image) ? keyArguments(launch, ROOT_DISK_ID, pathOf) : []),
     ...nodes.flatMap((node) => ['-blockdev', JSON.stringify(node)]),
     '-device',
     options('virtio-blk-pci', { id: 'root-disk', drive: ROOT_NODE, bootindex: 0 }),

@@ -9,6 +9,7 @@ import { assertMachine } from '../launch-refusal.js';
 import type { RunRecord } from '../run-record.js';
 import { planDisk, planImageDisk, pluggedDisks } from './device-plan.js';
 import { ensureMachine } from './ensure-machine.js';
+import { devicesOf } from './image-node.js';
 import type { Ask } from './machine-change.js';
 
 export interface ChangedRun {
@@ -32,7 +33,10 @@ export async function changeMachine(run: ChangedRun, machine: MachineSpec): Prom
   const named = Object.fromEntries(Object.entries(media).map(([sha256, path]) => [sha256, nameOf(path)]));
   const plans = await asHostFault('the files of the devices cannot be used', async () => {
     const read = [...Object.values(media), ...Object.values(bases).flat()];
-    if (vmUids !== null) await admitFiles(vmUid(record.vmId, vmUids), Object.values(disks), read, cwd);
+    if (vmUids !== null) {
+      const written = [...Object.values(disks), ...devicesOf(machine)];
+      await admitFiles(vmUid(record.vmId, vmUids), written, read, cwd);
+    }
     await cgroups?.change(record.vmId, limitsOf(largerOf(machine, record)));
     const planned = pluggedDisks(machine.hardware.devices).map(async (disk) => {
       const image = images[disk.id];

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { DataDisk, DiskThrottle, Nic, Plugged, VmDevices } from '@kvorum/schema';
 import { HOT_MEMORY_BLOCK_BYTES, HOTPLUG_SLOT_COUNT, isPlugged, MIB } from '@kvorum/schema';
-import type { RbdImage } from '../../driver.js';
-import { imageNode, keyId } from './image-node.js';
+import type { DiskImage } from '../../driver.js';
+import { imageNode, isDevice, keyId } from './image-node.js';
 
 /**
  * QEMU's objects for the devices of a VM, as JSON that both the command line (-blockdev, -object, -device take it) and QMP
@@ -128,8 +128,10 @@ export function planDisk(
   return planOn(disk, layeredFiles(disk.id, path, bases, { direct, discard: discardOf(disk) }), null);
 }
 
-export const planImageDisk = (disk: Plugged<DataDisk>, image: RbdImage): DiskPlan =>
-  planOn(disk, imageNode(disk.id, image, discardOf(disk)), { id: keyId(disk.id), path: image.keyPath });
+export function planImageDisk(disk: Plugged<DataDisk>, image: DiskImage): DiskPlan {
+  const key = isDevice(image) ? null : { id: keyId(disk.id), path: image.keyPath };
+  return planOn(disk, imageNode(disk.id, image, discardOf(disk)), key);
+}
 
 const discardOf = ({ discard }: DataDisk): FileUse['discard'] => (discard ? 'unmap' : 'ignore');
 
