@@ -50,11 +50,11 @@ describe('a storage pool', () => {
     expect(pool).toMatchObject({ totalBytes: 8 * GIB, capabilities: { isShared: true } });
   });
 
-  it('that another host told of first, as not shared, is not taken over', async () => {
+  it.each(['dir', 'lvm-thin'] as const)('%s that another host told of first is not taken over', async (driver) => {
     const [one, other] = [await aHost(test), await aHost(test)];
-    const report = aPoolReport();
+    const report = aPoolReport({ driver });
     await reportPools(test, one, [report]);
-    const stolen = aPoolReport({ totalBytes: 9000 * GIB }, idOf(report));
+    const stolen = aPoolReport({ driver, totalBytes: 9000 * GIB }, idOf(report));
     expect(await reportPools(test, other, [stolen])).toEqual([stolen.name]);
     const pool = await getStoragePool(test.cp, test.admin, idOf(report));
     expect(pool).toMatchObject({ name: report.name, totalBytes: 100 * GIB });

@@ -36,6 +36,22 @@ export function changeFakeMachine(process: FakeProcess, machine: MachineSpec): v
   grow(process, machine.diskPath, devices.rootDisk.sizeBytes);
 }
 
+/** `assertHeld`: an agent that is gone lets go of nothing. */
+export async function holdFakeStill<Result>(
+  process: FakeProcess,
+  run: () => Promise<Result>,
+  assertHeld: () => Promise<void>,
+): Promise<Result> {
+  if (process.power !== 'running') return run();
+  process.holdStill();
+  try {
+    return await run();
+  } finally {
+    await assertHeld();
+    process.letGo();
+  }
+}
+
 /** All or none, as a QMP transaction. */
 export function switchFakeDisks(process: FakeProcess, switches: readonly DiskSwitch[]): void {
   const { attachments = { disks: {}, media: {} }, diskPath, rootBases, rootImage } = process.machine;

@@ -22,7 +22,7 @@ import { assertMerge } from '../qemu/devices/merge-layer.js';
 import { assertSwitches } from '../qemu/devices/switch-disks.js';
 import { assertMachine } from '../qemu/launch-refusal.js';
 import { assertStatsInterval } from '../qemu/stats-interval.js';
-import { changeFakeMachine, switchFakeDisks } from './change-fake-machine.js';
+import { changeFakeMachine, holdFakeStill, switchFakeDisks } from './change-fake-machine.js';
 import { FakeConsoles } from './fake-consoles.js';
 import { type FakeGuest, FakeGuestPort } from './fake-guest.js';
 import type { FakeProcess } from './fake-machine.js';
@@ -119,14 +119,7 @@ export class FakeVm implements RunningVm {
 
   async holdStill<Result>(run: () => Promise<Result>): Promise<Result> {
     await this.#assertAnswers();
-    if (this.#process.power !== 'running') return run();
-    this.#process.holdStill();
-    try {
-      return await run();
-    } finally {
-      await this.#assertAnswers();
-      this.#process.letGo();
-    }
+    return holdFakeStill(this.#process, run, () => this.#assertAnswers());
   }
 
   async resume(): Promise<void> {
