@@ -452,15 +452,11 @@ export function describeDriverContract(name: string, openSubject: () => DriverSu
     });
 
     describeFirmwareContract(() => ({
-      subject,
-      diskBytes: DISK_BYTES,
-      driver: () => driver,
+      ...{ subject, diskBytes: DISK_BYTES, driver: () => driver },
       ...{ specOf, launch, waitForGuest, countsOf },
     }));
     describeTemplateContract(() => ({
-      subject,
-      diskBytes: DISK_BYTES,
-      driver: () => driver,
+      ...{ subject, diskBytes: DISK_BYTES, driver: () => driver },
       ...{ specOf, launch, consoleOf },
     }));
     describeDeviceContract({
