@@ -46,10 +46,10 @@ export interface ImageStore {
   names(): Promise<string[]>;
   /** Out of the way, where a person can look at it; null: it is younger, or gone. */
   setAside(image: string, olderThanMs: number): Promise<{ readonly bytes: number } | null>;
-  /** All that lies there. Without it the storage does not say, and a person looks with its own tools. */
-  setAsideImages?(): Promise<readonly SetAsideData[]>;
+  /** All that lies there. */
+  setAsideImages(): Promise<readonly SetAsideData[]>;
   /** For good, with its snapshots. No error if it is not there. False: not now, as clones rest on it. */
-  removeSetAside?(image: string): Promise<boolean>;
+  removeSetAside(image: string): Promise<boolean>;
 }
 
 export interface SnapshotName {

@@ -41,5 +41,6 @@ export const snapshotVolumeNameOf = ({ image, snapshot }: SnapshotName): string 
 export const snapshotOf = (image: string, volumeName: string): string =>
   asUuid(volumeName.slice(snapshotPrefixOf(image).length));
 
-/** Of an image or a snapshot of one that is set aside. */
+/** Of an image or a snapshot of one that is set aside, and back. */
 export const setAsideNameOf = (volumeName: string): string => volumeName.replace(/^(kv[is])\./, '$1q.');
+export const formerNameOf = (volumeName: string): string => volumeName.replace(/^(kv[is])q\./, '$1.');

@@ -4,8 +4,9 @@ import { DomainError } from '@kvorum/schema';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from '../images/image-store.js';
 import { runTool } from '../image-tool.js';
 import { COPY_TIMEOUT_MS } from '../layer-files.js';
-import type { Turn, VolumeDevice } from '../storage-pool.js';
+import type { SetAsideData, Turn, VolumeDevice } from '../storage-pool.js';
 import {
+  formerNameOf,
   imageOf,
   setAsideNameOf,
   snapshotOf,
@@ -194,6 +195,22 @@ export class LvmThinImages implements ImageStore {
       if (exitCode !== 0 && (await this.#find(name)) !== null) throw failure('lvrename', { exitCode, ...ended });
     }
     return { bytes: found.sizeBytes };
+  }
+
+  async setAsideImages(): Promise<SetAsideData[]> {
+    const { volumes } = await this.#tools.list();
+    return volumes.flatMap(({ name, sizeBytes }) => {
+      const image = name.startsWith('kviq.') ? imageOf(formerNameOf(name)) : null;
+      return image === null ? [] : [{ name: image, bytes: sizeBytes }];
+    });
+  }
+
+  async removeSetAside(image: string): Promise<boolean> {
+    const { volumes } = await this.#tools.list();
+    const prefix = setAsideNameOf(snapshotPrefixOf(image));
+    const snapshots = volumes.map(({ name }) => name).filter((name) => name.startsWith(prefix));
+    for (const name of snapshots) await this.#remove(name);
+    return this.#remove(setAsideNameOf(volumeNameOf(image)));
   }
 
   #spec(image: string): string {

@@ -176,5 +176,11 @@ describe('a thin pool of LVM', () => {
     expect(quarantined).toEqual([{ name: expect.stringContaining(image.imageId), bytes: 2 * MIB }]);
     const { volumes } = await new LvmTools(site.place, site.endLvm).list();
     expect(volumes.map(({ name }) => name.split('.')[0]).sort()).toEqual(['kvi', 'kviq', 'kvsq']);
+    const [aside] = await pool.listSetAside();
+    expect(aside).toEqual(quarantined[0]);
+    for (let time = 0; time < 2; time += 1) await pool.removeSetAside(String(aside?.name));
+    expect(await pool.listSetAside()).toEqual([]);
+    const left = (await new LvmTools(site.place, site.endLvm).list()).volumes;
+    expect(left.map(({ name }) => name.split('.')[0])).toEqual(['kvi']);
   });
 });
