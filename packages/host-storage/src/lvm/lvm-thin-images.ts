@@ -4,7 +4,8 @@ import { DomainError } from '@kvorum/schema';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from '../images/image-store.js';
 import { runTool } from '../image-tool.js';
 import { COPY_TIMEOUT_MS } from '../layer-files.js';
-import type { SetAsideData, Turn, VolumeDevice } from '../storage-pool.js';
+import { runCopyOut } from '../run-copy-out.js';
+import type { CopyOut, SetAsideData, Turn, VolumeDevice } from '../storage-pool.js';
 import {
   formerNameOf,
   imageOf,
@@ -81,6 +82,13 @@ export class LvmThinImages implements ImageStore {
       lockDescriptors: [],
       timeoutMs: COPY_TIMEOUT_MS,
     });
+  }
+
+  async copyOut(image: string, target: CopyOut, watch: StoreWatch): Promise<void> {
+    await this.makeReady(image);
+    const names = ['-f', 'raw', '--', this.#pathOf(image)];
+    const source = { qemuImgPath: this.#options.qemuImgPath, arguments: names, isParsed: false };
+    await runCopyOut(source, target, { ...watch, folder: '/', lockDescriptors: [], timeoutMs: COPY_TIMEOUT_MS });
   }
 
   async grow(image: string, sizeBytes: number): Promise<void> {
