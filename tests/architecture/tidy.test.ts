@@ -18,8 +18,6 @@ const LONGER_THAN_AIMED: readonly string[] = [
   // One view of the fleet, and each way in which it is asked and brought up to date.
   'packages/control-plane/src/host/fleet-snapshot.ts',
   // What a hypervisor remembers, in memory; every fake of the port works on it.
-  'packages/host-storage/src/images/rbd-images.ts',
-  'packages/host-storage/src/layer-files.ts',
   'packages/hypervisor-driver/src/fake/fake-machine.ts',
   // One method for each of the port RunningVm, over one run; what is not about that run has files of its own.
   'packages/hypervisor-driver/src/qemu/qemu-vm.ts',

@@ -4,7 +4,7 @@ import { DomainError } from '@kvorum/schema';
 import { moveFile, removeFile, syncPath } from './durable-file.js';
 import { endTool, runTool, type ToolRun } from './image-tool.js';
 import { type LayerHeader, readLayerHeader } from './layer-header.js';
-import { runCopyOut } from './run-copy-out.js';
+import { layersAsSource, runCopyOut } from './run-copy-out.js';
 import type { CopyOut } from './storage-pool.js';
 import { LayerId } from './volume-record.js';
 
@@ -67,10 +67,7 @@ export class LayerFiles {
     });
   }
 
-  /**
-   * A copy of all that is seen through these layers, the topmost first, to a file elsewhere. Each is named, so that no header is followed. `-U`: without
-   * QEMU's locks, which would keep VMs from merging what lies under them; such a merge changes nothing that is seen here.
-   */
+  /** A copy of all that is seen through these layers, the topmost first, to a file elsewhere. */
   async copyOut(
     layerIds: readonly string[],
     target: CopyOut,
@@ -81,12 +78,8 @@ export class LayerFiles {
       const { hasExternalData } = await readLayerHeader(this.pathOf(id));
       if (hasExternalData) throw new DomainError('host_fault', `layer ${id} keeps its data in another file`);
     }
-    const node = layerIds.reduceRight<object | null>(
-      (backing, id) => ({ driver: 'qcow2', file: { driver: 'file', filename: this.pathOf(id) }, backing }),
-      null,
-    );
-    const names = ['-U', '--', `json:${JSON.stringify(node)}`];
-    const source = { qemuImgPath: this.#qemuImgPath, arguments: names, isParsed: true };
+    const paths = layerIds.map((id) => this.pathOf(id));
+    const source = layersAsSource(this.#qemuImgPath, paths);
     await runCopyOut(source, target, { ...this.#toolRun(locks), ...watch, timeoutMs: COPY_TIMEOUT_MS });
   }
 

@@ -14,6 +14,18 @@ export interface CopySource {
   readonly isParsed: boolean;
 }
 
+/**
+ * Layers, the topmost first: each is named, so that no header is followed. `-U`: without QEMU's locks, which would keep VMs from
+ * merging what lies under them; such a merge changes nothing that is seen here.
+ */
+export function layersAsSource(qemuImgPath: string, paths: readonly string[]): CopySource {
+  const node = paths.reduceRight<object | null>(
+    (backing, filename) => ({ driver: 'qcow2', file: { driver: 'file', filename }, backing }),
+    null,
+  );
+  return { qemuImgPath, arguments: ['-U', '--', `json:${JSON.stringify(node)}`], isParsed: true };
+}
+
 /** As a qcow2 file that rests on nothing. Leaves no file when it throws; `no_capacity` also for one that would be too large. */
 export async function runCopyOut(source: CopySource, { path, bytesMax }: CopyOut, run: ToolRun): Promise<void> {
   const limits = [

@@ -7,6 +7,7 @@ import { runCopyOut } from '../run-copy-out.js';
 import type { CopyOut, SetAsideData, Turn, VolumeImage } from '../storage-pool.js';
 import { type CephTools, EBUSY, EEXIST, EINVAL, ENOENT, ENOTEMPTY, failure, readAnswer } from './ceph-tools.js';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from './image-store.js';
+import { RbdRoom } from './rbd-room.js';
 import { listTrash, removeFromTrash } from './rbd-trash.js';
 
 /** exclusive-lock: one client writes at a time, and one that was cut off never again. The others need it, and make du and flatten fast. */
@@ -18,27 +19,23 @@ const CUT_OFF_WAIT_MS = 40_000;
 const POLL_MS = 250;
 /** Longer than rbd(8) has an image open for what takes no copying. */
 const STAY_MS = 2_500;
-/** Ceph itself counts no more often than every few seconds. */
-const ROOM_KEEP_MS = 10_000;
 
 const Info = z.looseObject({ size: z.int().min(0), create_timestamp: z.string(), parent: z.unknown().optional() });
 const Status = z.looseObject({ watchers: z.array(z.looseObject({ address: z.string() })).default([]) });
 const Locks = z.array(z.looseObject({ address: z.string() }));
 const Snapshots = z.array(z.looseObject({ name: z.string() }));
 const Usage = z.looseObject({ images: z.array(z.looseObject({ used_size: z.int().min(0) })) });
-const Bytes = z.int().min(0);
-const Stats = z.looseObject({ stored: Bytes, max_avail: Bytes, quota_bytes: Bytes.default(0) });
-const Pools = z.looseObject({ pools: z.array(z.looseObject({ name: z.string(), stats: Stats })) });
 
 /** Images of Ceph (rbd(8)), of format 2, whose clones are of version 2: a snapshot may go while clones rest on it. */
 export class RbdImages implements ImageStore {
   readonly #tools: CephTools;
   readonly #keyPath: string;
   readonly #qemuImgPath: string;
-  #room: { readonly atMs: number; readonly room: Promise<StoreRoom> } | null = null;
+  readonly #room: RbdRoom;
 
   constructor(tools: CephTools, keyPath: string, qemuImgPath: string) {
     this.#tools = tools;
+    this.#room = new RbdRoom(tools);
     this.#keyPath = keyPath;
     this.#qemuImgPath = qemuImgPath;
   }
@@ -176,16 +173,8 @@ export class RbdImages implements ImageStore {
     return { kind: 'rbd', pool, namespace, image, confPath, user, keyPath: this.#keyPath };
   }
 
-  /** Of the whole pool, whatever namespace: max_avail is what can still be written with its number of copies. */
   observeRoom(): Promise<StoreRoom> {
-    const nowMs = performance.now();
-    if (this.#room === null || nowMs - this.#room.atMs > ROOM_KEEP_MS) {
-      this.#room = { atMs: nowMs, room: this.#measure() };
-      this.#room.room.catch(() => {
-        this.#room = null;
-      });
-    }
-    return this.#room.room;
+    return this.#room.observe();
   }
 
   async names(): Promise<string[]> {
@@ -250,15 +239,5 @@ export class RbdImages implements ImageStore {
     const { exitCode, stdout } = await this.#tools.rbd(['lock', 'ls', '--format', 'json', this.#spec(image)], [ENOENT]);
     const lockers = exitCode === 0 ? readAnswer('rbd', stdout, Locks).map(({ address }) => address) : [];
     return [...lockers, ...(await this.#watchers(image))];
-  }
-
-  async #measure(): Promise<StoreRoom> {
-    const { pool } = this.#tools.place;
-    const { pools } = await this.#tools.ceph(['df', 'detail'], Pools);
-    const stats = pools.find(({ name }) => name === pool)?.stats;
-    if (stats === undefined) throw new DomainError('host_fault', `Ceph has no pool ${pool}`);
-    const { stored, max_avail: availableBytes, quota_bytes: quotaBytes } = stats;
-    const left = quotaBytes === 0 ? availableBytes : Math.min(availableBytes, Math.max(0, quotaBytes - stored));
-    return { totalBytes: stored + left, freeBytes: left, allocatedBytes: stored };
   }
 }

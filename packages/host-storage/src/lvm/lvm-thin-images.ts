@@ -2,10 +2,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DomainError } from '@kvorum/schema';
 import type { ImageStore, SnapshotName, StoreRoom, StoreWatch } from '../images/image-store.js';
-import { runTool } from '../image-tool.js';
-import { COPY_TIMEOUT_MS } from '../layer-files.js';
-import { runCopyOut } from '../run-copy-out.js';
 import type { CopyOut, SetAsideData, Turn, VolumeDevice } from '../storage-pool.js';
+import { copyDeviceOut, fillDevice } from './copy-device.js';
 import {
   formerNameOf,
   imageOf,
@@ -49,10 +47,8 @@ export class LvmThinImages implements ImageStore {
   /** New blocks read as zeros: the pool is checked for that when it is opened. */
   async create(image: string, sizeBytes: number): Promise<void> {
     const size = ['--virtualsize', `${await this.#roundUp(sizeBytes)}b`, '--thinpool', this.#tools.place.pool];
-    await this.#make(volumeNameOf(image), [
-      ...['--wipesignatures', 'n', '--activate', 'y', ...size],
-      this.#tools.place.group,
-    ]);
+    const how = ['--wipesignatures', 'n', '--activate', 'y', ...size];
+    await this.#make(volumeNameOf(image), [...how, this.#tools.place.group]);
   }
 
   async clone(from: SnapshotName & { readonly sizeBytes: number }, image: string, sizeBytes: number): Promise<void> {
@@ -73,22 +69,14 @@ export class LvmThinImages implements ImageStore {
     onProgress?.(1);
   }
 
-  /** Through the page cache and synced at the end: the default of qemu-img(1) would not wait for the disk. */
   async fill(image: string, path: string): Promise<void> {
     await this.makeReady(image);
-    const how = ['-n', '--target-is-zero', '-t', 'writeback', '-f', 'qcow2', '-O', 'raw'];
-    await runTool([this.#options.qemuImgPath, 'convert', ...how, '--', path, this.#pathOf(image)], {
-      folder: '/',
-      lockDescriptors: [],
-      timeoutMs: COPY_TIMEOUT_MS,
-    });
+    await fillDevice(this.#options.qemuImgPath, path, this.#pathOf(image));
   }
 
   async copyOut(image: string, target: CopyOut, watch: StoreWatch): Promise<void> {
     await this.makeReady(image);
-    const names = ['-f', 'raw', '--', this.#pathOf(image)];
-    const source = { qemuImgPath: this.#options.qemuImgPath, arguments: names, isParsed: false };
-    await runCopyOut(source, target, { ...watch, folder: '/', lockDescriptors: [], timeoutMs: COPY_TIMEOUT_MS });
+    await copyDeviceOut(this.#options.qemuImgPath, this.#pathOf(image), target, watch);
   }
 
   async grow(image: string, sizeBytes: number): Promise<void> {
@@ -130,9 +118,8 @@ export class LvmThinImages implements ImageStore {
   }
 
   async snapshotNames(image: string): Promise<string[]> {
-    const { volumes } = await this.#tools.list();
-    const names = volumes.map(({ name }) => name).filter((name) => name.startsWith(snapshotPrefixOf(image)));
-    return names.map((name) => snapshotOf(image, name));
+    const names = (await this.#tools.list()).volumes.map(({ name }) => name);
+    return names.filter((name) => name.startsWith(snapshotPrefixOf(image))).map((name) => snapshotOf(image, name));
   }
 
   async hasClones(name: SnapshotName): Promise<boolean> {
@@ -175,11 +162,12 @@ export class LvmThinImages implements ImageStore {
   /** A pool whose metadata are full stands still just as one whose data are: the fuller of both counts. */
   async observeRoom(): Promise<StoreRoom> {
     const { pool } = await this.#tools.list();
-    const { usedRatio, metadataRatio, sizeBytes: totalBytes } = pool;
-    if (usedRatio === null || metadataRatio === null) {
-      const { group, pool: name } = this.#tools.place;
-      throw new DomainError('unavailable', `the thin pool is not active: lvchange --activate y ${group}/${name}`);
-    }
+    const { name, usedRatio, metadataRatio, sizeBytes: totalBytes } = pool;
+    if (usedRatio === null || metadataRatio === null)
+      throw new DomainError(
+        'unavailable',
+        `the thin pool is not active: lvchange --activate y ${this.#tools.spec(name)}`,
+      );
     const takenBytes = Math.ceil(totalBytes * Math.max(usedRatio, metadataRatio));
     return { totalBytes, freeBytes: totalBytes - takenBytes, allocatedBytes: Math.round(totalBytes * usedRatio) };
   }
@@ -214,10 +202,8 @@ export class LvmThinImages implements ImageStore {
   }
 
   async removeSetAside(image: string): Promise<boolean> {
-    const { volumes } = await this.#tools.list();
     const prefix = setAsideNameOf(snapshotPrefixOf(image));
-    const snapshots = volumes.map(({ name }) => name).filter((name) => name.startsWith(prefix));
-    for (const name of snapshots) await this.#remove(name);
+    for (const { name } of (await this.#tools.list()).volumes) if (name.startsWith(prefix)) await this.#remove(name);
     return this.#remove(setAsideNameOf(volumeNameOf(image)));
   }
 
