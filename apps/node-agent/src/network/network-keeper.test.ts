@@ -134,16 +134,19 @@ describe('the networks of a host', () => {
     await keeper.close();
   });
 
-  it('wait for their turn in a bounded number', async () => {
+  it('told of many times while they are being made are made once more, as told last, and all hear of that', async () => {
     let go = () => {};
     answer = () => new Promise((resolve) => (go = () => resolve([])));
     const keeper = await open();
-    const all = Array.from({ length: 17 }, () => keeper.ensure(1, withPorts()));
-    await expect(all.at(-1)).rejects.toMatchObject({ code: 'unavailable' });
+    const first = keeper.ensure(1, withPorts());
     await vi.waitFor(() => expect(applied).toHaveLength(1));
-    answer = async () => [];
+    const others = Array.from({ length: 30 }, (_, index) => keeper.ensure(2 + index, withPorts(PORT_ID)));
+    await vi.waitFor(() => expect(keeper.revision).toBe(31), 8000);
+    answer = async () => [FAULT];
     go();
-    expect(await Promise.all(all.slice(0, 16))).toHaveLength(16);
+    expect(await first).toEqual([]);
+    expect(await Promise.all(others)).toEqual(others.map(() => [FAULT]));
+    expect(applied).toEqual([withPorts(), withPorts(PORT_ID)]);
     await keeper.close();
   });
 });

@@ -8,8 +8,6 @@ import type { Log } from '../log.js';
 const NetworkRecord = z.object({ revision: z.int().min(0), desired: HostNetworks });
 type NetworkRecord = z.infer<typeof NetworkRecord>;
 
-/** A control plane sends one after the other; more than this come from several that do not know of each other. */
-const WAITING_MAX = 16;
 /** A dnsmasq that died, an interface that somebody removed: looked for so often, by some dozen commands. */
 const AUDIT_MS = 60_000;
 const RETRY_MS = 5_000;
@@ -32,14 +30,17 @@ export interface PortOnHost {
 }
 
 /**
- * The networks of this host: what is desired is on disk before anything is done, and made one application after the other. It
- * is made again when the agent starts, at times, and sooner after a failure.
+ * The networks of this host: what is desired is on disk before anything is done, and made one application after the other. Each makes
+ * all that is desired when it begins, so that whoever comes while one is under way shares the next one, however many they are.
+ * It is made again when the agent starts, at times, and sooner after a failure.
  */
 export class NetworkKeeper {
   readonly #options: NetworkKeeperOptions;
   #record: NetworkRecord;
-  #tail: Promise<unknown> = Promise.resolve();
-  #waiting = 0;
+  #written: Promise<unknown> = Promise.resolve();
+  #applied: Promise<unknown> = Promise.resolve();
+  /** The application that has not begun; null: nobody waits for one. */
+  #next: Promise<readonly NetworkFault[]> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
   /** Null: not applied by this agent yet. */
@@ -65,32 +66,34 @@ export class NetworkKeeper {
 
   /**
    * Makes these the networks of the host. Answers with those that are not as they are to be. Throws `stale_generation` for
-   * a revision below the highest seen, `unavailable` when too many wait, `host_fault` when no network could be looked at; what
-   * is desired is kept and tried again in any case.
+   * a revision below the highest seen, `host_fault` when no network could be looked at; what is desired is kept and tried
+   * again in any case.
    */
   async ensure(revision: number, desired: HostNetworks): Promise<readonly NetworkFault[]> {
-    if (this.#waiting >= WAITING_MAX) {
-      throw new DomainError('unavailable', `${WAITING_MAX} requests for the networks of this host are waiting`);
+    this.#assertOpen();
+    const written = this.#written.then(() => this.#write(revision, desired));
+    this.#written = written.catch(() => undefined);
+    await written;
+    return this.#applyNext();
+  }
+
+  async #write(revision: number, desired: HostNetworks): Promise<void> {
+    const { revision: seen } = this.#record;
+    if (revision < seen) {
+      throw new DomainError('stale_generation', `networks of revision ${revision} are older than those of ${seen}`, {
+        details: { revision: seen },
+      });
     }
-    return this.#inTurn(async () => {
-      const { revision: seen } = this.#record;
-      if (revision < seen) {
-        throw new DomainError('stale_generation', `networks of revision ${revision} are older than those of ${seen}`, {
-          details: { revision: seen },
-        });
-      }
-      if (revision > seen) {
-        const record = { revision, desired };
-        await replaceFile(this.#options.file, JSON.stringify(record));
-        this.#record = record;
-      }
-      return this.#apply();
-    });
+    if (revision === seen) return;
+    const record = { revision, desired };
+    await replaceFile(this.#options.file, JSON.stringify(record));
+    this.#record = record;
   }
 
   /** Null: no VM of this host has the port. Waits for what is being made, so that its tap is there. */
   async portOf(portId: string): Promise<PortOnHost | null> {
-    await this.#tail;
+    await this.#written;
+    await this.#applied;
     for (const network of this.#record.desired.networks) {
       const port = network.ports.find(({ id }) => id === portId);
       if (port === undefined) continue;
@@ -109,22 +112,27 @@ export class NetworkKeeper {
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    await this.#tail;
+    await this.#written;
+    await this.#applied;
   }
 
-  #inTurn<Result>(task: () => Promise<Result>): Promise<Result> {
+  #assertOpen(): void {
     if (this.#isClosed) throw new DomainError('unavailable', 'the agent is shutting down; ask again');
-    this.#waiting += 1;
-    const turn = this.#tail.then(task).finally(() => {
-      this.#waiting -= 1;
+  }
+
+  #applyNext(): Promise<readonly NetworkFault[]> {
+    this.#assertOpen();
+    this.#next ??= this.#applied.then(() => {
+      this.#next = null;
+      return this.#apply();
     });
-    this.#tail = turn.catch(() => undefined);
-    return turn;
+    this.#applied = this.#next.catch(() => undefined);
+    return this.#next;
   }
 
   async #applyAgain(): Promise<void> {
     if (this.#isClosed) return;
-    await this.#inTurn(() => this.#apply()).catch(() => undefined);
+    await this.#applyNext().catch(() => undefined);
   }
 
   async #apply(): Promise<readonly NetworkFault[]> {
