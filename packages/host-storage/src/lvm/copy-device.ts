@@ -1,5 +1,5 @@
-import type { StoreWatch } from '../images/image-store.js';
 import { runTool } from '../image-tool.js';
+import type { StoreWatch } from '../images/image-store.js';
 import { COPY_TIMEOUT_MS } from '../layer-files.js';
 import { runCopyOut } from '../run-copy-out.js';
 import type { CopyOut } from '../storage-pool.js';

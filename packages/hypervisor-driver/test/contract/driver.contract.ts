@@ -14,8 +14,8 @@ import {
 import { describeConsoleContract } from './consoles.contract.js';
 import { type DeviceSubject, describeDeviceContract, linuxHardware } from './devices.contract.js';
 import { describeFirmwareContract, type FirmwareSubject, withFirmware } from './firmware.contract.js';
-import { describeTemplateContract, type TemplateSubject } from './templates.contract.js';
 import { describeHoldContract } from './hold.contract.js';
+import { describeTemplateContract, type TemplateSubject } from './templates.contract.js';
 import { waitUntil } from './wait-until.js';
 
 /** What a driver under the contract has to offer the suite. */
