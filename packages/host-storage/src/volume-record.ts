@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { DISK_BYTES_MAX, DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { removeFile, replaceFile } from './durable-file.js';
+import { parseJson } from './parse-json.js';
 import { Fence, NO_FENCE } from './volume-fence.js';
 
 const RECORD_SUFFIX = '.json';
@@ -135,11 +136,3 @@ export class RecordFiles {
 
 const unreadable = (volumeId: string, why: string): DomainError =>
   new DomainError('host_fault', `the record of volume ${volumeId} is not readable: ${why}`);
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { endTool, type ToolEnd, type ToolRun } from '../image-tool.js';
+import { parseJson } from '../parse-json.js';
 
 /** Where volumes lie in Ceph, and as whom the host comes. Keys are in files: everybody can read a command line. */
 export interface CephPlace {
@@ -93,14 +94,6 @@ export function readAnswer<T>(tool: string, text: string, shape: z.ZodType<T>): 
   const read = shape.safeParse(parseJson(text));
   if (read.success) return read.data;
   throw new DomainError('host_fault', `${tool} gave an answer that cannot be read: ${z.prettifyError(read.error)}`);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 export function failure(tool: string, { exitCode, words }: ToolEnd): DomainError {

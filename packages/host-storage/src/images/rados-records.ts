@@ -1,5 +1,6 @@
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
+import { parseJson } from '../parse-json.js';
 import { Id } from '../volume-record.js';
 import type { CephTools } from './ceph-tools.js';
 import { ImageRecord, type ImageRecords, type ReadRecord, RecordSummary } from './image-record.js';
@@ -63,11 +64,3 @@ export class RadosRecords implements ImageRecords {
 
 const unreadable = (volumeId: string, why: string): DomainError =>
   new DomainError('host_fault', `the record of volume ${volumeId} is not readable: ${why}`);
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -5,6 +5,7 @@ import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { removeFile, replaceFile } from '../durable-file.js';
 import { ImageRecord, type ImageRecords, type ReadRecord, type RecordSummary } from '../images/image-record.js';
+import { parseJson } from '../parse-json.js';
 import type { VolumeLocks } from '../volume-lock.js';
 import { Id } from '../volume-record.js';
 
@@ -96,11 +97,3 @@ const versionOf = (record: ImageRecord): string =>
 
 const unreadable = (volumeId: string, why: string): DomainError =>
   new DomainError('host_fault', `the record of volume ${volumeId} is not readable: ${why}`);
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,7 @@
 import { DomainError } from '@kvorum/schema';
 import { z } from 'zod';
 import { endTool, type ToolEnd } from '../image-tool.js';
+import { parseJson } from '../parse-json.js';
 
 /** A thin pool of LVM. */
 export interface LvmPlace {
@@ -137,14 +138,6 @@ const volumeOf = (row: z.infer<typeof Row>): LogicalVolume => ({
   madeAtMs: row.lv_time * 1000,
   isOpen: row.lv_device_open === 'open',
 });
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
 
 /** lvm2 ends with 5 for whatever it was; what it was is in its words (lib/metadata/thin_manip.c, pool_manip.c). */
 export function failure(tool: string, { exitCode, words }: ToolEnd): DomainError {
